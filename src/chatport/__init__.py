@@ -1,0 +1,1 @@
+"""Async chat with swappable backends."""

@@ -1,0 +1,212 @@
+"""What can go wrong, as one tree.
+
+    ChatError
+    ├── BackendLookupError
+    │   ├── UnknownBackendError       nothing installed or registered under that name
+    │   └── BrokenBackendError        installed, but it cannot be loaded or built
+    ├── UnsupportedError              this backend or model cannot say this; nothing was sent
+    ├── BackendError                  the exchange with the service failed
+    │   ├── AuthenticationError
+    │   ├── PermissionDeniedError
+    │   ├── ModelNotFoundError
+    │   ├── InvalidRequestError
+    │   │   └── ContextWindowError
+    │   ├── RateLimitError
+    │   ├── ServiceError
+    │   ├── TransportError
+    │   │   └── StreamTimeoutError
+    │   └── ProtocolError
+    │       └── StreamInterruptedError
+    ├── ToolLoopError                 max_steps reached and the model still asks for tools
+    └── ConfigurationError            something is missing or wrong before anything was sent
+
+    BusyError(RuntimeError)           two turns at once on one session
+    StreamClosedError(RuntimeError)   a stream read too early, too late or in two ways
+
+What a tool raises is not an error of the chat: it goes back to the model as an error result. Cancellation is
+never caught.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatport._adjustments import Adjustment
+    from chatport._reply import Partial
+
+Phase = Literal["connect", "request", "stream"]
+"""Where in an exchange a failure happened: before the service was reached, before it answered, or while it did."""
+
+
+class ChatError(Exception):
+    """Everything chatport raises about a conversation; catch this to catch them all."""
+
+
+class BackendLookupError(ChatError):
+    """No usable backend under the name that was asked for."""
+
+
+class UnknownBackendError(BackendLookupError):
+    """Nothing is installed or registered under that name; the message says what is and what to install."""
+
+
+class BrokenBackendError(BackendLookupError):
+    """A backend is installed under that name but cannot be loaded or built; the cause is attached."""
+
+
+class UnsupportedError(ChatError):
+    """This backend or model cannot say what the request asks for. Nothing was sent.
+
+    Attributes:
+        adjustments: With `strict=True`, the losses that were refused; else empty.
+    """
+
+    def __init__(self, message: str, *, adjustments: Sequence[Adjustment] = ()) -> None:
+        """Keep the message and the refused adjustments."""
+        super().__init__(message)
+        self.adjustments: tuple[Adjustment, ...] = tuple(adjustments)
+
+
+class BackendError(ChatError):
+    """The exchange with the service failed.
+
+    Attributes:
+        backend: The backend's name, such as `"bedrock"`.
+        model: The model id as it was sent.
+        status: The HTTP status, also for errors inside a stream where the service defines one.
+        code: The service's own error code.
+        request_id: The service's id of the request, for its support.
+        retry_after: How long the service asks to wait, in seconds.
+        retryable: Whether the same request may succeed when it is sent again.
+        partial: What had happened in the turn before the failure; set by the session.
+        phase: `"connect"`, `"request"` or `"stream"`.
+    """
+
+    retryable_by_default: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        backend: str | None = None,
+        model: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+        partial: Partial | None = None,
+        phase: Phase | None = None,
+    ) -> None:
+        """Keep the message and what is known of the failure."""
+        super().__init__(message)
+        self.backend = backend
+        self.model = model
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.retryable = self.retryable_by_default if retryable is None else retryable
+        self.partial = partial
+        self.phase: Phase | None = phase
+
+    def __str__(self) -> str:
+        """Return the message, then the facts that support people ask for first."""
+        facts = [
+            f"{name}={value}"
+            for name, value in (
+                ("backend", self.backend),
+                ("model", self.model),
+                ("status", self.status),
+                ("code", self.code),
+                ("request_id", self.request_id),
+            )
+            if value is not None
+        ]
+        message = super().__str__()
+        return f"{message} ({', '.join(facts)})" if facts else message
+
+    @property
+    def message(self) -> str:
+        """The bare message, without the facts that `str()` adds."""
+        return str(self.args[0]) if self.args else ""
+
+
+class AuthenticationError(BackendError):
+    """Credentials are missing, expired or not accepted."""
+
+
+class PermissionDeniedError(BackendError):
+    """The credentials are good but not allowed to do this."""
+
+
+class ModelNotFoundError(BackendError):
+    """The service does not know the model, or does not offer it in this way or place."""
+
+
+class InvalidRequestError(BackendError):
+    """The service refuses the request as it is; sending it again will not help."""
+
+
+class ContextWindowError(InvalidRequestError):
+    """The conversation is longer than the model's context window."""
+
+
+class RateLimitError(BackendError):
+    """Too many requests or tokens; waiting helps."""
+
+    retryable_by_default = True
+
+
+class ServiceError(BackendError):
+    """The service or the model behind it failed or is overloaded."""
+
+    retryable_by_default = True
+
+
+class TransportError(BackendError):
+    """The service could not be reached or the connection broke before it answered."""
+
+    retryable_by_default = True
+
+
+class StreamTimeoutError(TransportError):
+    """The service was silent for longer than allowed; the message says in which phase."""
+
+
+class ProtocolError(BackendError):
+    """What came over the wire cannot be decoded."""
+
+
+class StreamInterruptedError(ProtocolError):
+    """The stream ended before its closing event; `partial` holds what had arrived."""
+
+    retryable_by_default = True
+
+
+class ToolLoopError(ChatError):
+    """`max_steps` is reached and the model still asks for tools.
+
+    Attributes:
+        partial: The turn so far: the user message and every completed step with its tool results.
+    """
+
+    def __init__(self, message: str, *, partial: Partial | None = None) -> None:
+        """Keep the message and what had happened."""
+        super().__init__(message)
+        self.partial = partial
+
+
+class ConfigurationError(ChatError):
+    """Something is missing or wrong before anything is sent; the message says every place that was looked at."""
+
+
+class BusyError(RuntimeError):
+    """A second turn was started on a session while one was under way; a session holds one conversation."""
+
+
+class StreamClosedError(RuntimeError):
+    """A stream was read too early, too late, or both as text and as events."""

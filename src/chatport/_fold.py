@@ -1,0 +1,198 @@
+"""Events in, a message out: the only place that accumulates.
+
+Pieces are kept in lists and joined once, so the cost is linear. Parts are ordered by index, so pieces of different
+parts may interleave. What is broken is kept and marked, never repaired: arguments that are no JSON object stay as
+`invalid_json`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from typing_extensions import assert_never
+
+from chatport._errors import ProtocolError, StreamInterruptedError
+from chatport._events import (
+    BackendEvent,
+    CitationDelta,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+)
+from chatport._messages import Citation, Message, Part, Reasoning, Text, ToolCall
+
+
+@dataclass(slots=True)
+class _TextPieces:
+    pieces: list[str] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+
+    def part(self) -> Text:
+        return Text("".join(self.pieces), tuple(self.citations))
+
+
+@dataclass(slots=True)
+class _ReasoningPieces:
+    pieces: list[str] = field(default_factory=list)
+    signature: list[str] = field(default_factory=list)
+    redacted: list[bytes] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def part(self) -> Reasoning:
+        return Reasoning(
+            "".join(self.pieces),
+            "".join(self.signature) if self.signature else None,
+            b"".join(self.redacted) if self.redacted else None,
+            metadata=self.metadata,
+        )
+
+
+@dataclass(slots=True)
+class _ToolCallPieces:
+    id: str
+    name: str
+    executed_by: Literal["client", "server"]
+    metadata: dict[str, Any]
+    pieces: list[str] = field(default_factory=list)
+
+    def part(self) -> ToolCall:
+        arguments, invalid = parse_arguments("".join(self.pieces))
+        return ToolCall(self.id, self.name, arguments, invalid, self.executed_by, metadata=self.metadata)
+
+
+_Pieces: TypeAlias = _TextPieces | _ReasoningPieces | _ToolCallPieces
+_Streamed = TypeVar("_Streamed", _TextPieces, _ReasoningPieces)
+
+
+def parse_arguments(text: str) -> tuple[dict[str, Any], str | None]:
+    """Return a call's arguments from JSON text, and the text itself where it is no JSON object.
+
+    No text at all is an empty object: models that call a tool without arguments may send nothing.
+    """
+    if not text.strip():
+        return {}, None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}, text
+    return (value, None) if isinstance(value, dict) else ({}, text)
+
+
+class Fold:
+    """Folds the events of one step into a message.
+
+    Feed it each event in order; it checks their order and returns the parts that a `MessageEnd` completes.
+
+    Attributes:
+        start: The step's `MessageStart`, once it has come.
+        end: The step's `MessageEnd`, once it has come.
+    """
+
+    def __init__(self, *, backend: str | None = None) -> None:
+        """Start empty.
+
+        Args:
+            backend: The backend's name, for errors.
+        """
+        self._backend = backend
+        self._open: dict[int, _Pieces] = {}
+        self._whole: dict[int, Part] = {}
+        self.start: MessageStart | None = None
+        self.end: MessageEnd | None = None
+
+    def feed(self, event: BackendEvent) -> tuple[PartEnd, ...]:
+        """Take one event; return the streamed parts that it completes.
+
+        Raises:
+            ProtocolError: The event cannot stand at this place.
+        """
+        if self.end is not None:
+            raise self._misplaced(event, "after MessageEnd")
+        if self.start is None and type(event) is not MessageStart:
+            raise self._misplaced(event, "before MessageStart")
+        match event:
+            case TextDelta(index, text):
+                self._pieces(index, _TextPieces).pieces.append(text)
+            case ToolCallDelta(index, piece):
+                self._call_pieces(event, index).pieces.append(piece)
+            case ReasoningDelta():
+                self._feed_reasoning(event)
+            case CitationDelta(index, citation):
+                self._pieces(index, _TextPieces).citations.append(citation)
+            case ToolCallStart(index, id_, name, executed_by, metadata):
+                self._claim(event, index)
+                self._open[index] = _ToolCallPieces(id_, name, executed_by, dict(metadata))
+            case PartEnd(index, part):
+                self._claim(event, index)
+                self._whole[index] = part
+            case MessageStart():
+                if self.start is not None:
+                    raise self._misplaced(event, "twice")
+                self.start = event
+            case MessageEnd():
+                self.end = event
+                return tuple(PartEnd(index, self._open[index].part()) for index in sorted(self._open))
+            case _:
+                assert_never(event)
+        return ()
+
+    def message(self) -> Message:
+        """Return the finished message.
+
+        Raises:
+            StreamInterruptedError: There was no `MessageEnd`.
+        """
+        if self.end is None:
+            message = "the stream ended before the message did"
+            raise StreamInterruptedError(message, backend=self._backend, phase="stream")
+        return self.snapshot()
+
+    def snapshot(self) -> Message:
+        """Return the message as far as it has come."""
+        parts: dict[int, Part] = dict(self._whole)
+        parts.update((index, pieces.part()) for index, pieces in self._open.items())
+        return Message("assistant", tuple(parts[index] for index in sorted(parts)))
+
+    def _feed_reasoning(self, delta: ReasoningDelta) -> None:
+        pieces = self._pieces(delta.index, _ReasoningPieces)
+        if delta.text:
+            pieces.pieces.append(delta.text)
+        if delta.signature is not None:
+            pieces.signature.append(delta.signature)
+        if delta.redacted is not None:
+            pieces.redacted.append(delta.redacted)
+        for name, values in delta.metadata.items():
+            present = pieces.metadata.get(name)
+            both = isinstance(present, dict) and isinstance(values, dict)
+            pieces.metadata[name] = {**present, **values} if both else values  # type: ignore[dict-item]
+
+    def _pieces(self, index: int, kind: type[_Streamed]) -> _Streamed:
+        present = self._open.get(index)
+        if type(present) is kind:
+            return present
+        if present is not None or index in self._whole:
+            message = f"the part with index {index} changes its kind within a message"
+            raise ProtocolError(message, backend=self._backend, phase="stream")
+        fresh = kind()
+        self._open[index] = fresh
+        return fresh
+
+    def _call_pieces(self, event: ToolCallDelta, index: int) -> _ToolCallPieces:
+        present = self._open.get(index)
+        if isinstance(present, _ToolCallPieces):
+            return present
+        raise self._misplaced(event, "without a ToolCallStart")
+
+    def _claim(self, event: BackendEvent, index: int) -> None:
+        if index in self._open or index in self._whole:
+            raise self._misplaced(event, f"for the index {index}, which is taken")
+
+    def _misplaced(self, event: BackendEvent, where: str) -> ProtocolError:
+        message = f"the backend yielded {type(event).__name__} {where}"
+        return ProtocolError(message, backend=self._backend, phase="stream")

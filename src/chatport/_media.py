@@ -1,0 +1,238 @@
+"""Images, documents, audio and video: bytes or a place in an object store, with a type found from the content."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from chatport._sniff import media_type_from_name, sniff_media_type
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Media:
+    """What the four kinds of media share: a type, and either bytes or an address in an object store.
+
+    Make one with `from_bytes`, `from_path` or `from_uri`; those check what the plain constructor takes as given.
+
+    Attributes:
+        media_type: The media type, such as `"image/png"`.
+        data: The content in bytes, or None when only `uri` is known.
+        uri: An object-store address such as `"s3://bucket/key"` that the service reads itself, or None.
+        metadata: JSON values keyed by backend name; nobody but that backend reads them.
+    """
+
+    family: ClassVar[str] = ""
+    default_max_bytes: ClassVar[int] = 25 * MEBIBYTE
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "extra": "forbid",
+        "ser_json_bytes": "base64",
+        "val_json_bytes": "base64",
+    }
+
+    media_type: str
+    data: bytes | None = None
+    uri: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse a medium with no content, and one with two."""
+        if (self.data is None) == (self.uri is None):
+            message = f"{type(self).__name__} needs either data or uri"
+            raise ValueError(message)
+
+    def __repr__(self) -> str:
+        """Show type and size only: content belongs in no log."""
+        where = f"{len(self.data)} bytes" if self.data is not None else "in an object store"
+        return f"<{type(self).__name__} {self.media_type}, {where}>"
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, media_type: str | None = None, max_bytes: int | None = None) -> Self:
+        """Make one from bytes; the type is read from the content.
+
+        Args:
+            data: The content.
+            media_type: Only for content whose type cannot be recognised, such as raw audio samples; content that
+                is recognised as something else is refused.
+            max_bytes: The largest size to accept, in bytes; each kind has a default of its own.
+
+        Raises:
+            TypeError: `data` is no bytes (base64 text, for example).
+            ValueError: The content is empty, too large, of another kind or unrecognisable.
+        """
+        checked = _checked_bytes(cls, data, max_bytes)
+        return cls(_decide_media_type(cls, checked, media_type, hint=None), checked)
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str], *, media_type: str | None = None, max_bytes: int | None = None) -> Self:
+        """Read a file; the type is read from its content, not from its name.
+
+        The file is read at once and in place. From a coroutine that must not wait for a slow disk, read the bytes
+        with `anyio.Path(path).read_bytes()` and use `from_bytes`.
+
+        Args:
+            path: The file to read.
+            media_type: As in `from_bytes`.
+            max_bytes: As in `from_bytes`; a larger file is refused without being read.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: As in `from_bytes`.
+        """
+        checked, file = _read_file(cls, path, max_bytes)
+        return cls(_decide_media_type(cls, checked, media_type, hint=media_type_from_name(file.name)), checked)
+
+    @classmethod
+    def from_uri(cls, uri: str, *, media_type: str | None = None) -> Self:
+        """Point to an object that the service reads itself with its own permissions, such as `s3://bucket/key`.
+
+        Never build such an address from what an untrusted user typed: it is read with your account's rights.
+
+        Args:
+            uri: The address, with a scheme that the backend knows.
+            media_type: The type; by default it is taken from the name's ending, as the content cannot be seen.
+
+        Raises:
+            ValueError: It is no object-store address, or its ending tells no type of this kind.
+        """
+        return cls(_type_of_uri(cls, uri, media_type), None, uri)
+
+
+def _limit(kind: type[Media], max_bytes: int | None) -> int:
+    return kind.default_max_bytes if max_bytes is None else max_bytes
+
+
+def _checked_bytes(kind: type[Media], data: bytes, max_bytes: int | None) -> bytes:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        message = f"{kind.__name__} needs bytes, not {type(data).__name__}; decode base64 text first"
+        raise TypeError(message)
+    if not len(data):
+        message = f"{kind.__name__} is empty"
+        raise ValueError(message)
+    limit = _limit(kind, max_bytes)
+    if len(data) > limit:
+        message = f"{kind.__name__} has {len(data)} bytes; the limit is {limit} (max_bytes)"
+        raise ValueError(message)
+    return bytes(data)
+
+
+def _read_file(kind: type[Media], path: str | os.PathLike[str], max_bytes: int | None) -> tuple[bytes, Path]:
+    file = Path(path)
+    limit = _limit(kind, max_bytes)
+    with file.open("rb") as opened:
+        # One byte more than allowed tells a file that grows, or a device without end, from one that fits.
+        data = opened.read(limit + 1)
+    if len(data) > limit:
+        size = os.stat(file).st_size
+        message = f"{file.name!r} has {max(size, len(data))} bytes; the limit is {limit} (max_bytes)"
+        raise ValueError(message)
+    if not data:
+        message = f"{file.name!r} is empty"
+        raise ValueError(message)
+    return data, file
+
+
+def _decide_media_type(kind: type[Media], data: bytes, declared: str | None, *, hint: str | None) -> str:
+    """Find the type from the content; a declared type fills in only where the content says nothing."""
+    found = sniff_media_type(data, hint=declared or hint, family=kind.family)
+    if declared is not None:
+        wanted = declared.lower()
+        if found is not None and found != wanted:
+            message = f"the content is {found}, not {declared}"
+            raise ValueError(message)
+        found = wanted
+    if found is None:
+        message = f"the content is of no type that {kind.__name__} knows; say it with media_type=..."
+        raise ValueError(message)
+    _check_family(kind, found)
+    return found
+
+
+def _type_of_uri(kind: type[Media], uri: str, declared: str | None) -> str:
+    scheme, separator, rest = uri.partition("://")
+    if not separator or not scheme or not rest or scheme.lower() in {"http", "https", "data", "file"}:
+        message = f"{uri!r} is no object-store address such as s3://bucket/key"
+        raise ValueError(message)
+    found = declared.lower() if declared is not None else media_type_from_name(rest.partition("?")[0])
+    if found is None:
+        message = f"the ending of {uri!r} tells no media type; say it with media_type=..."
+        raise ValueError(message)
+    _check_family(kind, found)
+    return found
+
+
+def _check_family(kind: type[Media], media_type: str) -> None:
+    if not kind.family or media_type.startswith(kind.family):
+        return
+    message = f"{media_type} is no {kind.__name__.lower()}"
+    raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Image(Media):
+    """A picture."""
+
+    family: ClassVar[str] = "image/"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Audio(Media):
+    """A sound recording."""
+
+    family: ClassVar[str] = "audio/"
+    default_max_bytes: ClassVar[int] = 100 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Video(Media):
+    """A film."""
+
+    family: ClassVar[str] = "video/"
+    default_max_bytes: ClassVar[int] = 100 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Document(Media):
+    """A file to read: PDF, office formats, or text.
+
+    Attributes:
+        name: What the model may call it. Some services show it to the model and restrict its characters; what a
+            backend had to change is reported.
+    """
+
+    name: str | None = None
+
+    @classmethod
+    def from_bytes(
+        cls, data: bytes, *, media_type: str | None = None, max_bytes: int | None = None, name: str | None = None
+    ) -> Self:
+        """Make one from bytes, as `Media.from_bytes`; text formats are told apart by `media_type` or `name`."""
+        checked = _checked_bytes(cls, data, max_bytes)
+        hint = media_type_from_name(name) if name else None
+        return cls(_decide_media_type(cls, checked, media_type, hint=hint), checked, name=name)
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        media_type: str | None = None,
+        max_bytes: int | None = None,
+        name: str | None = None,
+    ) -> Self:
+        """Read a file, as `Media.from_path`; the document is named after the file unless `name` is given."""
+        checked, file = _read_file(cls, path, max_bytes)
+        found = _decide_media_type(cls, checked, media_type, hint=media_type_from_name(file.name))
+        return cls(found, checked, name=name if name is not None else file.name)
+
+    @classmethod
+    def from_uri(cls, uri: str, *, media_type: str | None = None, name: str | None = None) -> Self:
+        """Point to an object that the service reads itself, as `Media.from_uri`."""
+        found = _type_of_uri(cls, uri, media_type)
+        return cls(found, None, uri, name=name if name is not None else uri.rpartition("/")[2] or None)

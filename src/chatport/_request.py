@@ -1,0 +1,128 @@
+"""One request as a value: what a backend is asked, and what it would send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeAlias
+
+from chatport._adjustments import Adjustment
+from chatport._messages import Message, Part
+
+ToolChoice: TypeAlias = str
+"""`"auto"`, `"any"`, `"none"`, or the name of the one tool that must be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as the model sees it, and the function behind it.
+
+    Attributes:
+        name: What the model calls it.
+        description: What it does and when to use it.
+        schema: A JSON schema of its arguments, an object.
+        function: What runs; None leaves the call to the caller.
+    """
+
+    name: str
+    description: str = ""
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}}, hash=False)
+    function: Callable[..., Any] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a tool without a name and a schema that is no object."""
+        if not self.name:
+            message = "a tool needs a name"
+            raise ValueError(message)
+        if not isinstance(self.schema, dict):
+            message = f"the schema of the tool {self.name!r} must be a dict, not {type(self.schema).__name__}"
+            raise TypeError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a model should answer. What is None is not sent; 0 is a value.
+
+    Attributes:
+        max_tokens: The most tokens to write.
+        temperature: How freely to choose, from 0.
+        top_p: The share of probability to choose from, 0 to 1.
+        top_k: How many candidates to choose from.
+        stop_sequences: Texts that end the answer.
+        extra: Wire members by backend name, deep-merged into the request last and with their case kept; for what
+            has no neutral name.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    extra: dict[str, dict[str, Any]] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        """Take a list of stop sequences for a tuple, and refuse a single str."""
+        if isinstance(self.stop_sequences, str):
+            message = "stop_sequences is a sequence of str, not one str"
+            raise TypeError(message)
+        if self.stop_sequences is not None:
+            object.__setattr__(self, "stop_sequences", tuple(self.stop_sequences))
+
+    def merged(self, over: Settings | None) -> Settings:
+        """Return these settings with another's laid over them, field by field; `extra` is merged deeply."""
+        if over is None:
+            return self
+        changes: dict[str, Any] = {
+            item.name: value
+            for item in fields(over)
+            if item.name != "extra" and (value := getattr(over, item.name)) is not None
+        }
+        return replace(self, extra=deep_merge(self.extra, over.extra), **changes)
+
+
+def deep_merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid over it: objects are merged member by member, anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        present = merged.get(key)
+        both = isinstance(present, dict) and isinstance(value, dict)
+        merged[key] = deep_merge(present, value) if both else value  # type: ignore[arg-type]  # `both` says dict
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """Everything a backend needs to know for one step.
+
+    Attributes:
+        model: The model id, as the caller gave it.
+        messages: The conversation, the newest message last.
+        system: The system prompt.
+        tools: The tools on offer.
+        tool_choice: Whether and which tool to call; None leaves it to the service.
+        settings: How to answer.
+        streaming: Whether the caller reads the answer as it comes; the backend picks the operation.
+        strict: Whether a loss must be refused instead of reported.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    system: tuple[Part, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    settings: Settings = field(default_factory=Settings)
+    streaming: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be sent, and what could not be said as asked.
+
+    Attributes:
+        request: The body as it would go over the wire, JSON.
+        adjustments: What a backend had to change.
+    """
+
+    request: dict[str, Any] = field(hash=False)
+    adjustments: tuple[Adjustment, ...] = ()

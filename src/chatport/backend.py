@@ -1,0 +1,169 @@
+"""The door for backend authors: the `Backend` protocol, `hookimpl`, and every type they mention.
+
+A backend is one async generator, `stream`, and `aclose`. Install it with an entry point in the group
+`chatport.backends` that names a light module with one hook implementation:
+
+    from chatport.backend import Backend, hookimpl
+
+    @hookimpl
+    def chatport_backend(name: str, options: dict[str, object]) -> Backend:
+        from my_package.service import ServiceBackend   # heavy imports belong inside
+
+        return ServiceBackend(**options)
+
+The hook runs in a worker thread, so its imports do not hold up the event loop; it must do no I/O beyond imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol, runtime_checkable
+
+import pluggy
+
+from chatport._adjustments import Adjustment, AdjustmentKind, refuse_losses
+from chatport._errors import (
+    AuthenticationError,
+    BackendError,
+    ChatError,
+    ConfigurationError,
+    ContextWindowError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    Phase,
+    ProtocolError,
+    RateLimitError,
+    ServiceError,
+    StreamInterruptedError,
+    StreamTimeoutError,
+    TransportError,
+    UnsupportedError,
+)
+from chatport._events import (
+    BackendEvent,
+    CitationDelta,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
+    ReasoningDelta,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    Usage,
+)
+from chatport._fold import Fold, parse_arguments
+from chatport._media import Audio, Document, Image, Media, Video
+from chatport._messages import (
+    CachePoint,
+    Citation,
+    Json,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice, deep_merge
+
+hookimpl = pluggy.HookimplMarker("chatport")
+"""Marks a plugin's `chatport_backend(name, options) -> Backend | None`."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One service, ready to be asked.
+
+    A backend may also have `async def preview(request) -> Preview`, which says what would be sent; the session finds
+    it by its name.
+
+    Attributes:
+        name: The key under which metadata and `Settings.extra` are meant for this backend.
+    """
+
+    name: str
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+        """Send one request and yield its events: `MessageStart` first, `MessageEnd` last.
+
+        Write it as an async generator. The caller always closes it, so a `finally` or an `async with` around the
+        wire is enough to let go of the connection. A backend never sends a request twice: it raises, and says with
+        `retryable` whether the caller may.
+
+        Args:
+            request: What to ask. With `request.strict`, refuse a loss with `refuse_losses` before sending.
+
+        Raises:
+            UnsupportedError: The request cannot be said to this service; nothing was sent.
+            ConfigurationError: Something needed to send is missing; nothing was sent.
+            BackendError: The exchange failed; the nearest subclass says how.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of pooled connections. May be called more than once."""
+        ...
+
+
+__all__ = [
+    "Adjustment",
+    "AdjustmentKind",
+    "Audio",
+    "AuthenticationError",
+    "Backend",
+    "BackendError",
+    "BackendEvent",
+    "CachePoint",
+    "ChatError",
+    "ChatRequest",
+    "Citation",
+    "CitationDelta",
+    "ConfigurationError",
+    "ContextWindowError",
+    "Document",
+    "Fold",
+    "Image",
+    "InvalidRequestError",
+    "Json",
+    "Media",
+    "Message",
+    "MessageEnd",
+    "MessageStart",
+    "ModelNotFoundError",
+    "Opaque",
+    "Part",
+    "PartEnd",
+    "PermissionDeniedError",
+    "Phase",
+    "Preview",
+    "ProtocolError",
+    "RateLimitError",
+    "Reasoning",
+    "ReasoningDelta",
+    "Role",
+    "ServiceError",
+    "Settings",
+    "StopReason",
+    "StreamInterruptedError",
+    "StreamTimeoutError",
+    "Text",
+    "TextDelta",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolCallStart",
+    "ToolChoice",
+    "ToolResult",
+    "TransportError",
+    "UnsupportedError",
+    "Usage",
+    "Video",
+    "deep_merge",
+    "hookimpl",
+    "parse_arguments",
+    "refuse_losses",
+]
