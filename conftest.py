@@ -1,6 +1,5 @@
 """What every test of this repository stands on: two event loops, an empty environment, no network."""
 
-import contextlib
 import ipaddress
 import os
 import sys
@@ -40,8 +39,8 @@ _REMOVED_PREFIXES = ("AWS_", "CHATPORT_")
 _REMOVED_NAMES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BOTO_CONFIG"})
 # Botocore would else read the developer's files, and ask the metadata service of a machine that has none.
 _SET = {
-    "AWS_CONFIG_FILE": os.path.join(os.devnull, "aws-config"),
-    "AWS_SHARED_CREDENTIALS_FILE": os.path.join(os.devnull, "aws-credentials"),
+    "AWS_CONFIG_FILE": f"{os.devnull}/aws-config",  # nothing can exist below a device
+    "AWS_SHARED_CREDENTIALS_FILE": f"{os.devnull}/aws-credentials",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
@@ -102,9 +101,9 @@ class _NetworkGuard:
 def _destination(event: str, arguments: Sequence[Any]) -> str | None:
     """The host that an audit event is about; None where nothing leaves the machine."""
     match event, arguments:
-        case ("socket.connect" | "socket.sendto" | "socket.sendmsg"), (_, (host, *_)):
+        case (("socket.connect" | "socket.sendto" | "socket.sendmsg"), (_, (host, *_))):
             return _text(host)
-        case ("socket.getaddrinfo" | "socket.gethostbyname"), (host, *_) if host is not None:
+        case (("socket.getaddrinfo" | "socket.gethostbyname"), (host, *_)) if host is not None:
             return _text(host)
         case _:
             return None  # a path (unix socket), or an event that reaches nobody

@@ -1,0 +1,84 @@
+"""The documentation is code: its examples run, its pages include them, its decisions are listed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[1]
+_DOCS = _ROOT / "docs"
+EXAMPLES = sorted((_DOCS / "examples").glob("*.py"))
+DECISIONS = sorted((_DOCS / "decisions").glob("[0-9]*.md"))
+
+_SNIPPET = re.compile(r"""^[ ]*-+8<-+\s+["']([^"'\n]+)["']""", re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run(path: Path) -> None:
+    """Each example runs as it stands: no account, no network, no warnings, and it prints something."""
+    command = [sys.executable, "-W", "error", str(path)]
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=path.parent, timeout=60, stdin=subprocess.DEVNULL
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+    assert not result.stderr
+
+
+def test_there_are_examples() -> None:
+    """The test above has something to run, in the clean environment that the conftest makes."""
+    assert EXAMPLES
+    assert "AWS_REGION" not in os.environ
+
+
+def test_every_example_is_on_a_page() -> None:
+    """An example that no page includes is dead, and a page that includes a missing file is broken."""
+    included = {
+        name.split(":")[0]
+        for page in _DOCS.rglob("*.md")
+        for name in _SNIPPET.findall(page.read_text(encoding="utf-8"))
+    }
+    assert included == {path.name for path in EXAMPLES}
+
+
+def test_every_decision_is_listed_and_complete() -> None:
+    """The index names each decision once, in order; each says its context, the decision and what follows."""
+    index = (_DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+    assert re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", index) == [path.name for path in DECISIONS]
+    numbers = [path.name[:4] for path in DECISIONS]
+    assert len(set(numbers)) == len(numbers), "two decisions have the same number"
+    for path in DECISIONS:
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE)[:3] == ["Context", "Decision", "Consequences"], path.name
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """No page is written and then not found."""
+    navigation = (_ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    missing = [
+        name
+        for page in _DOCS.rglob("*.md")
+        if (name := page.relative_to(_DOCS).as_posix()) not in navigation and page.parent.name != "decisions"
+    ]
+    assert not missing
+
+
+def test_readme_and_ci_cannot_drift() -> None:
+    """The README has its two commands between the markers that CI reads them from."""
+    text = (_ROOT / "README.md").read_text(encoding="utf-8")
+    for name, expected in [("demo", "chatport demo"), ("tests", "-m pytest")]:
+        (block,) = re.findall(rf"<!-- {name}:start -->\n```sh\n(.+?)\n```\n<!-- {name}:end -->", text, re.DOTALL)
+        assert expected in block
+        assert "\n" not in block, "one command, one line"
+
+
+def test_the_documentation_speaks_of_itself() -> None:
+    """No page loads a font or a script from elsewhere: the site works offline and tells nobody who reads it."""
+    configuration = (_ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert re.search(r"^  font: false$", configuration, re.MULTILINE)
+    assert "extra_javascript" not in configuration
+    assert "analytics" not in configuration

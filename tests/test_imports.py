@@ -1,0 +1,80 @@
+"""What `import chatport` does, seen in a fresh interpreter: it loads ourselves and our four dependencies."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+# Vendors, transports and terminals: whoever wants one of them asks for a backend or the command line.
+_ABSENT = ["aiobotocore", "aiohttp", "boto3", "botocore", "httpx", "httpx2", "httpcore", "rich", "trio"]
+
+
+def _fresh(program: str) -> object:
+    """Run a program in a new interpreter, warnings as errors, and read the JSON that it prints."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("door", ["chatport", "chatport.backend", "chatport.testing"])
+def test_a_door_loads_no_vendor_and_no_plugin(door: str) -> None:
+    """After the import no vendor SDK, no transport and no plugin is among the loaded modules."""
+    loaded = _fresh(f"""
+        import json, sys
+        import {door}
+        print(json.dumps(sorted(sys.modules)))
+    """)
+    assert isinstance(loaded, list)
+    top = {str(name).split(".")[0] for name in loaded}
+    assert door in loaded
+    assert not top.intersection(_ABSENT)
+    assert not {name for name in top if name.startswith("chatport_")}
+
+
+def test_importing_touches_no_network_and_starts_nothing() -> None:
+    """The import opens no socket, starts no thread or process, and reads no entry points."""
+    seen = _fresh("""
+        import importlib.metadata, json, sys, threading
+        events = []
+
+        def watch(event, arguments):
+            if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn")):
+                events.append(event)
+
+        importlib.metadata.entry_points = lambda **_: events.append("entry_points")
+        sys.addaudithook(watch)
+        threads = threading.active_count()
+        import chatport
+        print(json.dumps({"events": events, "threads": threading.active_count() - threads}))
+    """)
+    assert seen == {"events": [], "threads": 0}
+
+
+def test_listing_backends_imports_none_of_them() -> None:
+    """`available_backends()` reads names; the plugins stay unloaded."""
+    seen = _fresh("""
+        import json, sys
+        import chatport
+        names = chatport.available_backends()
+        print(json.dumps({"names": list(names), "loaded": [m for m in sys.modules if m.startswith("chatport_")]}))
+    """)
+    assert isinstance(seen, dict)
+    assert {"bedrock", "echo"} <= set(seen["names"])
+    assert seen["loaded"] == []
+
+
+def test_the_bedrock_entry_point_loads_no_vendor() -> None:
+    """Loading the plugin's module, as the registry does to look at it, does not yet import the SDK."""
+    loaded = _fresh("""
+        import json, sys
+        from importlib.metadata import entry_points
+        (found,) = set(entry_points(group="chatport.backends", name="bedrock"))
+        found.load()
+        print(json.dumps(sorted(sys.modules)))
+    """)
+    assert isinstance(loaded, list)
+    assert "chatport_bedrock.plugin" in loaded
+    assert not {str(name).split(".")[0] for name in loaded}.intersection(_ABSENT)

@@ -1,0 +1,146 @@
+"""The doors: `__all__` equals what is there, everything is explained, and every name has one home."""
+
+import ast
+import importlib
+import inspect
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+_SOURCE = Path(__file__).resolve().parents[1] / "src"
+DOORS = ["chatport", "chatport.backend", "chatport.testing"]
+
+each_door = pytest.mark.parametrize("door", DOORS)
+
+
+@each_door
+def test_all_equals_what_can_be_imported(door: str) -> None:
+    """A public name of ours that a door holds is exported, and what is exported is there."""
+    module = importlib.import_module(door)
+    here = {name for name in _bound_names(_path_of(module)) if not name.startswith("_")}
+    assert here == set(module.__all__)
+    for name in module.__all__:
+        assert hasattr(module, name)
+
+
+@each_door
+def test_all_is_sorted(door: str) -> None:
+    """`__all__` is in order and without doubles, so that a change to the surface is one visible line."""
+    names = importlib.import_module(door).__all__
+    assert names == sorted(set(names), key=_isort_style)
+
+
+@each_door
+def test_every_public_name_is_explained(door: str) -> None:
+    """Each exported name has a docstring of its own; a constant or alias has one below its assignment."""
+    module = importlib.import_module(door)
+    assert module.__doc__
+    missing = [name for name in module.__all__ if not _explanation(name, getattr(module, name))]
+    assert not missing
+
+
+@each_door
+def test_public_methods_are_explained(door: str) -> None:
+    """The public methods and properties of exported classes have docstrings too."""
+    module = importlib.import_module(door)
+    missing = [
+        f"{name}.{attribute}"
+        for name in module.__all__
+        if inspect.isclass(cls := getattr(module, name)) and cls.__module__.startswith("chatport")
+        for attribute, value in vars(cls).items()
+        if not attribute.startswith("_") and _is_callable_or_property(value) and not inspect.getdoc(value)
+    ]
+    assert not missing
+
+
+def test_every_name_lives_in_one_module() -> None:
+    """An exported name is defined at the top level of one module of the core, the same one for every door."""
+    defined = _definitions()
+    for name in {name for door in DOORS for name in importlib.import_module(door).__all__}:
+        homes = defined[name]
+        assert len(homes) == 1, f"{name} is defined in {sorted(homes) or 'no module'}"
+        found = {id(vars(importlib.import_module(door)).get(name)) for door in DOORS if _exports(door, name)}
+        assert len(found) == 1, f"{name} is not the same object in every door"
+
+
+def test_nothing_public_hides_behind_a_private_module_name() -> None:
+    """What a door exports says in its pickles and tracebacks where it is defined, and that module has it."""
+    for door in DOORS:
+        module = importlib.import_module(door)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                assert getattr(importlib.import_module(value.__module__), name) is value
+
+
+# --- reading the code ------------------------------------------------------------------------------------------------
+
+
+def _exports(door: str, name: str) -> bool:
+    return name in importlib.import_module(door).__all__
+
+
+def _path_of(module: ModuleType) -> Path:
+    assert module.__file__ is not None
+    return Path(module.__file__)
+
+
+def _bound_names(path: Path) -> set[str]:
+    """The names that a door binds: its own definitions, and what it takes from modules of ours."""
+    names = set(_definitions_in(path))
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "chatport"):
+            names |= {alias.asname or alias.name for alias in node.names}
+    return names
+
+
+@cache
+def _definitions() -> dict[str, set[str]]:
+    """Every name defined at the top level of a module of the core → those modules."""
+    homes: dict[str, set[str]] = defaultdict(set)
+    for path in (_SOURCE / "chatport").rglob("*.py"):
+        for name in _definitions_in(path):
+            homes[name].add(path.relative_to(_SOURCE).as_posix())
+    return homes
+
+
+def _definitions_in(path: Path) -> dict[str, str | None]:
+    """Top-level name → the string below its assignment (None for classes and functions, which have their own)."""
+    found: dict[str, str | None] = {}
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found[name] = None
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                match after:
+                    case ast.Expr(value=ast.Constant(value=str(text))):
+                        found[name] = text
+                    case _:
+                        found[name] = ""
+            case _:
+                pass
+    return found
+
+
+def _explanation(name: str, value: Any) -> str | None:
+    if inspect.isclass(value) or inspect.isroutine(value):
+        documentation = inspect.getdoc(value) or ""
+        # a dataclass without a docstring is given its signature for one
+        return None if documentation.startswith(f"{name}(") else documentation
+    (home,) = _definitions()[name]
+    return _definitions_in(_SOURCE / home)[name]
+
+
+def _is_callable_or_property(value: Any) -> bool:
+    return inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod)
+
+
+def _isort_style(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest: the order that ruff keeps (RUF022)."""
+    kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
+    return kind, name
