@@ -1,5 +1,7 @@
 """The documentation is code: its examples run, its pages include them, its decisions are listed."""
 
+import ast
+import importlib
 import os
 import re
 import subprocess
@@ -12,6 +14,15 @@ _ROOT = Path(__file__).resolve().parents[1]
 _DOCS = _ROOT / "docs"
 EXAMPLES = sorted((_DOCS / "examples").glob("*.py"))
 DECISIONS = sorted((_DOCS / "decisions").glob("[0-9]*.md"))
+
+PROGRAMS = [
+    pytest.param(text, id=f"{path.relative_to(_ROOT)}-{number}")
+    for path in sorted([_ROOT / "README.md", *_ROOT.glob("plugins/*/README.md"), *_DOCS.rglob("*.md")])
+    for number, text in enumerate(
+        re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL), 1
+    )
+    if "--8<--" not in text
+]
 
 _SNIPPET = re.compile(r"""^[ ]*-+8<-+\s+["']([^"'\n]+)["']""", re.MULTILINE)
 
@@ -43,6 +54,21 @@ def test_every_example_is_on_a_page() -> None:
         for name in _SNIPPET.findall(page.read_text(encoding="utf-8"))
     }
     assert included == {path.name for path in EXAMPLES}
+
+
+@pytest.mark.parametrize("text", PROGRAMS)
+def test_programs_in_pages_use_what_exists(text: str) -> None:
+    """Code that stands in a page itself parses, and every name that it takes from us is there."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(name), names=names) if name.split(".")[0].startswith("chatport"):
+                module = importlib.import_module(name)
+                assert {alias.name for alias in names} <= set(dir(module))
+            case ast.Attribute(value=ast.Name(id="chatport"), attr=attribute):
+                assert hasattr(importlib.import_module("chatport"), attribute), attribute
+            case _:
+                pass
 
 
 def test_every_decision_is_listed_and_complete() -> None:

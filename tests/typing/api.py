@@ -1,0 +1,218 @@
+"""The public API as a user types it: checked by type checkers, never run.
+
+Each `assert_type` says what an editor should show. Each ignored line is a mistake that a type checker has to find:
+`--strict` reports an ignore that ignores nothing.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Any, Literal, assert_type
+
+import chatport
+from chatport import (
+    Adjustment,
+    BackendError,
+    ChatSession,
+    Document,
+    Event,
+    Image,
+    Message,
+    MessageEnd,
+    MessageStart,
+    Opaque,
+    Part,
+    Partial,
+    Preview,
+    Reply,
+    ReplyEnd,
+    ReplyStream,
+    Session,
+    Settings,
+    Step,
+    StopReason,
+    Text,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolCallStart,
+    ToolResult,
+    ToolRunEnd,
+    Usage,
+    open_session,
+    tool,
+)
+from chatport.backend import Backend, BackendEvent, ChatRequest
+
+
+@tool
+async def get_weather(location: str, unit: Literal["celsius", "fahrenheit"] = "fahrenheit") -> dict[str, Any]:
+    """Get the current weather in a location."""
+    return {"location": location, "unit": unit}
+
+
+def roll(sides: int = 6) -> int:
+    """Roll a die."""
+    return sides
+
+
+async def a_decorated_function_is_still_a_function() -> None:
+    """`@tool` keeps the signature."""
+    assert_type(await get_weather("Rome", unit="celsius"), dict[str, Any])
+    await get_weather(42)  # type: ignore[arg-type]
+
+
+async def ask() -> None:
+    """A session answers with a reply."""
+    async with open_session(
+        "bedrock:amazon.nova-lite-v1:0",
+        system="Be brief.",
+        tools=[get_weather, roll, Tool("search", "Search the web.", {"type": "object"})],
+        tool_choice="auto",
+        settings=Settings(max_tokens=500, temperature=0),
+        max_steps=3,
+        strict=True,
+        backend_options={"region": "eu-west-1"},
+    ) as session:
+        assert_type(session, Session)
+        reply = await session.ask("What is in this?", Image.from_path("cat.jpg"), Document.from_path("report.pdf"))
+        assert_type(reply, Reply[None])
+        assert_type(reply.text, str)
+        assert_type(reply.message, Message)
+        assert_type(reply.messages, tuple[Message, ...])
+        assert_type(reply.steps, tuple[Step, ...])
+        assert_type(reply.tool_calls, tuple[ToolCall, ...])
+        assert_type(reply.stop_reason, StopReason)
+        assert_type(reply.raw_stop_reason, str | None)
+        assert_type(reply.usage, Usage)
+        assert_type(reply.usage.input_tokens, int | None)
+        assert_type(reply.request_id, str | None)
+        assert_type(reply.adjustments, tuple[Adjustment, ...])
+        assert_type(reply.output, None)
+        assert_type(session.messages, tuple[Message, ...])
+        assert_type(session.usage, Usage)
+        assert_type(await session.preview("Hi"), Preview)
+
+        await session.ask("Hi", temperature=1)  # type: ignore[call-arg]
+        await session.ask(3.5)  # type: ignore[arg-type]
+        await session.ask("Hi", settings=Settings(max_tokens="many"))  # type: ignore[arg-type]
+
+
+async def answer_by_hand(session: Session) -> None:
+    """The caller may run the tools."""
+    reply = await session.ask("Is it sunny?", run_tools=False)
+    for call in reply.tool_calls:
+        assert_type(call.arguments, dict[str, Any])
+        assert_type(call.id, str)
+        await session.ask(ToolResult(call.id, {"temperature": 78}))
+        await session.ask(ToolResult(id=call.id, content="no such place", is_error=True))
+
+
+async def stream(session: ChatSession) -> None:
+    """A stream gives text or events, and a reply in the end."""
+    async with session.stream("Tell me a story.") as text_stream:
+        assert_type(text_stream, ReplyStream)
+        async for text in text_stream.text:
+            assert_type(text, str)
+    assert_type(text_stream.reply, Reply[None])
+    assert_type(text_stream.partial, Partial)
+
+    async with session.stream("And in New York?") as event_stream:
+        async for event in event_stream:
+            assert_type(event, Event)
+            show(event)
+        assert_type(await event_stream.finish(), Reply[None])
+
+
+def show(event: Event) -> None:
+    """Events are told apart by class."""
+    match event:
+        case MessageStart(model=model, request_id=request_id):
+            assert_type(model, str)
+            assert_type(request_id, str | None)
+        case TextDelta(index, text):
+            assert_type(index, int)
+            assert_type(text, str)
+        case ToolCallStart(name=name):
+            assert_type(name, str)
+        case ToolRunEnd(call, result):
+            assert_type(call, ToolCall)
+            assert_type(result, ToolResult)
+        case MessageEnd(stop_reason=stop_reason):
+            assert_type(stop_reason, StopReason)
+        case ReplyEnd(reply):
+            assert_type(reply, Reply[None])
+        case _:
+            pass  # new events are not a breaking change
+
+
+def values() -> None:
+    """Messages are plain values, to JSON and back."""
+    message = Message("user", (Text("Hi"), Image.from_bytes(b"...")))
+    assert_type(message.parts, tuple[Part, ...])
+    history = chatport.dump_messages([message])
+    assert_type(history, str)
+    assert_type(chatport.load_messages(history), tuple[Message, ...])
+    assert_type(Opaque("bedrock", {"new": 1}).backend, str)
+    Message("robot", (Text("Hi"),))  # type: ignore[arg-type]
+
+
+async def one_pool_for_many_sessions(messages: tuple[Message, ...]) -> None:
+    """A backend may be shared; a session borrows it."""
+    async with chatport.open_backend("bedrock", region="us-east-1") as backend:
+        assert_type(backend, Backend)
+        first = Session(backend, "amazon.nova-lite-v1:0", messages=messages)
+        second = chatport.Session(backend, "us.anthropic.claude-haiku-4-5-20251001-v1:0", messages=first.messages)
+        session: ChatSession = second
+        assert_type(await session.ask("Hi"), Reply[None])
+        assert_type(first.request("Hi"), ChatRequest)
+        Session(backend, "amazon.nova-lite-v1:0", max_step=3)  # type: ignore[call-arg]
+
+
+async def for_scripts() -> None:
+    """One shot, in one line; and what is installed."""
+    assert_type(await chatport.ask("echo:any", "One shot."), Reply[None])
+    assert_type(chatport.available_backends(), tuple[str, ...])
+
+
+def errors(error: BackendError) -> None:
+    """An error says what a caller needs to decide."""
+    assert_type(error.status, int | None)
+    assert_type(error.retryable, bool)
+    assert_type(error.retry_after, float | None)
+    assert_type(error.partial, Partial | None)
+    assert_type(error.phase, Literal["connect", "request", "stream"] | None)
+
+
+class Parrot:
+    """A backend of one's own needs no base class."""
+
+    name = "parrot"
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+        """Say the last message again."""
+        yield MessageStart(request.model)
+        yield TextDelta(0, request.messages[-1].text)
+        yield MessageEnd("stop")
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+backend: Backend = Parrot()
+
+
+class Mute:
+    """Not a backend: it cannot stream."""
+
+    name = "mute"
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+not_a_backend: Backend = Mute()  # type: ignore[assignment]
+
+
+def register() -> None:
+    """In process, until the block is left."""
+    with chatport.register_backend("parrot", Parrot):
+        pass
