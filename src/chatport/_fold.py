@@ -148,10 +148,17 @@ class Fold:
         Raises:
             StreamInterruptedError: There was no `MessageEnd`.
         """
-        if self.end is None:
-            message = "the stream ended before the message did"
-            raise StreamInterruptedError(message, backend=self._backend, phase="stream")
-        return self.snapshot()
+        return self.complete()[1]
+
+    def complete(self) -> tuple[MessageStart, Message, MessageEnd]:
+        """Return the finished message between its start and its end.
+
+        Raises:
+            StreamInterruptedError: There was no `MessageEnd`.
+        """
+        if self.start is None or self.end is None:
+            raise self._unfinished()
+        return self.start, self.snapshot(), self.end
 
     def snapshot(self) -> Message:
         """Return the message as far as it has come."""
@@ -192,6 +199,10 @@ class Fold:
     def _claim(self, event: BackendEvent, index: int) -> None:
         if index in self._open or index in self._whole:
             raise self._misplaced(event, f"for the index {index}, which is taken")
+
+    def _unfinished(self) -> StreamInterruptedError:
+        message = "the stream ended before the message did"
+        return StreamInterruptedError(message, backend=self._backend, phase="stream")
 
     def _misplaced(self, event: BackendEvent, where: str) -> ProtocolError:
         message = f"the backend yielded {type(event).__name__} {where}"

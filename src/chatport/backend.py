@@ -69,6 +69,7 @@ from chatport._messages import (
     ToolResult,
 )
 from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice, deep_merge
+from chatport._unfold import events_from
 
 hookimpl = pluggy.HookimplMarker("chatport")
 """Marks a plugin's `chatport_backend(name, options) -> Backend | None`."""
@@ -163,6 +164,7 @@ __all__ = [
     "Usage",
     "Video",
     "deep_merge",
+    "events_from",
     "hookimpl",
     "parse_arguments",
     "refuse_losses",

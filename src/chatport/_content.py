@@ -1,0 +1,103 @@
+"""What a caller says in a turn becomes messages that fit the history; what was left of a turn becomes valid history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chatport._messages import Content, Message, Part, Reasoning, Text, ToolCall, ToolResult, parts_of
+from chatport._reply import Partial
+
+INTERRUPTED = "Interrupted: this call was not run to its end."
+
+
+def pending_calls(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
+    """Return the calls at the end of a history that no result answers yet."""
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if message.role == "assistant":
+            return tuple(call for call in message.tool_calls if call.id not in answered)
+        answered.update(part.id for part in message.parts if isinstance(part, ToolResult))
+    return ()
+
+
+def turn_messages(history: Sequence[Message], contents: Sequence[Content]) -> tuple[Message, ...]:
+    """Return a turn's content as messages: results in one `tool` message, the rest in a `user` message after it.
+
+    Args:
+        history: The conversation so far.
+        contents: What the caller gave.
+
+    Raises:
+        TypeError: Something is neither a str nor a part.
+        ValueError: A call of the model is left without a result, a result answers no call, or there is nothing to
+            say and nothing in the history to answer.
+    """
+    parts = parts_of(contents)
+    results = [part for part in parts if isinstance(part, ToolResult)]
+    rest = tuple(part for part in parts if not isinstance(part, ToolResult))
+    ordered = _match_results(pending_calls(history), results)
+    messages: list[Message] = []
+    if ordered:
+        messages.append(Message("tool", ordered))
+    if rest:
+        messages.append(Message("user", rest))
+    if not messages and (not history or history[-1].role == "assistant"):
+        message = "there is nothing to ask: give some content"
+        raise ValueError(message)
+    return tuple(messages)
+
+
+def _match_results(pending: Sequence[ToolCall], results: Sequence[ToolResult]) -> tuple[ToolResult, ...]:
+    """Return the results in the order of the calls they answer."""
+    by_id = {result.id: result for result in results}
+    if len(by_id) != len(results):
+        message = f"two results carry the same id: {', '.join(sorted(result.id for result in results))}"
+        raise ValueError(message)
+    unknown = by_id.keys() - {call.id for call in pending}
+    if unknown:
+        message = f"no call waits for the result {', '.join(repr(id_) for id_ in sorted(unknown))}"
+        raise ValueError(message)
+    missing = [call for call in pending if call.id not in by_id]
+    if missing:
+        names = ", ".join(f"{call.name!r} (id {call.id!r})" for call in missing)
+        message = f"the model waits for the result of {names}: give a ToolResult for each call"
+        raise ValueError(message)
+    return tuple(by_id[call.id] for call in pending)
+
+
+def kept_messages(partial: Partial) -> tuple[Message, ...]:
+    """Return what is left of a turn as valid history.
+
+    Of an unfinished message, reasoning that nobody signed, or whose signature may be cut, is left out, as is empty
+    text. Calls without a result get one that says they were interrupted.
+    """
+    messages = list(partial.messages)
+    if partial.unfinished:
+        parts = _kept_parts(messages.pop().parts)
+        if parts:
+            messages.append(Message("assistant", parts))
+    open_calls = pending_calls(messages)
+    if open_calls:
+        closed = tuple(ToolResult(call.id, INTERRUPTED, is_error=True) for call in open_calls)
+        messages.append(Message("tool", closed))
+    return tuple(messages)
+
+
+def _kept_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
+    kept: list[Part] = []
+    for position, part in enumerate(parts):
+        match part:
+            case Text(text="") if not part.citations:
+                continue
+            case Reasoning():
+                # The last part may have been cut in the middle of its signature.
+                proven = part.signature is not None or part.redacted is not None
+                if proven and position < len(parts) - 1:
+                    kept.append(part)
+            case ToolCall(invalid_json=str()):
+                # Half an arguments object must not go back to the model as if it were meant.
+                kept.append(replace(part, arguments={}))
+            case _:
+                kept.append(part)
+    return tuple(kept)

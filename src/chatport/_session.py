@@ -1,0 +1,386 @@
+"""A conversation: `Session` asks a backend and keeps the history."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
+
+from typing_extensions import Unpack
+
+from chatport._content import kept_messages, turn_messages
+from chatport._errors import BusyError, ConfigurationError, StreamClosedError, UnsupportedError
+from chatport._events import Usage
+from chatport._messages import Content, Message, as_parts
+from chatport._registry import open_backend, split_model
+from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice
+from chatport._stream import ReplyStream
+from chatport._tools import ToolLike, as_tools
+from chatport._turn import Turn, TurnPlan
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from chatport._reply import Partial, Reply
+    from chatport.backend import Backend
+
+_MODEL_VARIABLE = "CHATPORT_MODEL"
+DEFAULT_MAX_STEPS = 10
+
+
+class TurnOptions(TypedDict, total=False):
+    """What can be said of one turn; each overrides the session's own for this turn.
+
+    Attributes:
+        settings: Laid over the session's settings, field by field.
+        tools: The tools on offer, in place of the session's.
+        tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; a forced call is forced in the first step only.
+        run_tools: False ends the turn with the model's calls, for the caller to answer.
+        max_steps: The most requests to send in this turn.
+        strict: Whether a loss is refused instead of reported.
+    """
+
+    settings: Settings | None
+    tools: Sequence[ToolLike] | None
+    tool_choice: ToolChoice | None
+    run_tools: bool
+    max_steps: int | None
+    strict: bool | None
+
+
+class SessionOptions(TypedDict, total=False):
+    """What can be said of a session.
+
+    Attributes:
+        system: The system prompt.
+        messages: The history to begin with.
+        tools: Functions and `Tool` values on offer in every turn.
+        tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; None leaves it to the service.
+        settings: How to answer.
+        max_steps: The most requests to send in one turn; 10 unless given.
+        strict: Whether a loss is refused instead of reported.
+    """
+
+    system: Content | None
+    messages: Sequence[Message]
+    tools: Sequence[ToolLike]
+    tool_choice: ToolChoice | None
+    settings: Settings | None
+    max_steps: int
+    strict: bool
+
+
+@runtime_checkable
+class ChatSession(Protocol):
+    """A conversation, as callers see it; wrap one in a class of your own to log, route or record."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The history, without the system prompt."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the session has cost so far, in tokens."""
+        ...
+
+    async def ask(self, *content: Content, **options: Unpack[TurnOptions]) -> Reply[None]:
+        """Say something and wait for the whole reply."""
+        ...
+
+    def stream(self, *content: Content, **options: Unpack[TurnOptions]) -> ReplyStream:
+        """Say something and read the reply as it comes."""
+        ...
+
+    async def preview(self, *content: Content, **options: Unpack[TurnOptions]) -> Preview:
+        """Return what would be sent, sending nothing."""
+        ...
+
+
+class Session:
+    """A conversation with one model through a backend that it borrows.
+
+    `open_session` makes one together with its backend; this constructor is for several sessions on one backend. A
+    turn lands in the history whole or not at all: after any exception the history is as before.
+    """
+
+    def __init__(self, backend: Backend, model: str, **options: Unpack[SessionOptions]) -> None:
+        """Begin a conversation.
+
+        Args:
+            backend: Whom to ask, from `open_backend`.
+            model: The model's id, which goes to the service as given.
+            **options: See `SessionOptions`.
+
+        Raises:
+            TypeError: An option is unknown or of the wrong type.
+            ValueError: An option's value makes no sense.
+        """
+        _check_names(options, SessionOptions)
+        self._backend = backend
+        self._model = model
+        system = options.get("system")
+        self._system = () if system is None else as_parts(system)
+        self._messages = _checked_messages(options.get("messages", ()))
+        self._tools = as_tools(options.get("tools") or ())
+        self._tool_choice = options.get("tool_choice")
+        self._settings = options.get("settings") or Settings()
+        self._max_steps = _checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
+        self._strict = options.get("strict", False)
+        self._usage = Usage()
+        self._busy = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        """Show whom it talks to and how long the history is."""
+        return f"<Session {self._backend.name}:{self._model}, {len(self._messages)} messages>"
+
+    async def __aenter__(self) -> Self:
+        """Return itself; a borrowed backend stays open when the block ends."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the session: it sends nothing any more; history and usage stay readable."""
+        self._closed = True
+
+    @property
+    def backend(self) -> Backend:
+        """Whom the session asks."""
+        return self._backend
+
+    @property
+    def model(self) -> str:
+        """The model's id."""
+        return self._model
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The history, without the system prompt."""
+        return self._messages
+
+    @property
+    def usage(self) -> Usage:
+        """What the session has cost so far, in tokens, turns that failed included as far as known."""
+        return self._usage
+
+    async def ask(self, *content: Content, **options: Unpack[TurnOptions]) -> Reply[None]:
+        """Say something, let tools run, and return the whole reply.
+
+        Args:
+            *content: Any mix of str and parts; `ToolResult` parts answer the model's open calls. Nothing at all
+                answers a history that ends with a user's message.
+            **options: See `TurnOptions`.
+
+        Raises:
+            ValueError: A call of the model is left without a result, or there is nothing to ask.
+            BusyError: Another turn is under way.
+            UnsupportedError: The backend cannot say it; nothing was sent.
+            BackendError: The exchange failed; `partial` says how far it came.
+            ToolLoopError: `max_steps` is reached and the model still asks for tools.
+        """
+        async with self._open_turn(content, options, streaming=False) as stream:
+            return await stream.finish()
+
+    def stream(self, *content: Content, **options: Unpack[TurnOptions]) -> ReplyStream:
+        """Say something and read the reply as it comes, inside `async with`.
+
+        Args:
+            *content: As for `ask`.
+            **options: See `TurnOptions`.
+
+        Returns:
+            A stream that sends when it is entered; there, and while it is read, it raises what `ask` raises.
+        """
+        return self._open_turn(content, options, streaming=True)
+
+    async def preview(self, *content: Content, **options: Unpack[TurnOptions]) -> Preview:
+        """Return what `stream` would send first, and what cannot be said as asked; nothing is sent.
+
+        Raises:
+            ValueError: As for `ask`.
+            UnsupportedError: The backend has no preview, or cannot say it.
+        """
+        preview: Any = getattr(self._backend, "preview", None)
+        if preview is None:
+            message = f"the backend {self._backend.name!r} has no preview"
+            raise UnsupportedError(message)
+        shown: Preview = await preview(self._request(content, options, streaming=True))
+        return shown
+
+    def request(self, *content: Content, **options: Unpack[TurnOptions]) -> ChatRequest:
+        """Return the request that `ask` would hand to the backend, sending nothing.
+
+        Raises:
+            ValueError: As for `ask`.
+        """
+        return self._request(content, options, streaming=False)
+
+    def keep(self, partial: Partial) -> None:
+        """Put what is left of a turn that broke off into the history, as a valid turn.
+
+        Unfinished tool calls are closed as interrupted; reasoning of the unfinished message that nobody signed is
+        left out.
+
+        Args:
+            partial: From `error.partial` or `stream.partial`.
+
+        Raises:
+            BusyError: A turn is under way.
+        """
+        if self._busy:
+            raise BusyError(_BUSY)
+        self._messages = (*self._messages, *kept_messages(partial))
+
+    def _open_turn(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> ReplyStream:
+        _check_names(options, TurnOptions)
+        return ReplyStream(_TurnOwner(self, lambda: self._begin(content, options, streaming=streaming)))
+
+    def _request(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> ChatRequest:
+        _check_names(options, TurnOptions)
+        given = options.get("tools")
+        tools = self._tools if given is None else as_tools(given)
+        choice = options.get("tool_choice")
+        strict = options.get("strict")
+        return ChatRequest(
+            self._model,
+            (*self._messages, *turn_messages(self._messages, content)),
+            self._system,
+            tools,
+            _checked_choice(self._tool_choice if choice is None else choice, tools),
+            self._settings.merged(options.get("settings")),
+            streaming=streaming,
+            strict=self._strict if strict is None else strict,
+        )
+
+    def _begin(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> Turn:
+        """Claim the session and prepare a turn."""
+        if self._closed:
+            message = "the session is closed; it sends only inside its `async with` block"
+            raise StreamClosedError(message)
+        if self._busy:
+            raise BusyError(_BUSY)
+        request = self._request(content, options, streaming=streaming)
+        steps = options.get("max_steps")
+        plan = TurnPlan(
+            self._backend,
+            request,
+            request.messages[len(self._messages) :],
+            options.get("run_tools", True),
+            self._max_steps if steps is None else _checked_steps(steps),
+        )
+        self._busy = True
+        return Turn(plan)
+
+    def _land(self, messages: Sequence[Message]) -> None:
+        self._messages = (*self._messages, *messages)
+
+    def _end(self, turn: Turn) -> None:
+        # What a failed turn has cost is spent all the same.
+        self._usage += turn.usage
+        self._busy = False
+
+
+class _TurnOwner:
+    """A session as one stream sees it: what it may do to the session, and nothing else."""
+
+    def __init__(self, session: Session, begin: Callable[[], Turn]) -> None:
+        self._session = session
+        self.begin_turn = begin
+
+    def land_turn(self, reply: Reply[None]) -> None:
+        self._session._land(reply.messages)  # noqa: SLF001 - the other half of one class, kept off the public face
+
+    def end_turn(self, turn: Turn) -> None:
+        self._session._end(turn)  # noqa: SLF001 - as above
+
+
+_BUSY = "this session is in the middle of a turn; one session holds one conversation, so open another one"
+
+
+def _check_names(options: TurnOptions | SessionOptions, known: type) -> None:
+    names = known.__annotations__
+    unknown = [name for name in options if name not in names]
+    if unknown:
+        message = f"unknown option {unknown[0]!r}; there are {', '.join(sorted(names))}"
+        raise TypeError(message)
+
+
+def _checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
+    for position, message in enumerate(messages):
+        if not isinstance(message, Message):
+            text = f"messages[{position}] is a {type(message).__name__}, not a Message"
+            raise TypeError(text)
+    return tuple(messages)
+
+
+def _checked_choice(choice: ToolChoice | None, tools: Sequence[Tool]) -> ToolChoice | None:
+    if choice is None or choice in {"auto", "none"}:
+        return choice
+    names = [tool.name for tool in tools]
+    if not (names if choice == "any" else choice in names):
+        message = f"tool_choice={choice!r} fits none of the tools on offer ({', '.join(names) or 'there are none'})"
+        raise ValueError(message)
+    return choice
+
+
+def _checked_steps(steps: int) -> int:
+    if steps < 1:
+        message = f"max_steps must be at least 1, not {steps}"
+        raise ValueError(message)
+    return steps
+
+
+@asynccontextmanager
+async def open_session(
+    model: str | None, *, backend_options: dict[str, Any] | None = None, **options: Unpack[SessionOptions]
+) -> AsyncIterator[Session]:
+    """Open a conversation together with its backend, and close both at the end.
+
+    Args:
+        model: `backend:model`, such as `"echo:any"`; None reads the environment variable `CHATPORT_MODEL`.
+        backend_options: The backend's own options.
+        **options: See `SessionOptions`.
+
+    Raises:
+        ConfigurationError: No model is given or set, or a backend option is wrong.
+        UnknownBackendError: Nothing is installed under the backend's name.
+        BrokenBackendError: What is installed cannot be loaded or built.
+    """
+    backend_name, identifier = split_model(model if model is not None else _model_from_environment())
+    async with open_backend(backend_name, **(backend_options or {})) as backend:
+        async with Session(backend, identifier, **options) as session:
+            yield session
+
+
+async def ask(
+    model: str | None,
+    *content: Content,
+    backend_options: dict[str, Any] | None = None,
+    **options: Unpack[SessionOptions],
+) -> Reply[None]:
+    """Ask once and close everything: for scripts. Whoever asks more than once opens a session.
+
+    Args:
+        model: As for `open_session`.
+        *content: As for `Session.ask`.
+        backend_options: The backend's own options.
+        **options: See `SessionOptions`.
+
+    Raises:
+        ChatError: As for `open_session` and `Session.ask`.
+    """
+    async with open_session(model, backend_options=backend_options, **options) as session:
+        return await session.ask(*content)
+
+
+def _model_from_environment() -> str:
+    model = os.environ.get(_MODEL_VARIABLE)
+    if not model:
+        message = f"no model: give one as backend:model, or set the environment variable {_MODEL_VARIABLE}"
+        raise ConfigurationError(message)
+    return model

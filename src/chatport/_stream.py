@@ -1,0 +1,231 @@
+"""What a caller reads from a turn: events or text, then the reply.
+
+These are classes, not generators: a generator left early is closed whenever the interpreter gets to it, a class is
+closed where its `async with` block ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from chatport._errors import StreamClosedError
+from chatport._events import Event, MessageStart, PartEnd, ReplyEnd, TextDelta
+from chatport._messages import Text
+from chatport._reply import Partial, Reply
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from chatport._turn import Turn
+
+
+class TurnOwner(Protocol):
+    """The session, as a stream sees it."""
+
+    def begin_turn(self) -> Turn:
+        """Claim the session and prepare the turn."""
+        ...
+
+    def land_turn(self, reply: Reply[None]) -> None:
+        """Put a finished turn into the history."""
+        ...
+
+    def end_turn(self, turn: Turn) -> None:
+        """Let go of the session, however the turn ended."""
+        ...
+
+
+class _State(Enum):
+    NEW = auto()
+    OPEN = auto()
+    DONE = auto()
+    FAILED = auto()
+    CLOSED = auto()
+
+
+class ReplyStream(AsyncIterator[Event]):
+    """A turn as it happens: iterate it for events, or its `text` for text, not both.
+
+    Enter it with `async with`: that sends the request and waits for the first event, so that what the service refuses
+    is raised there. However the block is left, the connection is closed. Left before the end, the turn does not land
+    in the history; `partial` has what had happened.
+    """
+
+    def __init__(self, owner: TurnOwner) -> None:
+        """Prepare; a session makes these."""
+        self._owner = owner
+        self._state = _State.NEW
+        self._turn: Turn | None = None
+        self._events: AsyncGenerator[Event, None] | None = None
+        self._first: Event | None = None
+        self._text = TextStream(self)
+        self._reader: object | None = None
+        self._reply: Reply[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Send the request and wait for the first event.
+
+        Raises:
+            BusyError: The session is in the middle of another turn.
+            ChatError: The request cannot be sent or was refused.
+        """
+        if self._state is not _State.NEW:
+            message = "a stream can be entered once; ask the session for a new one"
+            raise StreamClosedError(message)
+        self._turn = self._owner.begin_turn()
+        self._events = self._turn.events()
+        self._state = _State.OPEN
+        try:
+            self._first = await self._events.__anext__()
+        except BaseException:
+            await self._close(_State.FAILED)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection and let go of the session."""
+        await self._close(_State.CLOSED)
+
+    async def _close(self, state: _State) -> None:
+        events, turn = self._events, self._turn
+        self._state = state
+        self._first = None
+        self._events = None
+        if events is None or turn is None:
+            return
+        try:
+            # Closing must happen even if the task is cancelled, or the service would go on writing to nobody.
+            with anyio.CancelScope(shield=True):
+                await events.aclose()
+        finally:
+            self._owner.end_turn(turn)
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Event:
+        """Return the next event.
+
+        Raises:
+            StreamClosedError: The stream is not open, or is being read as text.
+            ChatError: The exchange failed.
+        """
+        self._claim(self, "events")
+        return await self.next_event()
+
+    @property
+    def text(self) -> TextStream:
+        """The text of the turn as it comes, of all its steps; iterate it in place of the stream."""
+        return self._text
+
+    @property
+    def reply(self) -> Reply[None]:
+        """The finished turn.
+
+        Raises:
+            StreamClosedError: The stream has not been read to its end.
+        """
+        if self._reply is None:
+            message = "the stream has not been read to its end; `await stream.finish()` does that"
+            raise StreamClosedError(message)
+        return self._reply
+
+    @property
+    def partial(self) -> Partial:
+        """What has happened so far; there at any time, also after the stream broke off."""
+        return self._turn.partial() if self._turn is not None else Partial()
+
+    async def finish(self) -> Reply[None]:
+        """Read what is left and return the reply.
+
+        Raises:
+            StreamClosedError: The stream is not open.
+            ChatError: The exchange failed.
+        """
+        while self._reply is None:
+            await self.next_event()
+        return self._reply
+
+    def _claim(self, reader: object, kind: str) -> None:
+        if self._reader is None:
+            self._reader = reader
+        elif self._reader is not reader:
+            message = f"this stream is being read in another way than as {kind}; read text or events, not both"
+            raise StreamClosedError(message)
+
+    def claim_for_text(self, reader: TextStream) -> None:
+        """Let a `TextStream` read from here."""
+        self._claim(reader, "text")
+
+    async def next_event(self) -> Event:
+        """Return the next event, whoever reads."""
+        if self._first is not None:
+            event, self._first = self._first, None
+            return event
+        if self._state is not _State.OPEN or self._events is None:
+            return self._refuse_reading()
+        try:
+            event = await self._events.__anext__()
+        except StopAsyncIteration:
+            self._state = _State.DONE
+            raise
+        except BaseException:
+            self._state = _State.FAILED
+            raise
+        if type(event) is ReplyEnd:
+            self._reply = event.reply
+            self._owner.land_turn(event.reply)
+        return event
+
+    def _refuse_reading(self) -> Event:
+        if self._state is _State.DONE:
+            raise StopAsyncIteration
+        reasons = {
+            _State.NEW: "the stream is not open yet: enter it with `async with` first",
+            _State.FAILED: "the stream has failed; what had arrived is in `partial`",
+            _State.CLOSED: "the stream is closed; read it inside its `async with` block",
+        }
+        raise StreamClosedError(reasons[self._state])
+
+
+class TextStream(AsyncIterator[str]):
+    """The text of a turn, piece by piece."""
+
+    def __init__(self, stream: ReplyStream) -> None:
+        """Read from a stream; `ReplyStream.text` makes these."""
+        self._stream = stream
+        self._streamed: set[int] = set()
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> str:
+        """Return the next piece of text, never an empty one.
+
+        Raises:
+            StreamClosedError: The stream is not open, or is being read as events.
+            ChatError: The exchange failed.
+        """
+        self._stream.claim_for_text(self)
+        while True:
+            event = await self._stream.next_event()
+            if type(event) is TextDelta:
+                self._streamed.add(event.index)
+                if event.text:
+                    return event.text
+            elif type(event) is MessageStart:
+                self._streamed.clear()
+            elif type(event) is PartEnd and type(event.part) is Text and event.index not in self._streamed:
+                # A text part that came whole; those that came in pieces have been read already.
+                if event.part.text:
+                    return event.part.text

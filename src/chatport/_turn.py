@@ -1,0 +1,213 @@
+"""One turn: ask the backend, run the tools, ask again, until the model is done.
+
+The turn is an async generator of events with its state beside it, so that what has happened can be read at any time,
+also after it broke off. It knows nothing of the history it will land in.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from typing_extensions import assert_never
+
+from chatport._errors import BackendError, ToolLoopError
+from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
+from chatport._fold import Fold
+from chatport._messages import Message, ToolCall, ToolResult
+from chatport._reply import Partial, Reply, Step, Timing
+from chatport._tools import run_tools
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from chatport._events import StopReason
+    from chatport._request import ChatRequest, Tool
+    from chatport.backend import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPlan:
+    """What a turn is to do.
+
+    Attributes:
+        backend: Whom to ask.
+        request: The first request, the history and the new messages in it.
+        added: The new messages, which the turn adds to the history.
+        run_tools: Whether to run tools, or to end with the model's calls.
+        max_steps: The most requests to send.
+    """
+
+    backend: Backend
+    request: ChatRequest
+    added: tuple[Message, ...]
+    run_tools: bool
+    max_steps: int
+
+
+class Turn:
+    """A turn under way; `events()` runs it, the rest tells how far it has come."""
+
+    def __init__(self, plan: TurnPlan) -> None:
+        """Prepare; nothing is sent before the events are read."""
+        self._plan = plan
+        self._tools: Mapping[str, Tool] = {tool.name: tool for tool in plan.request.tools}
+        self._steps: list[Step] = []
+        self._fold: Fold | None = None
+        self._started = 0.0
+        self._first_event: float | None = None
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What the turn has added so far: the user's messages and every completed step with its tool results."""
+        messages = list(self._plan.added)
+        for step in self._steps:
+            messages.append(step.message)
+            if step.tool_message is not None:
+                messages.append(step.tool_message)
+        return tuple(messages)
+
+    @property
+    def usage(self) -> Usage:
+        """What is known of the cost so far; incomplete while an answer has begun and not ended."""
+        known = Usage.sum(step.usage for step in self._steps)
+        answering = self._fold is not None and self._fold.start is not None
+        return replace(known, complete=False) if answering else known
+
+    def partial(self) -> Partial:
+        """Return what has happened so far, the unfinished message included."""
+        begun = self._fold.snapshot() if self._fold is not None else None
+        if begun is None or not begun.parts:
+            return Partial(self.messages, self.usage)
+        return Partial((*self.messages, begun), self.usage, unfinished=True)
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Run the turn. Close the generator to break off.
+
+        Raises:
+            BackendError: The exchange failed; its `partial` says how far the turn came.
+            ToolLoopError: `max_steps` is reached and the model still asks for tools.
+        """
+        self._started = time.perf_counter()
+        request = self._plan.request
+        try:
+            while True:
+                async with aclosing(self._step(request)) as step_events:
+                    async for event in step_events:
+                        yield event
+                calls = self._calls_to_answer(self._steps[-1])
+                if not calls:
+                    break
+                for call in calls:
+                    if self._is_runnable(call):
+                        yield ToolRunStart(call)
+                results = await self._answer(calls, self._steps[-1].stop_reason)
+                for call, result in zip(calls, results, strict=True):
+                    yield ToolRunEnd(call, result)
+                if _is_cut(self._steps[-1].stop_reason):
+                    break
+                request = self._next_request(request)
+        except BackendError as error:
+            self._complete_error(error)
+            raise
+        yield ReplyEnd(self._reply())
+
+    async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Send one request, pass its events on and fold them into a step."""
+        sent = time.perf_counter()
+        first_event: float | None = None
+        fold = self._fold = Fold(backend=self._plan.backend.name)
+        async with aclosing(self._plan.backend.stream(request)) as events:
+            async for event in events:
+                if first_event is None:
+                    first_event = time.perf_counter() - sent
+                    if self._first_event is None:
+                        self._first_event = time.perf_counter() - self._started
+                ended = fold.feed(event)
+                for part_end in ended:
+                    yield part_end
+                yield _without_lossless(event) if type(event) is MessageStart else event
+        step = _finish_step(fold, first_event, time.perf_counter() - sent)
+        self._fold = None
+        self._steps.append(step)
+
+    def _is_runnable(self, call: ToolCall) -> bool:
+        cut = _is_cut(self._steps[-1].stop_reason)
+        return call.name in self._tools and call.invalid_json is None and not cut
+
+    def _calls_to_answer(self, step: Step) -> tuple[ToolCall, ...]:
+        """Return the calls that the turn itself answers; none where the caller is to answer them, or there are none."""
+        calls = step.message.tool_calls
+        if not calls or not self._plan.run_tools or not self._tools:
+            return ()
+        if any(call.name in self._tools and self._tools[call.name].function is None for call in calls):
+            # Results of one step go back in one message: if the caller owes one of them, the caller owes them all.
+            return ()
+        if len(self._steps) >= self._plan.max_steps and not _is_cut(step.stop_reason):
+            message = f"the model still asks for tools after max_steps={self._plan.max_steps} requests"
+            raise ToolLoopError(message, partial=self.partial())
+        return calls
+
+    async def _answer(self, calls: tuple[ToolCall, ...], stop_reason: StopReason) -> tuple[ToolResult, ...]:
+        if _is_cut(stop_reason):
+            # Arguments that were cut may still be valid JSON: such a call looks whole and means something else.
+            text = f"Not run: the message that asks for it was cut short ({stop_reason})."
+            results = tuple(ToolResult(call.id, text, is_error=True) for call in calls)
+        else:
+            results = await run_tools(self._tools, calls)
+        self._steps[-1] = replace(self._steps[-1], tool_message=Message("tool", results))
+        return results
+
+    def _next_request(self, request: ChatRequest) -> ChatRequest:
+        # A forced choice holds for the first step: kept, it would force a call for ever.
+        choice = request.tool_choice if request.tool_choice in {"auto", "none"} else None
+        messages = self._plan.request.messages
+        history = messages[: len(messages) - len(self._plan.added)]
+        return replace(request, messages=(*history, *self.messages), tool_choice=choice)
+
+    def _complete_error(self, error: BackendError) -> None:
+        if error.partial is None:
+            error.partial = self.partial()
+        if error.backend is None:
+            error.backend = self._plan.backend.name
+        if error.model is None:
+            error.model = self._plan.request.model
+
+    def _reply(self) -> Reply[None]:
+        services = [step.timing.service for step in self._steps if step.timing.service is not None]
+        total = time.perf_counter() - self._started
+        timing = Timing(self._first_event, total, sum(services) if services else None)
+        return Reply(self.messages, tuple(self._steps), None, timing)
+
+
+def _is_cut(stop_reason: StopReason) -> bool:
+    """Whether the message may end in the middle of a call, or was stopped by someone other than the model."""
+    match stop_reason:
+        case "stop" | "tool_calls":
+            return False
+        case "length" | "content_filter" | "context_window" | "other":
+            return True
+        case _:
+            assert_never(stop_reason)
+
+
+def _without_lossless(start: MessageStart) -> MessageStart:
+    reported = tuple(adjustment for adjustment in start.adjustments if adjustment.kind != "lossless")
+    return start if len(reported) == len(start.adjustments) else replace(start, adjustments=reported)
+
+
+def _finish_step(fold: Fold, first_event: float | None, total: float) -> Step:
+    start, message, end = fold.complete()
+    return Step(
+        message,
+        end.stop_reason,
+        end.raw_stop_reason,
+        end.usage,
+        start.model,
+        start.request_id,
+        _without_lossless(start).adjustments,
+        Timing(first_event, total, end.service_seconds),
+        metadata=end.metadata,
+    )

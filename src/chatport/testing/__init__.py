@@ -1,0 +1,5 @@
+"""The door for tests: conversations without a service, an account or a network."""
+
+from chatport.testing._scripted import Answer, Script, ScriptedBackend
+
+__all__ = ["Answer", "Script", "ScriptedBackend"]
