@@ -7,11 +7,8 @@ parts may interleave. What is broken is kept and marked, never repaired: argumen
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar
-
-from typing_extensions import assert_never
+from typing import Any, Literal, Never, TypeAlias, TypeVar, cast
 
 from chatport._errors import ProtocolError, StreamInterruptedError
 from chatport._events import (
@@ -25,31 +22,32 @@ from chatport._events import (
     ToolCallDelta,
     ToolCallStart,
 )
+from chatport._json import join_halves, parse_json
 from chatport._messages import Citation, Message, Part, Reasoning, Text, ToolCall
 
 
 @dataclass(slots=True)
 class _TextPieces:
-    pieces: list[str] = field(default_factory=list)
-    citations: list[Citation] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list[str])
+    citations: list[Citation] = field(default_factory=list[Citation])
 
     def part(self) -> Text:
-        return Text("".join(self.pieces), tuple(self.citations))
+        return Text(join_halves("".join(self.pieces)), tuple(self.citations))
 
 
 @dataclass(slots=True)
 class _ReasoningPieces:
-    pieces: list[str] = field(default_factory=list)
-    signature: list[str] = field(default_factory=list)
-    redacted: list[bytes] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
+    pieces: list[str] = field(default_factory=list[str])
+    signature: list[str] = field(default_factory=list[str])
+    redacted: list[bytes] = field(default_factory=list[bytes])
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def part(self) -> Reasoning:
         return Reasoning(
-            "".join(self.pieces),
+            join_halves("".join(self.pieces)),
             "".join(self.signature) if self.signature else None,
             b"".join(self.redacted) if self.redacted else None,
-            metadata=self.metadata,
+            metadata=dict(self.metadata),  # a snapshot must not change with what comes later
         )
 
 
@@ -59,11 +57,11 @@ class _ToolCallPieces:
     name: str
     executed_by: Literal["client", "server"]
     metadata: dict[str, Any]
-    pieces: list[str] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list[str])
 
     def part(self) -> ToolCall:
-        arguments, invalid = parse_arguments("".join(self.pieces))
-        return ToolCall(self.id, self.name, arguments, invalid, self.executed_by, metadata=self.metadata)
+        arguments, invalid = parse_arguments(join_halves("".join(self.pieces)))
+        return ToolCall(self.id, self.name, arguments, invalid, self.executed_by, metadata=dict(self.metadata))
 
 
 _Pieces: TypeAlias = _TextPieces | _ReasoningPieces | _ToolCallPieces
@@ -73,15 +71,19 @@ _Streamed = TypeVar("_Streamed", _TextPieces, _ReasoningPieces)
 def parse_arguments(text: str) -> tuple[dict[str, Any], str | None]:
     """Return a call's arguments from JSON text, and the text itself where it is no JSON object.
 
-    No text at all is an empty object: models that call a tool without arguments may send nothing.
+    No text at all is an empty object: models that call a tool without arguments may send nothing. What readers of
+    JSON take in different ways (NaN, a name given twice, a number out of range) or not at all (deep nesting) is no
+    object to be run either.
     """
     if not text.strip():
         return {}, None
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         return {}, text
-    return (value, None) if isinstance(value, dict) else ({}, text)
+    if not isinstance(value, dict):
+        return {}, text
+    return cast("dict[str, Any]", value), None
 
 
 class Fold:
@@ -139,7 +141,8 @@ class Fold:
                 self.end = event
                 return tuple(PartEnd(index, self._open[index].part()) for index in sorted(self._open))
             case _:
-                assert_never(event)
+                unknown: Never = event  # type checkers see a forgotten event here, callers a backend's mistake
+                raise self._misplaced(unknown, "which is no event of a backend")
         return ()
 
     def message(self) -> Message:
@@ -181,7 +184,7 @@ class Fold:
 
     def _pieces(self, index: int, kind: type[_Streamed]) -> _Streamed:
         present = self._open.get(index)
-        if type(present) is kind:
+        if isinstance(present, kind):
             return present
         if present is not None or index in self._whole:
             message = f"the part with index {index} changes its kind within a message"

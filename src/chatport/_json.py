@@ -125,6 +125,16 @@ def _check_text(text: str) -> None:
         raise _RefusedError(ValueError, reason)
 
 
+def join_halves(text: str) -> str:
+    """Return text in which a character that came as two surrogates, in two pieces perhaps, is one character again.
+
+    JSON counts in UTF-16: a writer may cut a text, or escape it, in the middle of a character.
+    """
+    if text.isascii():
+        return text
+    return _SPLIT_CHARACTER.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
+
+
 def _join(path: str, *steps: str | int) -> str:
     for step in steps:
         path += member(path, step)

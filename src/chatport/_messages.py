@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+from chatport._json import parse_json
 from chatport._media import Audio, Document, Image, Media, Video
 
 Role = Literal["system", "user", "assistant", "tool"]
 """Who speaks. Results of tools stand in messages of the role `tool`."""
-
-_STRICT: dict[str, Any] = {"extra": "forbid"}
-_BYTES_AS_BASE64: dict[str, Any] = {"extra": "forbid", "ser_json_bytes": "base64", "val_json_bytes": "base64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,7 @@ class Citation:
     title: str | None = None
     source: str | None = None
     quotes: tuple[str, ...] = ()
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +43,7 @@ class Text:
 
     text: str
     citations: tuple[Citation, ...] = ()
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +62,7 @@ class Reasoning:
     text: str = ""
     signature: str | None = None
     redacted: bytes | None = None
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _BYTES_AS_BASE64
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
     def __repr__(self) -> str:
         """Show the thoughts; of signature and redacted bytes only that they are there."""
@@ -95,12 +87,10 @@ class ToolCall:
 
     id: str
     name: str
-    arguments: dict[str, Any] = field(default_factory=dict, hash=False)
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     invalid_json: str | None = None
     executed_by: Literal["client", "server"] = "client"
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +103,7 @@ class Json:
     """
 
     value: Any = field(hash=False)
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +116,7 @@ class CachePoint:
     """
 
     ttl: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +131,7 @@ class Opaque:
 
     backend: str
     data: Any = field(hash=False)
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -164,9 +148,7 @@ class ToolResult:
     id: str
     content: tuple[Part, ...] = ()
     is_error: bool = False
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
     def __init__(
         self,
@@ -200,17 +182,7 @@ class ToolResult:
 
 
 Part: TypeAlias = (
-    Text
-    | Image
-    | Document
-    | Audio
-    | Video
-    | Reasoning
-    | ToolCall
-    | ToolResult
-    | Json
-    | CachePoint
-    | Opaque
+    Text | Image | Document | Audio | Video | Reasoning | ToolCall | ToolResult | Json | CachePoint | Opaque
 )
 """Anything that may stand in a message. New parts are not a breaking change: end a `match` with `case _`."""
 
@@ -265,16 +237,16 @@ def tool_content(content: ToolContent) -> tuple[Part, ...]:
         return (content,)  # type: ignore[return-value]  # as above
     if content == () and isinstance(content, tuple):
         return ()
-    if isinstance(content, (list, tuple)) and any(isinstance(item, _PART_TYPES) for item in content):
+    if isinstance(content, Sequence) and any(isinstance(item, _PART_TYPES) for item in content):
         return tuple(_as_part(item) for item in content)
     return (Json(_json_value(content)),)
 
 
-def _json_value(value: object) -> Any:  # noqa: ANN401 - any JSON value
+def _json_value(value: object) -> Any:
     """Return a plain copy of a JSON value, so that what the caller changes later does not change the history."""
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
+        return parse_json(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
         message = f"a tool's result must be text, parts or a JSON value: {error}"
         raise TypeError(message) from error
 
@@ -291,9 +263,7 @@ class Message:
 
     role: Role
     parts: tuple[Part, ...]
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse an unknown role; take a list of parts for a tuple."""
