@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from chatport._sniff import media_type_from_name, sniff_media_type
+from chatport._sniff import canonical_media_type, media_type_from_name, sniff_media_type
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 MEBIBYTE = 1024 * 1024
 
@@ -30,22 +30,19 @@ class Media:
 
     family: ClassVar[str] = ""
     default_max_bytes: ClassVar[int] = 25 * MEBIBYTE
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "extra": "forbid",
-        "ser_json_bytes": "base64",
-        "val_json_bytes": "base64",
-    }
 
     media_type: str
     data: bytes | None = None
     uri: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False, kw_only=True)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuse a medium with no content, and one with two."""
+        """Refuse a medium with no content, one with two, and an address that is none of an object store."""
         if (self.data is None) == (self.uri is None):
             message = f"{type(self).__name__} needs either data or uri"
             raise ValueError(message)
+        if self.uri is not None:
+            _check_uri(self.uri)
 
     def __repr__(self) -> str:
         """Show type and size only: content belongs in no log."""
@@ -70,7 +67,9 @@ class Media:
         return cls(_decide_media_type(cls, checked, media_type, hint=None), checked)
 
     @classmethod
-    def from_path(cls, path: str | os.PathLike[str], *, media_type: str | None = None, max_bytes: int | None = None) -> Self:
+    def from_path(
+        cls, path: str | os.PathLike[str], *, media_type: str | None = None, max_bytes: int | None = None
+    ) -> Self:
         """Read a file; the type is read from its content, not from its name.
 
         The file is read at once and in place. From a coroutine that must not wait for a slow disk, read the bytes
@@ -126,11 +125,11 @@ def _read_file(kind: type[Media], path: str | os.PathLike[str], max_bytes: int |
     file = Path(path)
     limit = _limit(kind, max_bytes)
     with file.open("rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
         # One byte more than allowed tells a file that grows, or a device without end, from one that fits.
-        data = opened.read(limit + 1)
-    if len(data) > limit:
-        size = os.stat(file).st_size
-        message = f"{file.name!r} has {max(size, len(data))} bytes; the limit is {limit} (max_bytes)"
+        data = opened.read(limit + 1) if size <= limit else b""
+    if max(size, len(data)) > limit:
+        message = f"{file.name!r} has {max(size, len(data))} bytes or more; the limit is {limit} (max_bytes)"
         raise ValueError(message)
     if not data:
         message = f"{file.name!r} is empty"
@@ -140,13 +139,13 @@ def _read_file(kind: type[Media], path: str | os.PathLike[str], max_bytes: int |
 
 def _decide_media_type(kind: type[Media], data: bytes, declared: str | None, *, hint: str | None) -> str:
     """Find the type from the content; a declared type fills in only where the content says nothing."""
-    found = sniff_media_type(data, hint=declared or hint, family=kind.family)
-    if declared is not None:
-        wanted = declared.lower()
-        if found is not None and found != wanted:
-            message = f"the content is {found}, not {declared}"
-            raise ValueError(message)
-        found = wanted
+    wanted = None if declared is None else canonical_media_type(declared)
+    found = sniff_media_type(data, hint=wanted or hint, family=kind.family)
+    if found is None and declared is not None:
+        found = declared.lower()  # with its parameters: raw samples are nothing without their rate
+    elif found is not None and wanted is not None and found != wanted:
+        message = f"the content is {found}, not {declared}"
+        raise ValueError(message)
     if found is None:
         message = f"the content is of no type that {kind.__name__} knows; say it with media_type=..."
         raise ValueError(message)
@@ -154,12 +153,20 @@ def _decide_media_type(kind: type[Media], data: bytes, declared: str | None, *, 
     return found
 
 
-def _type_of_uri(kind: type[Media], uri: str, declared: str | None) -> str:
+def _check_uri(uri: str) -> None:
     scheme, separator, rest = uri.partition("://")
     if not separator or not scheme or not rest or scheme.lower() in {"http", "https", "data", "file"}:
         message = f"{uri!r} is no object-store address such as s3://bucket/key"
         raise ValueError(message)
-    found = declared.lower() if declared is not None else media_type_from_name(rest.partition("?")[0])
+
+
+def _name_in_uri(uri: str) -> str:
+    return uri.partition("?")[0].rpartition("/")[2]
+
+
+def _type_of_uri(kind: type[Media], uri: str, declared: str | None) -> str:
+    _check_uri(uri)
+    found = canonical_media_type(declared) if declared is not None else media_type_from_name(_name_in_uri(uri))
     if found is None:
         message = f"the ending of {uri!r} tells no media type; say it with media_type=..."
         raise ValueError(message)
@@ -168,10 +175,13 @@ def _type_of_uri(kind: type[Media], uri: str, declared: str | None) -> str:
 
 
 def _check_family(kind: type[Media], media_type: str) -> None:
-    if not kind.family or media_type.startswith(kind.family):
-        return
-    message = f"{media_type} is no {kind.__name__.lower()}"
-    raise ValueError(message)
+    if kind.family:
+        fits = media_type.startswith(kind.family)
+    else:
+        fits = not media_type.startswith(("image/", "audio/", "video/"))
+    if not fits:
+        message = f"{media_type} is no {kind.__name__.lower()}"
+        raise ValueError(message)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -235,4 +245,4 @@ class Document(Media):
     def from_uri(cls, uri: str, *, media_type: str | None = None, name: str | None = None) -> Self:
         """Point to an object that the service reads itself, as `Media.from_uri`."""
         found = _type_of_uri(cls, uri, media_type)
-        return cls(found, None, uri, name=name if name is not None else uri.rpartition("/")[2] or None)
+        return cls(found, None, uri, name=name if name is not None else _name_in_uri(uri) or None)
