@@ -87,7 +87,7 @@ class BackendError(ChatError):
 
     retryable_by_default: ClassVar[bool] = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the facts of a failure, by name only
         self,
         message: str,
         *,

@@ -15,7 +15,7 @@ from chatport._messages import Citation, Part, ToolCall, ToolResult
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chatport._reply import Reply
+    from chatport._reply import Reply  # noqa: TC004 - it imports this module, and nothing resolves the annotation
 
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "context_window", "other"]
 """Why a model stopped, in words that all backends share; the service's own word stands beside it."""
@@ -43,7 +43,7 @@ class Usage:
     reasoning_tokens: int | None = None
     total_tokens: int | None = None
     complete: bool = True
-    raw: dict[str, Any] = field(default_factory=dict, hash=False)
+    raw: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __add__(self, other: Usage) -> Usage:
         """Add two exchanges up; what neither reported stays unreported."""
@@ -117,7 +117,7 @@ class ReasoningDelta:
 
     index: int
     text: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     signature: str | None = None
     redacted: bytes | None = None
 
@@ -151,7 +151,7 @@ class ToolCallStart:
     id: str
     name: str
     executed_by: Literal["client", "server"] = "client"
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class MessageEnd:
     stop_reason: StopReason
     raw_stop_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     service_seconds: float | None = None
 
 
@@ -235,14 +235,7 @@ class ReplyEnd:
 
 
 BackendEvent: TypeAlias = (
-    MessageStart
-    | TextDelta
-    | ReasoningDelta
-    | CitationDelta
-    | ToolCallStart
-    | ToolCallDelta
-    | PartEnd
-    | MessageEnd
+    MessageStart | TextDelta | ReasoningDelta | CitationDelta | ToolCallStart | ToolCallDelta | PartEnd | MessageEnd
 )
 """Tier 1: what a backend yields."""
 

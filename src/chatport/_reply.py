@@ -56,7 +56,7 @@ class Step:
     adjustments: tuple[Adjustment, ...] = ()
     timing: Timing = field(default_factory=Timing)
     attempts: int = 1
-    metadata: dict[str, Any] = field(default_factory=dict, hash=False)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     tool_message: Message | None = None
 
 

@@ -58,7 +58,7 @@ class Settings:
     top_p: float | None = None
     top_k: int | None = None
     stop_sequences: tuple[str, ...] | None = None
-    extra: dict[str, dict[str, Any]] = field(default_factory=dict, hash=False)
+    extra: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], hash=False)
 
     def __post_init__(self) -> None:
         """Take a list of stop sequences for a tuple, and refuse a single str."""
