@@ -171,6 +171,9 @@ def _default(item: Field[Any]) -> Any:
 def _as_text(text: str | bytes) -> str:
     if isinstance(text, str):
         return text
+    if not isinstance(text, (bytes, bytearray)):
+        message = f"a stored history is str or bytes, not {type(text).__name__}"
+        raise TypeError(message)
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
