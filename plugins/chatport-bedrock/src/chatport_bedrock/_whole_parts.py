@@ -1,0 +1,107 @@
+"""Content blocks that come whole as parts: results of the service's own tools, media, marks.
+
+What no part can say all of is an `Opaque` with the block word for word, so that it can go back.
+"""
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from typing import Any, Final, TypeAlias
+
+from chatport.backend import Audio, CachePoint, Document, Image, Json, Opaque, Part, Text, ToolResult, Video
+from chatport_bedrock._json_values import is_array, is_object
+from chatport_bedrock._media_formats import media_type_of, member_of
+
+__all__ = ["whole_part"]
+
+_BACKEND: Final = "bedrock"
+_Medium: TypeAlias = Image | Document | Audio | Video
+_MEDIA: Final[dict[str, type[_Medium]]] = {member_of(kind): kind for kind in (Image, Document, Audio, Video)}
+_STATUSES: Final = frozenset({None, "success", "error"})
+# Of these kinds of block a tool's result may hold the same as a message.
+_MEDIA_IN_RESULTS: Final = frozenset({"image", "document", "video"})
+
+
+def whole_part(block: dict[str, Any]) -> Part:
+    """Return a block that has no deltas as a part: an `Opaque` unless another part says all of it."""
+    part: Part | None = None
+    if len(block) == 1:
+        ((kind, value),) = block.items()
+        if is_object(value):
+            part = _known_part(kind, value)
+    return Opaque(_BACKEND, block) if part is None else part
+
+
+def _known_part(kind: str, value: dict[str, Any]) -> Part | None:
+    if kind == "toolResult":
+        return _tool_result(value)
+    if kind == "cachePoint":
+        return _cache_point(value)
+    return _medium(_MEDIA[kind], value) if kind in _MEDIA else None
+
+
+def _cache_point(value: dict[str, Any]) -> CachePoint | None:
+    ttl = value.get("ttl")
+    said = value.get("type") == "default" and value.keys() <= {"type", "ttl"} and (ttl is None or isinstance(ttl, str))
+    return CachePoint(ttl) if said else None
+
+
+# --- results of tools ------------------------------------------------------------------------------------------------
+
+
+def _tool_result(value: dict[str, Any]) -> ToolResult | None:
+    call_id, content, status = value.get("toolUseId"), value.get("content", []), value.get("status")
+    marks = {name: value[name] for name in ("status", "type") if name in value}
+    said = value.keys() <= {"toolUseId", "content", "status", "type"} and all(
+        isinstance(m, str) for m in marks.values()
+    )
+    if not said or not isinstance(call_id, str) or not is_array(content) or status not in _STATUSES:
+        return None
+    parts = tuple(_result_entry(entry) for entry in content)
+    return ToolResult(call_id, parts, status == "error", metadata={_BACKEND: marks} if marks else {})
+
+
+def _result_entry(entry: Any) -> Part:
+    if not is_object(entry) or len(entry) != 1:
+        return Opaque(_BACKEND, entry)
+    ((kind, value),) = entry.items()
+    if kind == "json":
+        return Json(value)
+    if kind == "text" and isinstance(value, str):
+        return Text(value)
+    return whole_part(entry) if kind in _MEDIA_IN_RESULTS else Opaque(_BACKEND, entry)
+
+
+# --- media -----------------------------------------------------------------------------------------------------------
+
+
+def _medium(kind: type[_Medium], value: dict[str, Any]) -> _Medium | None:
+    media_type = media_type_of(kind, value["format"]) if isinstance(value.get("format"), str) else None
+    data, uri = _source(value.get("source"))
+    if media_type is None or (data is None and uri is None):
+        return None
+    if kind is not Document:
+        return kind(media_type, data, uri) if value.keys() == {"format", "source"} else None
+    name = value.get("name")
+    said = value.keys() == {"format", "source", "name"} and isinstance(name, str)
+    return Document(media_type, data, uri, name=name) if said else None
+
+
+def _source(source: object) -> tuple[bytes | None, str | None]:
+    """The bytes or the address of a medium; neither where these do not say all of the source."""
+    if not is_object(source) or len(source) != 1:
+        return None, None
+    encoded, place = source.get("bytes"), source.get("s3Location")
+    if isinstance(encoded, str):
+        return _exact_bytes(encoded), None
+    if is_object(place) and place.keys() == {"uri"} and isinstance(place["uri"], str):
+        return None, place["uri"]
+    return None, None
+
+
+def _exact_bytes(encoded: str) -> bytes | None:
+    """The bytes, if there are any and they lead back to the very same text."""
+    try:
+        data = b64decode(encoded, validate=True)
+    except Base64Error:
+        return None
+    return data if data and b64encode(data).decode("ascii") == encoded else None
