@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chatport._messages import Content, Message, Part, Reasoning, Text, ToolCall, ToolResult, parts_of
 from chatport._reply import Partial
@@ -95,9 +94,6 @@ def _kept_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
                 proven = part.signature is not None or part.redacted is not None
                 if proven and position < len(parts) - 1:
                     kept.append(part)
-            case ToolCall(invalid_json=str()):
-                # Half an arguments object must not go back to the model as if it were meant.
-                kept.append(replace(part, arguments={}))
             case _:
                 kept.append(part)
     return tuple(kept)

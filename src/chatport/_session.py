@@ -246,13 +246,14 @@ class Session:
         tools = self._tools if given is None else as_tools(given)
         choice = options.get("tool_choice")
         strict = options.get("strict")
+        settings = self._settings.merged(options.get("settings"))
         return ChatRequest(
             self._model,
             (*self._messages, *turn_messages(self._messages, content)),
             self._system,
             tools,
-            _checked_choice(self._tool_choice if choice is None else choice, tools),
-            self._settings.merged(options.get("settings")),
+            _checked_choice(self._tool_choice if choice is None else choice, tools, settings),
+            settings,
             streaming=streaming,
             strict=self._strict if strict is None else strict,
         )
@@ -318,8 +319,9 @@ def _checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _checked_choice(choice: ToolChoice | None, tools: Sequence[Tool]) -> ToolChoice | None:
-    if choice is None or choice in {"auto", "none"}:
+def _checked_choice(choice: ToolChoice | None, tools: Sequence[Tool], settings: Settings) -> ToolChoice | None:
+    # `extra` may offer tools of the service's own, which only the backend can see.
+    if choice is None or choice in {"auto", "none"} or settings.extra:
         return choice
     names = [tool.name for tool in tools]
     if not (names if choice == "any" else choice in names):
