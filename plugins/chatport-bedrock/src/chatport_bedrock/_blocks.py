@@ -1,0 +1,240 @@
+"""Parts as the service's content blocks, one by one.
+
+What a block may hold is in the service model of Bedrock Runtime: `ContentBlock`, `SystemContentBlock` and
+`ToolResultContentBlock`. What one place cannot say is either left out with an adjustment, or refused with
+`UnsupportedError` where leaving it out would make nonsense of the conversation.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from chatport.backend import (
+    Audio,
+    CachePoint,
+    Citation,
+    Document,
+    Image,
+    Json,
+    Opaque,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    UnsupportedError,
+    Video,
+)
+from chatport_bedrock._json_values import is_array, is_object
+from chatport_bedrock._media_blocks import media_blocks
+from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
+
+__all__ = ["is_blank", "is_signed_reasoning", "part_blocks"]
+
+_NO_OUTPUT: Final = "(no output)"
+_NOT_SHOWN: Final = "(the result cannot be shown)"
+_SERVER_TOOL: Final = "server_tool_use"
+
+
+def is_blank(part: Part, blocks: Iterable[Block]) -> bool:
+    """Whether a part has become nothing but a text block without a visible character, which the service refuses."""
+    return isinstance(part, Text) and not part.text.strip() and all(set(block) == {"text"} for block in blocks)
+
+
+def is_signed_reasoning(block: Block) -> bool:
+    """Whether a block is reasoning that the service can tell from a changed copy: its message must keep its shape."""
+    content = block.get("reasoningContent")
+    if not is_object(content):
+        return False
+    text = content.get("reasoningText")
+    return "redactedContent" in content or (is_object(text) and "signature" in text)
+
+
+def part_blocks(  # noqa: PLR0911 - one return for each kind of part
+    part: Part, place: Place, path: str, scope: Scope
+) -> list[Block]:
+    """Return a part as blocks: one, or none where it has to be left out; two for reasoning that is half redacted.
+
+    Args:
+        part: The part.
+        place: Where it is to stand.
+        path: Where it stands in the caller's request, for adjustments and errors.
+        scope: The request's scope; adjustments are noted there.
+
+    Raises:
+        UnsupportedError: The place cannot hold such a part, or the service has no name for its media type.
+    """
+    match part:
+        case Text():
+            return [_text_block(part, place, path, scope)]
+        case Json():
+            return [_json_block(part, place, path, scope)]
+        case Image() | Document() | Audio() | Video():
+            return media_blocks(part, place, path, scope)
+        case Reasoning():
+            return _reasoning_blocks(part, place, path, scope)
+        case ToolCall() if place == "assistant":
+            return [_tool_use_block(part, path, scope)]
+        case ToolResult() if place in {"user", "assistant"}:
+            return [_tool_result_block(part, place, path, scope)]
+        case CachePoint():
+            return _cache_point_blocks(part, place, path, scope)
+        case Opaque():
+            return _opaque_blocks(part, path, scope)
+        case _:  # also a kind of part that the core has learnt since
+            raise UnsupportedError(f"{path}: Bedrock takes no {type(part).__name__} {PLACES[place]}")
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _text_block(part: Text, place: Place, path: str, scope: Scope) -> Block:
+    if place == "assistant":
+        raw = _own(part.metadata).get("citationsContent")
+        # The raw block only speaks for the words it came with; words that were edited since go without it.
+        if is_object(raw) and _words_of(raw) == part.text:
+            return {"citationsContent": raw}
+    if not part.citations:
+        return {"text": part.text}
+    kept: list[Any] = []
+    for index, citation in enumerate(part.citations):
+        raw_citation = _raw_citation(citation) if place == "assistant" else None
+        if raw_citation is None:
+            why = "only a citation that Bedrock itself gave can go back to it, in an answer of the model"
+            scope.note("dropped", "foreign-citation", f"{path}.citations[{index}]", why)
+        else:
+            kept.append(raw_citation)
+    if not kept:
+        return {"text": part.text}
+    words = {"content": [{"text": part.text}]} if part.text else {}
+    return {"citationsContent": {**words, "citations": kept}}
+
+
+def _raw_citation(citation: Citation) -> dict[str, Any] | None:
+    raw = citation.metadata.get(BACKEND)
+    return raw if is_object(raw) else None
+
+
+def _words_of(raw: dict[str, Any]) -> str:
+    entries: object = raw.get("content")
+    texts = [entry.get("text") for entry in entries if is_object(entry)] if is_array(entries) else []
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _json_block(part: Json, place: Place, path: str, scope: Scope) -> Block:
+    if place == "tool_result" and is_object(part.value):
+        return {"json": part.value}
+    try:
+        text = json.dumps(part.value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnsupportedError(f"{path}: the value is no JSON: {error}") from error
+    scope.note("lossless", "json-as-text", path, "only an object in a tool's result can go as JSON; this goes as text")
+    return {"text": text}
+
+
+# --- reasoning -------------------------------------------------------------------------------------------------------
+
+
+def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) -> list[Block]:
+    refusal = _reasoning_refusal(part, place, scope)
+    if refusal is not None:
+        code, why = refusal
+        scope.note("dropped", code, path, f"the reasoning is left out: {why}")
+        return []
+    blocks: list[Block] = []
+    if part.redacted is None or part.text or part.signature is not None:
+        signature = {} if part.signature is None else {"signature": part.signature}
+        blocks.append({"reasoningContent": {"reasoningText": {"text": part.text, **signature}}})
+    if part.redacted is not None:
+        blocks.append({"reasoningContent": {"redactedContent": part.redacted}})
+    return blocks
+
+
+def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str, str] | None:
+    """Return code and reason where reasoning must not be sent: signatures are checked, foreign thoughts leak."""
+    if place != "assistant":
+        return "misplaced-reasoning", f"it can stand in an answer of the model only, not {PLACES[place]}"
+    if BACKEND not in part.metadata and part.metadata:
+        return "foreign-reasoning", f"it was written on {', '.join(sorted(part.metadata))}"
+    family = _own(part.metadata).get("family")
+    if family is not None:
+        return None if family == scope.family else ("foreign-reasoning", f"a model of {family} wrote it")
+    if part.signature is None and part.redacted is None:
+        return "unsigned-reasoning", "nothing says which model wrote it"
+    return None
+
+
+# --- tools -----------------------------------------------------------------------------------------------------------
+
+
+def _tool_use_block(part: ToolCall, path: str, scope: Scope) -> Block:
+    arguments = part.arguments
+    if part.invalid_json is not None:
+        arguments = {"invalid_json": part.invalid_json}
+        scope.note(
+            "changed", "invalid-arguments", path, "arguments must be a JSON object; what the model wrote goes in one"
+        )
+    server = {"type": _SERVER_TOOL} if part.executed_by == "server" else {}
+    return {"toolUse": {"toolUseId": part.id, "name": part.name, "input": arguments, **server}}
+
+
+def _tool_result_block(part: ToolResult, place: Place, path: str, scope: Scope) -> Block:
+    # A result in an answer is the service's own: it goes back as it came. Others are made fit to be sent.
+    content = _result_content(part, path, scope, own=place == "assistant")
+    block: Block = {"toolUseId": part.id, "content": content}
+    marks = _own(part.metadata)
+    status = marks.get("status")
+    if part.is_error != (status == "error"):
+        status = "error" if part.is_error else None
+    if status is not None:
+        block["status"] = status
+    if marks.get("type") is not None:
+        block["type"] = marks["type"]
+    return {"toolResult": block}
+
+
+def _result_content(part: ToolResult, path: str, scope: Scope, *, own: bool) -> list[Block]:
+    content: list[Block] = []
+    placeholder = _NO_OUTPUT
+    for index, item in enumerate(part.content):
+        where = f"{path}.content[{index}]"
+        if own and isinstance(item, Json):
+            content.append({"json": item.value})
+            continue
+        blocks = part_blocks(item, "tool_result", where, scope)
+        if not own and is_blank(item, blocks):
+            scope.note("lossless", "blank-text-omitted", where, "Bedrock refuses text without a visible character")
+            continue
+        content += blocks
+        if not blocks:
+            placeholder = _NOT_SHOWN
+    if not content and not own:
+        scope.note("lossless", "empty-result", path, f"a result must not be empty; this one says {placeholder!r}")
+        content.append({"text": placeholder})
+    return content
+
+
+# --- marks and the unknown -------------------------------------------------------------------------------------------
+
+
+def _cache_point_blocks(part: CachePoint, place: Place, path: str, scope: Scope) -> list[Block]:
+    if place == "tool_result":
+        scope.note("dropped", "misplaced-cache-point", path, "a cache point cannot stand in a tool's result")
+        return []
+    ttl = {} if part.ttl is None else {"ttl": part.ttl}
+    return [{"cachePoint": {"type": "default", **ttl}}]
+
+
+def _opaque_blocks(part: Opaque, path: str, scope: Scope) -> list[Block]:
+    if part.backend != BACKEND:
+        scope.note("dropped", "foreign-opaque", path, f"it is left out: only {part.backend} understands it")
+        return []
+    if not is_object(part.data):
+        raise UnsupportedError(f"{path}: a block of Bedrock is a JSON object, not {type(part.data).__name__}")
+    return [part.data]
+
+
+def _own(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What this backend left in a part's metadata."""
+    own = metadata.get(BACKEND)
+    return own if is_object(own) else {}

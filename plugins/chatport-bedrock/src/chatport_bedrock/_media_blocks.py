@@ -1,0 +1,59 @@
+"""Images, documents, audio and video as the service's blocks."""
+
+from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
+from chatport_bedrock._media_formats import TEXT_FORMAT, formats_of, is_text_like, member_of, wire_format_of
+from chatport_bedrock._scope import PLACES, Block, Place, Scope
+
+__all__ = ["media_blocks"]
+
+
+def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str, scope: Scope) -> list[Block]:
+    """Return a medium as a block, or as none where its address is nothing that the service can read.
+
+    Raises:
+        UnsupportedError: The place cannot hold it, the service has no name for its type, or there is nothing in it.
+    """
+    kind = type(part)
+    member = member_of(kind)
+    if place == "system" or (place == "tool_result" and kind is Audio):
+        raise UnsupportedError(f"{path}: Bedrock takes no {member} {PLACES[place]}")
+    if part.uri is not None and not part.uri.startswith("s3://"):
+        scope.note("dropped", "foreign-uri", path, f"the {member} is left out: Bedrock reads s3:// addresses only")
+        return []
+    wire_format = _format(part, path, scope)
+    block: Block = {"format": wire_format}
+    if isinstance(part, Document):
+        block["name"] = _name(part, wire_format, path, scope)
+    return [{member: {**block, "source": _source(part, path)}}]
+
+
+def _format(part: Media, path: str, scope: Scope) -> str:
+    kind = type(part)
+    found = wire_format_of(kind, part.media_type)
+    if found is not None:
+        return found
+    if kind is Document and is_text_like(part.media_type):
+        scope.note("changed", "document-as-text", path, f"{part.media_type} goes as plain text")
+        return TEXT_FORMAT
+    known = ", ".join(formats_of(kind))
+    raise UnsupportedError(f"{path}: Bedrock takes no {member_of(kind)} of type {part.media_type}; it takes {known}")
+
+
+def _name(part: Document, wire_format: str, path: str, scope: Scope) -> str:
+    name = scope.names.claim(part.name, wire_format)
+    if part.name is None:
+        scope.note("lossless", "document-named", path, f"a document needs a name; this one goes as {name!r}")
+    elif name != part.name:
+        why = "Bedrock restricts the characters of names, and takes each name once"
+        scope.note("renamed", "document-renamed", path, f"the document {part.name!r} goes as {name!r}: {why}")
+    return name
+
+
+def _source(part: Media, path: str) -> Block:
+    if part.uri is not None:
+        return {"s3Location": {"uri": part.uri}}
+    if not isinstance(part.data, bytes):
+        raise UnsupportedError(f"{path}: the content is {type(part.data).__name__}, not bytes")
+    if not part.data:
+        raise UnsupportedError(f"{path}: the {member_of(type(part))} is empty")
+    return {"bytes": part.data}

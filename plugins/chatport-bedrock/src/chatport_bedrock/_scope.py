@@ -1,0 +1,43 @@
+"""What translating one request has to know and to remember, and the words for its places."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from chatport.backend import Adjustment, AdjustmentKind
+from chatport_bedrock._document_names import DocumentNames
+
+__all__ = ["BACKEND", "PLACES", "Block", "Place", "Scope"]
+
+BACKEND: Final = "bedrock"
+"""The key of our metadata, and the name that an `Opaque` of ours carries."""
+
+Block: TypeAlias = dict[str, Any]
+Place: TypeAlias = Literal["system", "user", "assistant", "tool_result"]
+"""Where a block is to stand; each place takes other blocks."""
+
+PLACES: Final[dict[Place, str]] = {
+    "system": "in the system prompt",
+    "user": "in a message to the model",
+    "assistant": "in a message of the model",
+    "tool_result": "in a tool's result",
+}
+"""Where a block stands, for messages to people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What translating one request has to know and to remember.
+
+    Attributes:
+        family: Whose model is asked: reasoning goes back only to the family that wrote it.
+        names: The names of the documents so far.
+        adjustments: What has been adjusted so far.
+    """
+
+    family: str
+    names: DocumentNames = field(default_factory=DocumentNames)
+    adjustments: list[Adjustment] = field(default_factory=list[Adjustment])
+
+    def note(self, kind: AdjustmentKind, code: str, path: str, message: str) -> None:
+        """Remember an adjustment."""
+        self.adjustments.append(Adjustment(kind, code, path, message))

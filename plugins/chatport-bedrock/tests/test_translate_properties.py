@@ -1,0 +1,233 @@
+"""Any conversation of our parts: translated without being changed, alike every time, and good by the service model."""
+
+import copy
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from typing import Any
+
+import botocore.session
+from botocore.validate import ParamValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatport.backend import (
+    Audio,
+    CachePoint,
+    ChatRequest,
+    Document,
+    Image,
+    Json,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Settings,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    UnsupportedError,
+    Video,
+)
+from chatport_bedrock._body import encode_body
+from chatport_bedrock._translate import translate
+
+_CONVERSE: Any = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
+
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(["", " ", "\n", "Hello"])
+_names = st.sampled_from(["weather", "clock", "search_2"])
+_ids = st.sampled_from(["a", "b", "c", "tooluse_1", "functions.t:0"])
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=3),
+    max_leaves=6,
+)
+_objects = st.dictionaries(_text, _json, max_size=3)
+_data = st.binary(min_size=1, max_size=6)
+_marks = st.sampled_from([{}, {"bedrock": {"family": "anthropic"}}, {"bedrock": {"family": "meta"}}, {"openai": {}}])
+_documents = st.builds(
+    Document,
+    st.sampled_from(["application/pdf", "text/plain", "application/json"]),
+    _data,
+    name=st.none() | _text | st.sampled_from(["report.pdf", "report"]),
+)
+_uris = st.sampled_from(["s3://bucket/a", "gs://bucket/a"])
+_images = st.builds(Image, st.just("image/png"), _data) | st.builds(Image, st.just("image/png"), st.none(), _uris)
+_reasoning = st.builds(Reasoning, _text, st.none() | st.just("sig"), st.none() | st.binary(max_size=3), metadata=_marks)
+_words = st.builds(Text, _text)
+_foreign = st.just(Opaque("other", {"x": 1}))
+_result_parts = _words | st.builds(Json, _json) | _images | _documents | st.builds(CachePoint) | _foreign
+_results = st.builds(
+    ToolResult,
+    _ids,
+    st.lists(_result_parts, max_size=3).map(tuple),
+    st.booleans(),
+    metadata=st.sampled_from([{}, {"bedrock": {"status": "success"}}, {"bedrock": {"status": "error"}}]),
+)
+_calls = st.builds(
+    ToolCall,
+    _ids,
+    _names,
+    _objects,
+    st.none() | st.just('{"a'),
+    st.sampled_from(["client", "server"]),
+)
+_said = (
+    _words
+    | _images
+    | _documents
+    | st.builds(Audio, st.just("audio/wav"), _data)
+    | st.builds(Video, st.just("video/mp4"), _data)
+    | st.builds(Json, _json)
+    | st.builds(CachePoint, st.sampled_from([None, "5m", "1h"]))
+    | _reasoning
+    | _foreign
+)
+_system_parts = _words | st.builds(Json, _json) | st.builds(CachePoint) | _foreign
+
+
+def _messages(role: Any, parts: st.SearchStrategy[Part]) -> st.SearchStrategy[Message]:
+    return st.builds(Message, st.just(role), st.lists(parts, max_size=4).map(tuple))
+
+
+_histories = st.lists(
+    _messages("user", _said | _results)
+    | _messages("assistant", _said | _calls | _results)
+    | _messages("tool", _results | _words)
+    | _messages("system", _system_parts),
+    max_size=6,
+).map(tuple)
+_settings = st.builds(
+    Settings,
+    max_tokens=st.none() | st.integers(1, 10),
+    temperature=st.none() | st.floats(0, 1),
+    top_k=st.none() | st.integers(0, 5),
+    stop_sequences=st.none() | st.lists(st.just("END"), max_size=2).map(tuple),
+)
+_tools = st.lists(
+    st.builds(Tool, _names, _text, st.just({"type": "object", "properties": {}})),
+    max_size=2,
+    unique_by=lambda tool: tool.name,
+).map(tuple)
+
+
+@st.composite
+def _requests(draw: st.DrawFn) -> ChatRequest:
+    tools = draw(_tools)
+    choices = [None, "auto", "none", *(["any", tools[0].name] if tools else [])]
+    return ChatRequest(
+        draw(
+            st.sampled_from(
+                ["anthropic.claude-3-haiku-20240307-v1:0", "us.amazon.nova-lite-v1:0", "meta.llama3-8b-v1:0"]
+            )
+        ),
+        (*draw(_histories), Message.user("And now?")),
+        draw(st.lists(_system_parts, max_size=3).map(tuple)),
+        tools,
+        draw(st.sampled_from(choices)),
+        draw(_settings),
+    )
+
+
+@given(_requests())
+def test_any_request_is_said_in_the_service_model(request: ChatRequest) -> None:
+    """The body has only members that the model knows, of their types and lengths, and all that it requires."""
+    translation = translate(request)
+    report = ParamValidator().validate({"modelId": translation.model, **translation.body}, _CONVERSE.input_shape)
+    assert not report.has_errors(), report.generate_report()
+    json.loads(encode_body(translation.body))
+
+
+@given(_requests())
+def test_no_request_is_changed_and_each_is_translated_alike(request: ChatRequest) -> None:
+    """Neither translating nor encoding leaves a trace in the request, and doing it again gives the same bytes."""
+    before = copy.deepcopy(request)
+    first = translate(request)
+    encoded = encode_body(first.body)
+    second = translate(request)
+    assert request == before
+    assert encode_body(second.body) == encoded
+    assert second.adjustments == first.adjustments
+
+
+@given(_requests())
+def test_turns_are_what_the_service_wants(request: ChatRequest) -> None:
+    """Rules that no model of types can say: alternation, no empty turn, results first, no blank words, unique names."""
+    turns = translate(request).body["messages"]
+    assert all(one["role"] != other["role"] for one, other in pairwise(turns))
+    names: list[str] = []
+    for turn in turns:
+        content = turn["content"]
+        assert content
+        kinds = [next(iter(block)) for block in content]
+        if turn["role"] == "user":
+            results = kinds.count("toolResult")
+            assert "toolResult" not in kinds[results:]
+            assert "document" not in kinds or "text" in kinds
+            assert all(block["toolResult"]["content"] for block in content[:results])
+        if "reasoningContent" not in kinds:
+            assert all(block["text"].strip() for block in content if "text" in block)
+        inner = [item for block in content for item in block.get("toolResult", {"content": [block]})["content"]]
+        names += [item["document"]["name"] for item in inner if "document" in item]
+    assert len(set(names)) == len(names)
+
+
+@given(_requests())
+def test_every_part_is_sent_or_reported_as_left_out(request: ChatRequest) -> None:
+    """Nothing is dropped in silence: every part gives its block or blocks, but those that an adjustment names."""
+    translation = translate(request)
+    left_out = {
+        item.path for item in translation.adjustments if item.kind == "dropped" or item.code == "blank-text-omitted"
+    }
+    parts = {f"system[{index}]": part for index, part in enumerate(request.system)}
+    for number, message in enumerate(request.messages):
+        parts |= {f"messages[{number}].parts[{index}]": part for index, part in enumerate(message.parts)}
+    expected = sum(_block_count(part) for path, part in parts.items() if path not in left_out)
+    added = sum(item.code == "document-text-added" for item in translation.adjustments)
+    sent = sum(len(turn["content"]) for turn in translation.body["messages"]) + len(translation.body.get("system", []))
+    assert sent == expected + added
+
+
+def _block_count(part: Part) -> int:
+    match part:
+        case Reasoning(text, signature, bytes()) if text or signature is not None:
+            return 2  # the readable half and the redacted one
+        case _:
+            return 1
+
+
+_PROGRAM = """
+import sys
+from chatport.backend import *
+from chatport_bedrock._body import encode_body
+from chatport_bedrock._translate import translate
+calls = [ToolCall(str(n), f"tool_{n}") for n in range(9)]
+results = [ToolResult(call.id, "x") for call in reversed(calls)]
+documents = [Document("text/plain", b"x", name="same") for _ in range(9)]
+messages = (Message.user(*documents), Message.assistant(*calls), Message("tool", tuple(results)))
+translation = translate(ChatRequest("anthropic.claude", messages))
+sys.stdout.buffer.write(encode_body(translation.body) + repr(translation.adjustments).encode())
+"""
+
+
+def test_the_bytes_are_the_same_in_every_process() -> None:
+    """No hash order, no chance, no clock: the service's prompt cache finds the same beginning again."""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", _PROGRAM], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+    assert b"tool_8" in outputs.pop()
+
+
+@given(_histories)
+def test_only_documented_errors_leave_translate(messages: tuple[Message, ...]) -> None:
+    """A conversation that ends in any way is translated, or refused because nothing of its end is left."""
+    try:
+        translate(ChatRequest("anthropic.claude-3-haiku-20240307-v1:0", messages))
+    except UnsupportedError as error:
+        assert str(error).startswith(f"messages[{len(messages) - 1}]: there is nothing in the newest message")  # noqa: PT017 - either outcome is right
