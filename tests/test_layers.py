@@ -23,8 +23,8 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_messages",),
     ("_events", "_request", "_tool_results"),
     ("_fold", "_reply", "_tools", "_unfold"),
-    ("_content", "_stream", "_turn", "backend"),  # `backend` is a door: it re-exports what authors need from above
-    ("_registry", "_serialize"),
+    ("_content", "_stream", "_tool_runs", "backend"),  # `backend` is a door: it re-exports what authors need from above
+    ("_registry", "_serialize", "_turn"),
     ("_session",),
     ("__init__", "testing"),
     ("cli",),
