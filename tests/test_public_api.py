@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 
-_SOURCE = Path(__file__).resolve().parents[1] / "src"
-DOORS = ["chatport", "chatport.backend", "chatport.testing"]
+# The doors of one house show the same things; every house keeps to the same rules.
+HOUSES = {
+    "chatport": ["chatport", "chatport.backend", "chatport.testing"],
+    "chatport_bedrock.emulator": ["chatport_bedrock.emulator"],
+}
+DOORS = [door for doors in HOUSES.values() for door in doors]
 
 each_door = pytest.mark.parametrize("door", DOORS)
+each_house = pytest.mark.parametrize("house", HOUSES)
 
 
 @each_door
@@ -39,7 +44,7 @@ def test_every_public_name_is_explained(door: str) -> None:
     """Each exported name has a docstring of its own; a constant or alias has one below its assignment."""
     module = importlib.import_module(door)
     assert module.__doc__
-    missing = [name for name in module.__all__ if not _explanation(name, getattr(module, name))]
+    missing = [name for name in module.__all__ if not _explanation(door, name, getattr(module, name))]
     assert not missing
 
 
@@ -57,31 +62,29 @@ def test_public_methods_are_explained(door: str) -> None:
     assert not missing
 
 
-def test_every_name_lives_in_one_module() -> None:
-    """An exported name is defined at the top level of one module of the core, the same one for every door."""
-    defined = _definitions()
-    for name in {name for door in DOORS for name in importlib.import_module(door).__all__}:
-        homes = defined[name]
-        assert len(homes) == 1, f"{name} is defined in {sorted(homes) or 'no module'}"
-        found = {id(vars(importlib.import_module(door)).get(name)) for door in DOORS if _exports(door, name)}
+@each_house
+def test_every_name_lives_in_one_module(house: str) -> None:
+    """An exported name is defined at the top level of one module of the house, the same one for each of its doors."""
+    doors = [importlib.import_module(door) for door in HOUSES[house]]
+    defined = _definitions(house)
+    for name in {name for door in doors for name in door.__all__}:
+        homes = sorted(defined[name])
+        assert len(homes) == 1, f"{name} is defined in {homes or 'no module'}"
+        found = {id(getattr(door, name)) for door in doors if name in door.__all__}
         assert len(found) == 1, f"{name} is not the same object in every door"
 
 
-def test_nothing_public_hides_behind_a_private_module_name() -> None:
-    """What a door exports says in its pickles and tracebacks where it is defined, and that module has it."""
-    for door in DOORS:
-        module = importlib.import_module(door)
-        for name in module.__all__:
-            value = getattr(module, name)
-            if _is_ours(value):
-                assert getattr(importlib.import_module(value.__module__), name) is value
+@each_door
+def test_exported_names_know_where_they_live(door: str) -> None:
+    """The module that a class or function names in pickles and tracebacks has it under that name."""
+    module = importlib.import_module(door)
+    for name in module.__all__:
+        value = getattr(module, name)
+        if _is_ours(value):
+            assert getattr(importlib.import_module(value.__module__), name) is value
 
 
 # --- reading the code ------------------------------------------------------------------------------------------------
-
-
-def _exports(door: str, name: str) -> bool:
-    return name in importlib.import_module(door).__all__
 
 
 def _path_of(module: ModuleType) -> Path:
@@ -93,20 +96,20 @@ def _bound_names(path: Path) -> set[str]:
     """The names that a door binds: its own definitions, and what it takes from modules of ours."""
     names = set(_definitions_in(path))
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "chatport"):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("chatport")):
             names |= {alias.asname or alias.name for alias in node.names}
     return names
 
 
 @cache
-def _definitions() -> dict[str, set[str]]:
-    """Every name defined at the top level of a module of the core → those modules."""
-    homes: dict[str, set[str]] = defaultdict(set)
-    for path in (_SOURCE / "chatport").rglob("*.py"):
+def _definitions(house: str) -> dict[str, set[Path]]:
+    """Every name defined at the top level of a module of the house → the files that define it."""
+    homes: dict[str, set[Path]] = defaultdict(set)
+    for path in _path_of(importlib.import_module(house)).parent.rglob("*.py"):
         if "cli" in path.parts:
             continue  # an application: what it calls its own functions is its own business
         for name in _definitions_in(path):
-            homes[name].add(path.relative_to(_SOURCE).as_posix())
+            homes[name].add(path)
     return homes
 
 
@@ -129,13 +132,13 @@ def _definitions_in(path: Path) -> dict[str, str | None]:
     return found
 
 
-def _explanation(name: str, value: Any) -> str | None:
+def _explanation(door: str, name: str, value: Any) -> str | None:
     if _is_ours(value):
         documentation = inspect.getdoc(value) or ""
         # a dataclass without a docstring is given its signature for one
         return None if documentation.startswith(f"{name}(") else documentation
-    (home,) = _definitions()[name]
-    return _definitions_in(_SOURCE / home)[name]
+    (home,) = _definitions(next(house for house, doors in HOUSES.items() if door in doors))[name]
+    return _definitions_in(home)[name]
 
 
 def _is_ours(value: Any) -> bool:
