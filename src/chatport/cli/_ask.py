@@ -1,0 +1,113 @@
+"""`chatport "..."`: ask once and show the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from chatport import BackendError, ChatError, PartEnd, Settings, open_session
+from chatport.cli._input import read_content
+from chatport.cli._output import say, write_output
+from chatport.cli._printer import ReplyPrinter
+from chatport.cli._report import describe_adjustment, describe_cut, describe_timing, describe_usage, reply_json
+from chatport.cli._target import choose_target, open_target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatport import Reply, Session
+    from chatport.cli._input import Attachment
+    from chatport.cli._parser import AskCommand
+    from chatport.cli._target import Choice
+
+
+def run_ask(command: AskCommand) -> int:
+    """Ask, show the answer and return the exit code.
+
+    Raises:
+        CommandError: There is nothing to ask, something to attach cannot be read, or there is nobody to ask.
+        ChatError: The question cannot be asked, or the answer failed; what came of it has been shown.
+        OutputError: Standard output takes no more.
+    """
+    content = read_content(command.prompt, command.attachments)
+    choice = choose_target(command.model, command.options, environment=True)
+    anyio.run(_ask, command, content, choice)
+    return 0
+
+
+async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice: Choice) -> None:
+    async with (
+        open_target(choice) as target,
+        open_session(
+            target.model,
+            backend_options=target.options,
+            system=command.system,
+            settings=Settings(**command.settings),
+            strict=command.strict,
+        ) as session,
+    ):
+        try:
+            reply = await _answer(session, content, command)
+        except ChatError:
+            if command.usage:
+                say(f"usage: {describe_usage(session.usage)}")
+            raise
+    cut = describe_cut(reply)
+    if cut is not None:
+        say(cut)
+    if command.usage:
+        say(_usage_line(reply))
+
+
+async def _answer(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> Reply:
+    if command.json:
+        reply = await _whole_reply(session, content, streaming=command.streaming)
+        _say_adjustments(reply)
+        write_output(reply_json(reply) + "\n")
+        return reply
+    printer = ReplyPrinter()
+    try:
+        if command.streaming:
+            return await _streamed_reply(session, content, printer)
+        return await _printed_reply(session, content, printer)
+    finally:
+        # However it ends, by an error or an interrupt, what comes next begins a line.
+        printer.end_line()
+
+
+async def _streamed_reply(session: Session, content: Sequence[str | Attachment], printer: ReplyPrinter) -> Reply:
+    async with session.stream(*content) as stream:
+        async for event in stream:
+            printer.show(event)
+    return stream.reply
+
+
+async def _printed_reply(session: Session, content: Sequence[str | Attachment], printer: ReplyPrinter) -> Reply:
+    try:
+        reply = await session.ask(*content)
+    except BackendError as error:
+        # Broken off, but paid for.
+        printer.write(error.partial.text if error.partial is not None else "")
+        raise
+    _say_adjustments(reply)
+    for index, part in enumerate(reply.message.parts):
+        printer.show(PartEnd(index, part))
+    return reply
+
+
+async def _whole_reply(session: Session, content: Sequence[str | Attachment], *, streaming: bool) -> Reply:
+    if not streaming:
+        return await session.ask(*content)
+    async with session.stream(*content) as stream:
+        return await stream.finish()
+
+
+def _say_adjustments(reply: Reply) -> None:
+    for adjustment in reply.adjustments:
+        say(describe_adjustment(adjustment))
+
+
+def _usage_line(reply: Reply) -> str:
+    request = "no request id" if reply.request_id is None else f"request {reply.request_id}"
+    return f"usage: {describe_usage(reply.usage)}; {describe_timing(reply.timing)}; model {reply.model}; {request}"

@@ -1,0 +1,68 @@
+"""Whom to ask: the model that is named, the one that the environment names, or the demo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatport.cli._demos import DemoFunction, find_demo
+from chatport.cli._output import say
+
+_MODEL_VARIABLE = "CHATPORT_MODEL"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to ask.
+
+    Attributes:
+        model: `backend:model`.
+        options: The backend's options.
+    """
+
+    model: str
+    options: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whom to ask, before anything is started: a target, or a demo that will be one.
+
+    Attributes:
+        model: `backend:model`, or None for the demo.
+        options: The backend's options; they are laid over the demo's.
+        demo: What starts the demo, where there is no model.
+    """
+
+    model: str | None
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    demo: DemoFunction | None = None
+
+
+def choose_target(model: str | None, options: Mapping[str, Any], *, environment: bool) -> Choice:
+    """Choose whom to ask; a demo is loaded, which blocks, but not started.
+
+    Args:
+        model: The model that the command line names.
+        options: The backend's options, from there as well.
+        environment: Whether the environment may name the model.
+
+    Raises:
+        CommandError: There is neither a model nor a demo.
+    """
+    chosen = model or (os.environ.get(_MODEL_VARIABLE) if environment else None)
+    return Choice(chosen, options) if chosen else Choice(None, options, find_demo())
+
+
+@asynccontextmanager
+async def open_target(choice: Choice) -> AsyncGenerator[Target]:
+    """Give the target, with the demo running where there is no model; one line on standard error says so."""
+    if choice.demo is None:
+        yield Target(choice.model or "", dict(choice.options))
+        return
+    async with choice.demo() as demo:
+        say(f"no model chosen (-m backend:model or {_MODEL_VARIABLE}), so this is {demo.description}")
+        yield Target(demo.model, {**demo.backend_options, **choice.options})
