@@ -36,7 +36,10 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"[a-z0-9+/=_-]{120,}", _CUT),  # session tokens, and nothing that people read
     )
 )
-_NOT_SHOWN: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL)
+# What is never closed ends with the page, and a tag ends before the next one: else a page of "<" takes square time.
+_NOT_SHOWN: Final = re.compile(
+    r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL
+)
 # Line breaks of any kind, and what terminals take for commands.
 _BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
