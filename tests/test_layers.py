@@ -51,7 +51,8 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
         {"_blocks", "_body", "_document_names", "_media_blocks", "_scope", "_tool_config", "_translate", "_turns"}
     ),
     "decode": frozenset({"_answer", "_decode", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}),
-    "wire": frozenset({"_failures", "_identity", "_pool", "_wire"}),
+    "signature": frozenset({"_signature"}),
+    "wire": frozenset({"_credentials", "_failures", "_httpx_session", "_identity", "_pool", "_wire"}),
     "glue": frozenset({"__init__", "backend", "plugin"}),
     "emulator": frozenset({"emulator"}),
 }
@@ -61,8 +62,9 @@ BEDROCK_KNOWS: dict[str, frozenset[str]] = {
     "errors": frozenset({"values", "frames"}),
     "translate": frozenset({"values", "errors"}),
     "decode": frozenset({"values", "frames", "errors"}),
-    "wire": frozenset({"values", "errors"}),
-    "glue": frozenset({"values", "frames", "errors", "translate", "wire", "decode", "emulator"}),
+    "signature": frozenset(),
+    "wire": frozenset({"values", "errors", "signature"}),
+    "glue": frozenset({"values", "frames", "errors", "translate", "decode", "wire"}),
     "emulator": frozenset({"values", "frames", "errors", "glue"}),
 }
 # Only these do I/O or see a vendor's package; the rest of a plugin takes values and returns values.
@@ -244,6 +246,31 @@ def test_the_tables_name_what_exists() -> None:
     assert {unit for row in CORE_ROWS for unit in row} == {source.unit for source in CORE}
     assert {unit for room in BEDROCK_ROOMS.values() for unit in room} == {source.unit for source in BEDROCK}
     assert BEDROCK_ROOMS.keys() == BEDROCK_KNOWS.keys()
+
+
+def test_the_contributing_guide_shows_these_tables() -> None:
+    """Who reads the guide reads the tables of this file, and finds every file of the core in the tree."""
+    text = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [f"| {number} | {_code(units)} |" for number, units in enumerate(CORE_ROWS, 1)]
+    rooms = [
+        f"| {room} | {_code(sorted(units))} | {_listed(BEDROCK_KNOWS[room])} |" for room, units in BEDROCK_ROOMS.items()
+    ]
+    for table in (rows, rooms):
+        assert "\n".join(table) in text, "write this into CONTRIBUTING.md:\n" + "\n".join(table)
+    missing = [
+        source.unit
+        for source in CORE
+        if f"      {source.unit}.py " not in text and f"      {source.unit}/ " not in text
+    ]
+    assert not missing, "the tree in CONTRIBUTING.md lacks these"
+
+
+def _code(units: Iterable[str]) -> str:
+    return " ".join(f"`{unit}`" for unit in units)
+
+
+def _listed(rooms: frozenset[str]) -> str:
+    return ", ".join(room for room in BEDROCK_ROOMS if room in rooms) or "nothing"
 
 
 # --- the core --------------------------------------------------------------------------------------------------------
