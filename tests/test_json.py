@@ -77,6 +77,7 @@ def _loop() -> list[Any]:
         ([math.nan], ValueError, r"at\[0\]: nan is no JSON number"),
         ([math.inf], ValueError, r"at\[0\]: inf is no JSON number"),
         ([10**4300], ValueError, r"at\[0\]: an integer of more than 4300 digits"),
+        ([-(10**4300)], ValueError, r"at\[0\]: an integer of more than 4300 digits"),
         (["\ud83d\ude00"], ValueError, r"at\[0\]: it holds a character as two surrogates"),
         ({"\ud83d\ude00": 1}, ValueError, "at: it holds a character as two surrogates"),
         (_loop(), ValueError, "nested too deeply, or holds itself"),

@@ -26,6 +26,12 @@ def _zipped(*names: str) -> bytes:
     return file.getvalue()
 
 
+def _of_tomorrow(archive: bytes) -> bytes:
+    # The version needed to read an entry stands six bytes behind the signature of its directory record.
+    place = archive.index(b"PK\x01\x02") + 6
+    return archive[:place] + b"\xff" + archive[place + 1 :]
+
+
 def _ole(stream: str) -> bytes:
     # A compound file: the header fills a sector of 512 bytes; its directory names the streams in UTF-16.
     return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\x00") + stream.encode("utf-16-le") + bytes(64)
@@ -221,10 +227,15 @@ def test_raw_samples_need_a_declaration() -> None:
         b"caf\xe9",
         b"a\x00b",
         b"\xff",
-        b"\xff\xfb\xff",
+        _of_tomorrow(_zipped("word/document.xml")),
+        b"\xff\xfb\xf0",
+        b"\xff\xfb\x9c",
         b"\xff\xe9\x50",
     ],
-    ids=["zip", "empty zip", "broken zip", "slides", "avi", "utf-16", "latin-1", "nul", "one", "reserved", "layer 0"],
+    ids=[
+        *("zip", "empty zip", "broken zip", "slides", "avi", "utf-16", "latin-1", "nul", "one byte"),
+        *("zip of a later version", "reserved bit rate", "reserved sample rate", "reserved version"),
+    ],
 )
 def test_what_is_not_recognised_is_not_guessed(data: bytes) -> None:
     """No type is better than a wrong one: the caller is asked."""
@@ -344,6 +355,9 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
             pytest.skip("this file system has no sparse files of a terabyte")
     with pytest.raises(ValueError, match=r"'huge.png' has 1099511627776 bytes or more; the limit is 26214400"):
         Image.from_path(path)
+    # Read up to this limit it would not fit into any memory.
+    with pytest.raises(ValueError, match=r"'huge.png' has 1099511627776 bytes or more; the limit is 1099511627775"):
+        Image.from_path(path, max_bytes=(1 << 40) - 1)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a device without end")  # noqa: PTH110 - no Path at import

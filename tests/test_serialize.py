@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -520,6 +520,16 @@ def test_importing_builds_nothing() -> None:
     assert done.stdout.strip() == "0"
 
 
+@pytest.fixture
+def _eager_threads() -> Iterator[None]:
+    """Let the interpreter go from thread to thread as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_eager_threads")
 def test_threads_build_it_once() -> None:
     """Threads that load their first history at the same moment share one adapter."""
     _serialize._build_adapter.cache_clear()
