@@ -16,6 +16,7 @@ __all__ = ["whole_part"]
 _BACKEND: Final = "bedrock"
 _Medium: TypeAlias = Image | Document | Audio | Video
 _MEDIA: Final[dict[str, type[_Medium]]] = {member_of(kind): kind for kind in (Image, Document, Audio, Video)}
+_STORE: Final = "s3://"
 _STATUSES: Final = frozenset({None, "success", "error"})
 # Of these kinds of block a tool's result may hold the same as a message.
 _MEDIA_IN_RESULTS: Final = frozenset({"image", "document", "video"})
@@ -93,9 +94,8 @@ def _source(source: object) -> tuple[bytes | None, str | None]:
     encoded, place = source.get("bytes"), source.get("s3Location")
     if isinstance(encoded, str):
         return _exact_bytes(encoded), None
-    if is_object(place) and place.keys() == {"uri"} and isinstance(place["uri"], str):
-        return None, place["uri"]
-    return None, None
+    uri = place["uri"] if is_object(place) and place.keys() == {"uri"} else None
+    return None, uri if isinstance(uri, str) and uri.startswith(_STORE) and uri != _STORE else None
 
 
 def _exact_bytes(encoded: str) -> bytes | None:
