@@ -118,7 +118,8 @@ def _encode(value: Any, hint: Any, path: str) -> Any:
     if hint is Any:
         return value  # JSON as it is: `check_json` sees to that
     if not _fits(value, hint):
-        message = f"{path}: {type(value).__name__} does not stand for {getattr(hint, '__name__', None) or hint}"
+        found = f"{value!r:.40}" if get_origin(hint) is Literal else type(value).__name__
+        message = f"{path}: must be {_wanted(hint)}, not {found}"
         raise TypeError(message)
     if get_origin(hint) is tuple:
         items = enumerate(cast("tuple[object, ...]", value))
@@ -139,6 +140,14 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple:
         return type(value) is tuple
     return isinstance(value, dict if origin is dict else hint)
+
+
+def _wanted(hint: Any) -> str:
+    if hint == Part:
+        return "one of chatport's parts"
+    if get_origin(hint) is Literal:
+        return " or ".join(repr(word) for word in get_args(hint))
+    return getattr(hint, "__name__", None) or str(hint)
 
 
 def _encode_fields(value: Any, path: str) -> dict[str, Any]:
