@@ -292,7 +292,7 @@ def test_an_answer_without_a_reason() -> None:
         (b"[]", "no JSON object"),
         ([], "no JSON object"),
         ({}, "neither"),
-        ({"message": "Unexpected value type in payload"}, "neither"),
+        ({"message": "What is this?"}, "neither"),
         ({"output": {"text": "a"}}, "neither"),
         ({"output": {"message": {"content": {}}}}, "no list"),
         (answer("a"), "block 0 is no object"),

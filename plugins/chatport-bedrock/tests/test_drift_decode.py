@@ -186,6 +186,10 @@ def structures() -> dict[str, Any]:
     return found
 
 
+# Where not any word will do.
+_WORDS = {"S3Uri": "s3://bucket/key"}
+
+
 def sample(shape: Any, *, chosen: dict[str, str] | None = None) -> Any:
     """A value as it stands on the wire: all that is read of a structure, one member of a union.
 
@@ -203,10 +207,8 @@ def sample(shape: Any, *, chosen: dict[str, str] | None = None) -> Any:
             return {name: sample(shape.members[name], chosen=chosen) for name in read}
         case "list":
             return [sample(shape.member, chosen=chosen)]
-        case "string" if shape.name == "S3Uri":
-            return "s3://bucket/key"
         case "string":
-            return shape.enum[0] if shape.enum else "words"
+            return shape.enum[0] if shape.enum else _WORDS.get(shape.name, "words")
         case "blob":
             return b64encode(b"bytes").decode()
         case "integer" | "long":

@@ -291,8 +291,7 @@ _FROM_MODEL = "The model returned the following errors: "
 @pytest.mark.parametrize(
     "message",
     [
-        _FROM_MODEL
-        + "Input Tokens Exceeded: Number of input tokens exceeds maximum length. Please update the input to try again.",
+        _FROM_MODEL + "Input Tokens Exceeded: Number of input tokens exceeds maximum length.",
         _FROM_MODEL + "prompt is too long: 200049 tokens > 200000 maximum",
         "Input is too long for requested model.",
         _FROM_MODEL + "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
@@ -362,7 +361,7 @@ def test_a_model_that_does_not_exist(model: str, hint: str, message: str) -> Non
 
 def test_a_retired_model_gets_no_wrong_hint() -> None:
     """Another id of the same model would not help: only the service's own words are shown."""
-    message = "This model version has reached the end of its life."
+    message = "This version is no longer offered."
     assert refused(404, "ResourceNotFoundException", message).message == message
 
 
