@@ -36,10 +36,12 @@ async def get_weather(location: str) -> dict[str, Any]:
 
 
 def call(id_: str = "1", name: str = "get_weather", /, **arguments: Any) -> ToolCall:
+    """Return a call of the weather tool."""
     return ToolCall(id_, name, arguments or {"location": "Paris"})
 
 
 def session(*script: Any, **options: Any) -> tuple[chatport.Session, ScriptedBackend]:
+    """Return a session and the scripted backend behind it."""
     backend = ScriptedBackend(*script)
     return chatport.Session(backend, "model-1", **options), backend
 
@@ -183,10 +185,14 @@ async def test_run_tools_false_hands_the_calls_to_the_caller() -> None:
     chat, backend = session([call("1"), call("2")], "thanks", tools=[get_weather])
     reply = await chat.ask("go", run_tools=False)
     assert [pending.id for pending in reply.tool_calls] == ["1", "2"]
-    answer = await chat.ask(ToolResult(id="2", content="sunny"), ToolResult(id="1", content={"temperature": 78}), "go on")
+    answer = await chat.ask(
+        ToolResult(id="2", content="sunny"), ToolResult(id="1", content={"temperature": 78}), "go on"
+    )
     assert answer.text == "thanks"
     assert [message.role for message in answer.messages] == ["tool", "user", "assistant"]
-    assert backend.requests[1].messages[2] == Message("tool", (ToolResult("1", {"temperature": 78}), ToolResult("2", "sunny")))
+    assert backend.requests[1].messages[2] == Message(
+        "tool", (ToolResult("1", {"temperature": 78}), ToolResult("2", "sunny"))
+    )
 
 
 async def test_a_tool_without_a_function_is_the_callers() -> None:

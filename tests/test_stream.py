@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 def session(*script: Any, **options: Any) -> chatport.Session:
+    """Return a session on a scripted backend."""
     return chatport.Session(ScriptedBackend(*script), "m", **options)
 
 
@@ -229,7 +230,9 @@ async def test_streaming_is_what_the_caller_reads() -> None:
 
 async def test_metadata_and_the_services_time_reach_the_reply() -> None:
     """What the backend says at the end is on the reply, in the caller's units."""
-    chat = session([MessageStart("m2", "id-1"), MessageEnd("stop", "end_turn", metadata={"x": {"y": 1}}, service_seconds=0.25)])
+    chat = session(
+        [MessageStart("m2", "id-1"), MessageEnd("stop", "end_turn", metadata={"x": {"y": 1}}, service_seconds=0.25)]
+    )
     reply = await chat.ask("go")
     assert (reply.model, reply.request_id, reply.raw_stop_reason) == ("m2", "id-1", "end_turn")
     assert (reply.metadata, reply.timing.service) == ({"x": {"y": 1}}, 0.25)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chatport._messages import Content, Message, Part, Reasoning, Text, ToolCall, ToolResult, parts_of
-from chatport._reply import Partial
+
+if TYPE_CHECKING:
+    from chatport._reply import Partial
 
 INTERRUPTED = "Interrupted: this call was not run to its end."
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -213,7 +213,7 @@ class Registration:
         """Take the backend back. May be called more than once."""
         _registry.unregister(self._name, self._plugin)
 
-    def __enter__(self) -> Registration:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -264,7 +264,7 @@ async def create_backend(name: str, options: dict[str, Any]) -> Backend:
 
 
 @asynccontextmanager
-async def open_backend(name: str, /, **options: Any) -> AsyncIterator[Backend]:  # noqa: ANN401 - each backend has its own
+async def open_backend(name: str, /, **options: Any) -> AsyncGenerator[Backend]:
     """Open a backend, for several sessions to share, and close it at the end.
 
     Args:

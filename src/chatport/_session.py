@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
-
-from typing_extensions import Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, runtime_checkable
 
 from chatport._content import kept_messages, turn_messages
 from chatport._errors import BusyError, ConfigurationError, StreamClosedError, UnsupportedError
@@ -22,7 +20,7 @@ from chatport._turn import Turn, TurnPlan
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Unpack
 
     from chatport._reply import Partial, Reply
     from chatport.backend import Backend
@@ -340,7 +338,7 @@ def _checked_steps(steps: int) -> int:
 @asynccontextmanager
 async def open_session(
     model: str | None, *, backend_options: dict[str, Any] | None = None, **options: Unpack[SessionOptions]
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session]:
     """Open a conversation together with its backend, and close both at the end.
 
     Args:
@@ -354,9 +352,11 @@ async def open_session(
         BrokenBackendError: What is installed cannot be loaded or built.
     """
     backend_name, identifier = split_model(model if model is not None else _model_from_environment())
-    async with open_backend(backend_name, **(backend_options or {})) as backend:
-        async with Session(backend, identifier, **options) as session:
-            yield session
+    async with (
+        open_backend(backend_name, **(backend_options or {})) as backend,
+        Session(backend, identifier, **options) as session,
+    ):
+        yield session
 
 
 async def ask(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 
@@ -19,8 +19,6 @@ from chatport._reply import Partial, Reply
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
 
     from chatport._turn import Turn
 
@@ -225,7 +223,10 @@ class TextStream(AsyncIterator[str]):
                     return event.text
             elif type(event) is MessageStart:
                 self._streamed.clear()
-            elif type(event) is PartEnd and type(event.part) is Text and event.index not in self._streamed:
-                # A text part that came whole; those that came in pieces have been read already.
-                if event.part.text:
-                    return event.part.text
+            elif type(event) is PartEnd and (text := self._whole_text(event)):
+                return text
+
+    def _whole_text(self, event: PartEnd) -> str:
+        """The words of a text part that came whole; those that came in pieces have been read already."""
+        streamed = event.index in self._streamed
+        return event.part.text if isinstance(event.part, Text) and not streamed else ""

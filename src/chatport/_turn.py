@@ -9,23 +9,22 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-from typing_extensions import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from chatport._errors import BackendError, ToolLoopError
 from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
 from chatport._fold import Fold
 from chatport._messages import Message, ToolCall, ToolResult
 from chatport._reply import Partial, Reply, Step, Timing
-from chatport._tools import run_tools
+from chatport._request import ChatRequest
+from chatport._tool_runs import run_tools
+from chatport.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from chatport._events import StopReason
-    from chatport._request import ChatRequest, Tool
-    from chatport.backend import Backend
+    from chatport._request import Tool
 
 
 @dataclass(frozen=True, slots=True)

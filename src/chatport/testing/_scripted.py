@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 import anyio.lowlevel
 
-from chatport._events import BackendEvent, StopReason, TextDelta, Usage
+from chatport._events import BackendEvent, MessageEnd, StopReason, TextDelta, Usage
 from chatport._messages import Content, Message, as_parts
 from chatport._request import ChatRequest, Preview
 from chatport._unfold import events_from
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+_EVENT_TYPES: tuple[type, ...] = get_args(BackendEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,9 @@ class Answer:
     error: BaseException | None = None
 
 
-Script: TypeAlias = "Content | Message | Answer | Sequence[BackendEvent] | BaseException | Callable[[ChatRequest], Script]"
+Script: TypeAlias = (
+    "Content | Message | Answer | Sequence[BackendEvent] | BaseException | Callable[[ChatRequest], Script]"
+)
 """One answer of a `ScriptedBackend`: content, a message, an `Answer`, the very events, an exception to raise, or a
 function of the request that returns one of these."""
 
@@ -95,21 +102,21 @@ def _events(entry: Script, request: ChatRequest) -> Iterator[BackendEvent]:
     if callable(entry):
         yield from _events(entry(request), request)
         return
-    if _is_events(entry):
-        yield from entry  # type: ignore[misc]  # `_is_events` has looked
+    if _are_events(entry):
+        yield from entry
         return
-    answer = entry if isinstance(entry, Answer) else Answer(entry)  # type: ignore[arg-type]  # what is left is content
+    answer = entry if isinstance(entry, Answer) else Answer(entry)
     message = answer.content if isinstance(answer.content, Message) else Message("assistant", as_parts(answer.content))
     events = events_from(message, model=request.model, stop_reason=answer.stop_reason, usage=answer.usage)
     for event in _in_words(events):
-        if answer.error is not None and type(event).__name__ == "MessageEnd":
+        if answer.error is not None and isinstance(event, MessageEnd):
             raise answer.error
         yield event
 
 
-def _is_events(entry: object) -> bool:
-    kinds = BackendEvent.__args__  # type: ignore[attr-defined]  # a union at run time
-    return isinstance(entry, Sequence) and not isinstance(entry, str) and bool(entry) and isinstance(entry[0], kinds)
+def _are_events(entry: Content | Message | Answer | Sequence[BackendEvent]) -> TypeIs[Sequence[BackendEvent]]:
+    # A sequence of parts is content; an empty one is content too, that of a message without parts.
+    return isinstance(entry, Sequence) and len(entry) > 0 and isinstance(entry[0], _EVENT_TYPES)
 
 
 def _in_words(events: Iterable[BackendEvent]) -> Iterator[BackendEvent]:
