@@ -23,7 +23,8 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_messages",),
     ("_events", "_request", "_tool_results"),
     ("_fold", "_reply", "_tools", "_unfold"),
-    ("_content", "_stream", "_tool_runs", "backend"),  # `backend` is a door: it re-exports what authors need from above
+    # `backend` is a door: it re-exports what authors need from above
+    ("_content", "_options", "_stream", "_tool_runs", "backend"),
     ("_registry", "_serialize", "_turn"),
     ("_session",),
     ("__init__", "testing"),

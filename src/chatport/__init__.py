@@ -61,11 +61,12 @@ from chatport._messages import (
     ToolCall,
     ToolResult,
 )
+from chatport._options import SessionOptions, TurnOptions
 from chatport._registry import Registration, available_backends, open_backend, register_backend
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice
 from chatport._serialize import dump_messages, load_messages
-from chatport._session import ChatSession, Session, SessionOptions, TurnOptions, ask, open_session
+from chatport._session import ChatSession, Session, ask, open_session
 from chatport._stream import ReplyStream, TextStream
 from chatport._tools import tool
 

@@ -186,10 +186,10 @@ Part: TypeAlias = (
 )
 """Anything that may stand in a message. New parts are not a breaking change: end a `match` with `case _`."""
 
-Content: TypeAlias = "str | Part | Sequence[str | Part]"
+Content: TypeAlias = str | Part | Sequence[str | Part]
 """What a turn, a system prompt or a message is made from."""
 
-ToolContent: TypeAlias = "str | Part | Sequence[Any] | Mapping[str, Any] | float | bool | None"
+ToolContent: TypeAlias = str | Part | Sequence[Any] | Mapping[str, Any] | float | bool | None
 """What a tool's result is made from: text, parts or any JSON value."""
 
 _PART_TYPES: tuple[type, ...] = get_args(Part)

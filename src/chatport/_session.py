@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from chatport._content import kept_messages, turn_messages
 from chatport._errors import BusyError, ConfigurationError, StreamClosedError, UnsupportedError
 from chatport._events import Usage
 from chatport._messages import Content, Message, as_parts
+from chatport._options import (
+    DEFAULT_MAX_STEPS,
+    SessionOptions,
+    TurnOptions,
+    check_names,
+    checked_choice,
+    checked_messages,
+    checked_steps,
+)
 from chatport._registry import open_backend, split_model
-from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice
+from chatport._request import ChatRequest, Preview, Settings
 from chatport._stream import ReplyStream
-from chatport._tools import ToolLike, as_tools
+from chatport._tools import as_tools
 from chatport._turn import Turn, TurnPlan
 
 if TYPE_CHECKING:
@@ -26,49 +35,6 @@ if TYPE_CHECKING:
     from chatport.backend import Backend
 
 _MODEL_VARIABLE = "CHATPORT_MODEL"
-DEFAULT_MAX_STEPS = 10
-
-
-class TurnOptions(TypedDict, total=False):
-    """What can be said of one turn; each overrides the session's own for this turn.
-
-    Attributes:
-        settings: Laid over the session's settings, field by field.
-        tools: The tools on offer, in place of the session's.
-        tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; a forced call is forced in the first step only.
-        run_tools: False ends the turn with the model's calls, for the caller to answer.
-        max_steps: The most requests to send in this turn.
-        strict: Whether a loss is refused instead of reported.
-    """
-
-    settings: Settings | None
-    tools: Sequence[ToolLike] | None
-    tool_choice: ToolChoice | None
-    run_tools: bool
-    max_steps: int | None
-    strict: bool | None
-
-
-class SessionOptions(TypedDict, total=False):
-    """What can be said of a session.
-
-    Attributes:
-        system: The system prompt.
-        messages: The history to begin with.
-        tools: Functions and `Tool` values on offer in every turn.
-        tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; None leaves it to the service.
-        settings: How to answer.
-        max_steps: The most requests to send in one turn; 10 unless given.
-        strict: Whether a loss is refused instead of reported.
-    """
-
-    system: Content | None
-    messages: Sequence[Message]
-    tools: Sequence[ToolLike]
-    tool_choice: ToolChoice | None
-    settings: Settings | None
-    max_steps: int
-    strict: bool
 
 
 @runtime_checkable
@@ -117,16 +83,16 @@ class Session:
             TypeError: An option is unknown or of the wrong type.
             ValueError: An option's value makes no sense.
         """
-        _check_names(options, SessionOptions)
+        check_names(options, SessionOptions)
         self._backend = backend
         self._model = model
         system = options.get("system")
         self._system = () if system is None else as_parts(system)
-        self._messages = _checked_messages(options.get("messages", ()))
+        self._messages = checked_messages(options.get("messages", ()))
         self._tools = as_tools(options.get("tools") or ())
         self._tool_choice = options.get("tool_choice")
         self._settings = options.get("settings") or Settings()
-        self._max_steps = _checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
+        self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
         self._strict = options.get("strict", False)
         self._usage = Usage()
         self._busy = False
@@ -235,11 +201,11 @@ class Session:
         self._messages = (*self._messages, *kept_messages(partial))
 
     def _open_turn(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> ReplyStream:
-        _check_names(options, TurnOptions)
+        check_names(options, TurnOptions)
         return ReplyStream(_TurnOwner(self, lambda: self._begin(content, options, streaming=streaming)))
 
     def _request(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> ChatRequest:
-        _check_names(options, TurnOptions)
+        check_names(options, TurnOptions)
         given = options.get("tools")
         tools = self._tools if given is None else as_tools(given)
         choice = options.get("tool_choice")
@@ -250,7 +216,7 @@ class Session:
             (*self._messages, *turn_messages(self._messages, content)),
             self._system,
             tools,
-            _checked_choice(self._tool_choice if choice is None else choice, tools, settings),
+            checked_choice(self._tool_choice if choice is None else choice, tools, settings),
             settings,
             streaming=streaming,
             strict=self._strict if strict is None else strict,
@@ -270,7 +236,7 @@ class Session:
             request,
             request.messages[len(self._messages) :],
             options.get("run_tools", True),
-            self._max_steps if steps is None else _checked_steps(steps),
+            self._max_steps if steps is None else checked_steps(steps),
         )
         self._busy = True
         return Turn(plan)
@@ -299,40 +265,6 @@ class _TurnOwner:
 
 
 _BUSY = "this session is in the middle of a turn; one session holds one conversation, so open another one"
-
-
-def _check_names(options: TurnOptions | SessionOptions, known: type) -> None:
-    names = known.__annotations__
-    unknown = [name for name in options if name not in names]
-    if unknown:
-        message = f"unknown option {unknown[0]!r}; there are {', '.join(sorted(names))}"
-        raise TypeError(message)
-
-
-def _checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
-    for position, message in enumerate(messages):
-        if not isinstance(message, Message):
-            text = f"messages[{position}] is a {type(message).__name__}, not a Message"
-            raise TypeError(text)
-    return tuple(messages)
-
-
-def _checked_choice(choice: ToolChoice | None, tools: Sequence[Tool], settings: Settings) -> ToolChoice | None:
-    # `extra` may offer tools of the service's own, which only the backend can see.
-    if choice is None or choice in {"auto", "none"} or settings.extra:
-        return choice
-    names = [tool.name for tool in tools]
-    if not (names if choice == "any" else choice in names):
-        message = f"tool_choice={choice!r} fits none of the tools on offer ({', '.join(names) or 'there are none'})"
-        raise ValueError(message)
-    return choice
-
-
-def _checked_steps(steps: int) -> int:
-    if steps < 1:
-        message = f"max_steps must be at least 1, not {steps}"
-        raise ValueError(message)
-    return steps
 
 
 @asynccontextmanager

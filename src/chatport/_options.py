@@ -1,0 +1,106 @@
+"""What can be said of a session and of a turn, and what cannot."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from chatport._messages import Content, Message
+from chatport._request import Settings, Tool, ToolChoice
+from chatport._tools import ToolLike
+
+DEFAULT_MAX_STEPS = 10
+
+
+class TurnOptions(TypedDict, total=False):
+    """What can be said of one turn; each overrides the session's own for this turn.
+
+    Attributes:
+        settings: Laid over the session's settings, field by field.
+        tools: The tools on offer, in place of the session's.
+        tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; a forced call is forced in the first step only.
+        run_tools: False ends the turn with the model's calls, for the caller to answer.
+        max_steps: The most requests to send in this turn.
+        strict: Whether a loss is refused instead of reported.
+    """
+
+    settings: Settings | None
+    tools: Sequence[ToolLike] | None
+    tool_choice: ToolChoice | None
+    run_tools: bool
+    max_steps: int | None
+    strict: bool | None
+
+
+class SessionOptions(TypedDict, total=False):
+    """What can be said of a session.
+
+    Attributes:
+        system: The system prompt.
+        messages: The history to begin with.
+        tools: Functions and `Tool` values on offer in every turn.
+        tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; None leaves it to the service.
+        settings: How to answer.
+        max_steps: The most requests to send in one turn; 10 unless given.
+        strict: Whether a loss is refused instead of reported.
+    """
+
+    system: Content | None
+    messages: Sequence[Message]
+    tools: Sequence[ToolLike]
+    tool_choice: ToolChoice | None
+    settings: Settings | None
+    max_steps: int
+    strict: bool
+
+
+def check_names(options: Mapping[str, object], known: type) -> None:
+    """Refuse an option that does not exist: misspelt, it would be ignored in silence.
+
+    Raises:
+        TypeError: There is no such option.
+    """
+    names = known.__annotations__
+    unknown = [name for name in options if name not in names]
+    if unknown:
+        message = f"unknown option {unknown[0]!r}; there are {', '.join(sorted(names))}"
+        raise TypeError(message)
+
+
+def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return a history as a tuple.
+
+    Raises:
+        TypeError: It holds something that is no message.
+    """
+    for position, message in enumerate(messages):
+        if not isinstance(message, Message):
+            text = f"messages[{position}] is a {type(message).__name__}, not a Message"
+            raise TypeError(text)
+    return tuple(messages)
+
+
+def checked_choice(choice: ToolChoice | None, tools: Sequence[Tool], settings: Settings) -> ToolChoice | None:
+    """Return a choice that can be met.
+
+    Raises:
+        ValueError: It names no tool on offer, or asks for any where there is none.
+    """
+    # `extra` may offer tools of the service's own, which only the backend can see.
+    if choice is None or choice in {"auto", "none"} or settings.extra:
+        return choice
+    names = [tool.name for tool in tools]
+    if not (names if choice == "any" else choice in names):
+        message = f"tool_choice={choice!r} fits none of the tools on offer ({', '.join(names) or 'there are none'})"
+        raise ValueError(message)
+    return choice
+
+
+def checked_steps(steps: int) -> int:
+    """Return a number of steps that makes sense.
+
+    Raises:
+        ValueError: It is less than 1.
+    """
+    if steps < 1:
+        message = f"max_steps must be at least 1, not {steps}"
+        raise ValueError(message)
+    return steps
