@@ -63,9 +63,9 @@ def _part_events(index: int, part: Part) -> Iterator[BackendEvent]:
             yield TextDelta(index, text)
         case Reasoning(text, signature, redacted, metadata=metadata):
             yield ReasoningDelta(index, text, metadata, signature, redacted)
-        case ToolCall(id_, name, arguments, invalid_json, executed_by, metadata=metadata):
+        case ToolCall(id_, name, arguments, None, executed_by, metadata=metadata):
             yield ToolCallStart(index, id_, name, executed_by, metadata)
-            written = invalid_json if invalid_json is not None else json.dumps(arguments, ensure_ascii=False)
-            yield ToolCallDelta(index, written)
+            yield ToolCallDelta(index, json.dumps(arguments, ensure_ascii=False))
         case _:
+            # A call marked invalid goes whole too: its text may be empty, which as a delta means no arguments.
             yield PartEnd(index, part)
