@@ -96,7 +96,7 @@ def refusal(function: Callable[..., Any], /, **arguments: Any) -> str:
 
 
 def nested(depth: int) -> list[Any]:
-    """A list in a list in a list …"""
+    """A list in a list, and so on."""
     value: list[Any] = []
     for _ in range(depth):
         value = [value]
@@ -283,6 +283,24 @@ class TestSchema:
         assert bind(make(in_closure=True), value={"value": 1}) is True
         with pytest.raises(TypeError, match=r"open_: the annotation 'Local' of 'value' cannot be resolved.*@tool"):
             schema_of(make(in_closure=False))
+
+    def test_a_closure_that_is_not_filled_yet(self) -> None:
+        """What is defined later does no harm to what is known now."""
+
+        def function(value: int) -> Any:
+            return later(value)
+
+        assert list(properties_of(function)) == ["value"]
+
+        def later(value: int) -> int:
+            return value
+
+        assert bind(function, value=1) == 1
+
+    def test_what_is_built_in(self) -> None:
+        """Some built-in functions have a signature."""
+        assert schema_of(len)["required"] == ["obj"]
+        assert bind(len, obj=[1, 2]) == 2
 
     def test_type_checkers_own_imports(self) -> None:
         """A return type that only type checkers know does no harm; such a parameter is named."""

@@ -351,6 +351,17 @@ class TestWhere:
             assert await good(function) is True
 
     @pytest.mark.anyio
+    async def test_marked_partials_of_async_functions(self) -> None:
+        """A partial with attributes of its own stays a partial inside another one; it is async all the same."""
+        home = threading.get_ident()
+
+        async def where(value: int, other: int) -> list[Any]:
+            return [threading.get_ident() == home, value, other]
+
+        marked = tool(name="marked")(functools.partial(where, other=2))
+        assert await good(marked, {"value": 1}) == [True, 1, 2]
+
+    @pytest.mark.anyio
     async def test_other_functions_run_in_a_thread(self) -> None:
         """Sync functions never hold up the loop, with the context of the caller."""
         home = threading.get_ident()
@@ -616,6 +627,19 @@ class TestEnding:
         (record,) = warnings
         assert record.exc_info is not None
         assert "lost" in repr(record.exc_info[1])
+
+    @pytest.mark.anyio
+    async def test_groups_of_what_passes(self, warnings: list[logging.LogRecord]) -> None:
+        """A group without errors in it passes as it is."""
+        stop = StopEverything()
+
+        async def function() -> None:
+            raise BaseExceptionGroup("one", [stop])
+
+        with anyio.fail_after(TOO_LONG), pytest.raises(BaseExceptionGroup) as caught:
+            await run_tools(by_name(function), [ToolCall("id", "function")])
+        assert (caught.value.message, caught.value.exceptions) == ("one", (stop,))
+        assert warnings == []
 
     @pytest.mark.anyio
     async def test_an_error_while_cancelled_does_not_come_out(self, warnings: list[logging.LogRecord]) -> None:

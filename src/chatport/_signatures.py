@@ -60,6 +60,14 @@ class _SchemaGenerator(GenerateJsonSchema):
                 del found["title"]
         return generated
 
+    def p_arguments_schema(self, arguments: Any, var_args_schema: Any) -> JsonSchemaValue:
+        generated = super().p_arguments_schema(arguments, var_args_schema)
+        # The members of named tuples: older pydantic gives them titles whatever is said above.
+        for argument, item in zip(arguments, generated.get("prefixItems", ()), strict=False):
+            if item.get("title") == self.get_title_from_name(argument["name"]):
+                del item["title"]
+        return generated
+
     def encode_default(self, dft: Any) -> Any:
         encoded = super().encode_default(dft)
         # The order of a set differs from one interpreter to the next; a schema must not (services cache by it).

@@ -8,12 +8,14 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from chatport._annotations import label_of
 from chatport._docstrings import Docstring, parse_docstring
 from chatport._request import Tool
-from chatport._signatures import Parameters
+
+if TYPE_CHECKING:
+    from chatport._signatures import Parameters  # noqa: TC004 - nobody evaluates the annotations of `_Mark`
 
 _MARK = "__chatport_tool__"
 
@@ -108,7 +110,7 @@ def tool(
 
     def mark(marked: _FunctionT) -> _FunctionT:
         _check_callable(marked)
-        parameters = Parameters(marked, _docstring(marked).parameters, skips_first=_is_unbound_method(marked))
+        parameters = _parameters_of(marked, _docstring(marked), skips_first=_is_unbound_method(marked))
         if name is None:
             _own_name(marked)
         try:
@@ -136,7 +138,7 @@ def as_tool(value: ToolLike) -> Tool:
         raise TypeError(f"{label_of(value)} is a method without its object: give the method of an instance")
     mark = _mark_of(value)
     docstring = _docstring(value)
-    parameters = _known_parameters(value, mark) or Parameters(value, docstring.parameters)
+    parameters = _known_parameters(value, mark) or _parameters_of(value, docstring)
     name = mark.name if mark is not None and mark.name is not None else _own_name(value)
     described = mark is not None and mark.description is not None
     description = mark.description if mark is not None and described else docstring.description
@@ -194,6 +196,13 @@ def _mark_of(function: Callable[..., Any]) -> _Mark | None:
         if not isinstance(function, functools.partial):
             return None
         function = function.func
+
+
+def _parameters_of(function: Callable[..., Any], docstring: Docstring, *, skips_first: bool = False) -> Parameters:
+    # With pydantic it is a third of what `import chatport` would cost: only who has tools pays for it.
+    from chatport._signatures import Parameters  # noqa: PLC0415
+
+    return Parameters(function, docstring.parameters, skips_first=skips_first)
 
 
 def _known_parameters(function: Callable[..., Any], mark: _Mark | None) -> Parameters | None:
