@@ -41,7 +41,7 @@ _FACTORS = (2741, 389)
 
 
 def run_demo(command: DemoCommand) -> int:
-    """Show the demo and return the exit code: 1 where a part of it failed.
+    """Show the demo and return the exit code: 1 where a part of it did not work.
 
     Raises:
         CommandError: There is nobody to ask.
@@ -69,41 +69,44 @@ async def _demo(choice: Choice) -> int:
 
 
 async def _shown_part(part: _Part, backend: Backend, model: str) -> bool:
-    """Show one part; what this model or backend cannot do keeps nobody from seeing the rest."""
+    """Show one part, and say whether it worked; what this model or backend cannot do keeps nobody from the rest."""
     try:
-        await part(Session(backend, model, settings=_SETTINGS))
+        return await part(Session(backend, model, settings=_SETTINGS))
     except (UnsupportedError, InvalidRequestError) as error:
         message, _ = describe_error(error)
         say(f"error: {message}")
         return False
-    return True
 
 
 def _ending(target: Target, failed: int) -> str:
     done = len(_PARTS) - failed
-    return f"{done} of {len(_PARTS)} parts went through {target.model.partition(':')[0]}"
+    return f"{done} of {len(_PARTS)} parts worked through {target.model.partition(':')[0]}"
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------
 
 
-async def _streamed_answer(session: Session) -> None:
+async def _streamed_answer(session: Session) -> bool:
     await _ask(session, "Tell me a short story about a message in a bottle.")
+    return True
 
 
-async def _image_question(session: Session) -> None:
+async def _image_question(session: Session) -> bool:
     picture = Image.from_bytes(draw_picture())
     size = len(picture.data or b"")
     write_output(f"(a picture made just now: a yellow disc on blue, PNG, {WIDTH} x {HEIGHT} pixels, {size} bytes)\n")
     await _ask(session, "What is in this picture, and how large is it?", picture)
+    return True
 
 
-async def _tool_round_trip(session: Session) -> None:
+async def _tool_round_trip(session: Session) -> bool:
     write_output("(a tool on offer: multiply(first, second), a Python function of this program)\n")
     first, second = _FACTORS
-    reply = await _ask(session, f"Multiply {first} by {second}, with the tool.", tool=True)
-    if len(reply.steps) == 1:
+    reply = await _ask(session, f"Multiply {first} by {second}, with the tool.", offer=True)
+    called = any(step.tool_message is not None for step in reply.steps)
+    if not called:
         write_output("(the model has not called the tool)\n")
+    return called
 
 
 @tool
@@ -117,7 +120,7 @@ def multiply(first: int, second: int) -> int:
     return first * second
 
 
-_Part = Callable[[Session], Awaitable[None]]
+_Part = Callable[[Session], Awaitable[bool]]
 _PARTS: dict[str, _Part] = {
     "A streamed answer": _streamed_answer,
     "A question about an image": _image_question,
@@ -128,13 +131,13 @@ _PARTS: dict[str, _Part] = {
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
-async def _ask(session: Session, question: str, *content: Content, tool: bool = False) -> Reply:
+async def _ask(session: Session, question: str, *content: Content, offer: bool = False) -> Reply:
     """Ask, print all that happens, and return the reply."""
     write_output(f"> {question}\n")
     asked = time.perf_counter()
     printer = ReplyPrinter()
     try:
-        async with session.stream(question, *content, tools=[multiply] if tool else []) as stream:
+        async with session.stream(question, *content, tools=[multiply] if offer else []) as stream:
             await _print_events(stream, printer)
     finally:
         printer.end_line()

@@ -116,7 +116,10 @@ def describe_timing(timing: Timing) -> str:
 
 def describe_seconds(seconds: float) -> str:
     """Return a time in the unit that suits it."""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    digits = 0 if seconds >= 0.01 else 1  # noqa: PLR2004 - below it a tenth of a millisecond tells
+    return f"{seconds * 1000:.{digits}f} ms"
 
 
 def reply_json(reply: Reply) -> str:

@@ -35,11 +35,13 @@ class Choice:
         model: `backend:model`, or None for the demo.
         options: The backend's options; they are laid over the demo's.
         demo: What starts the demo, where there is no model.
+        ways: How a model could have been chosen, for people.
     """
 
     model: str | None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     demo: DemoFunction | None = None
+    ways: str = ""
 
 
 def choose_target(model: str | None, options: Mapping[str, Any], *, environment: bool) -> Choice:
@@ -54,7 +56,10 @@ def choose_target(model: str | None, options: Mapping[str, Any], *, environment:
         CommandError: There is neither a model nor a demo.
     """
     chosen = model or (os.environ.get(_MODEL_VARIABLE) if environment else None)
-    return Choice(chosen, options) if chosen else Choice(None, options, find_demo())
+    if chosen:
+        return Choice(chosen, options)
+    ways = f"-m backend:model or {_MODEL_VARIABLE}" if environment else "-m backend:model"
+    return Choice(None, options, find_demo(), ways)
 
 
 @asynccontextmanager
@@ -64,5 +69,5 @@ async def open_target(choice: Choice) -> AsyncGenerator[Target]:
         yield Target(choice.model or "", dict(choice.options))
         return
     async with choice.demo() as demo:
-        say(f"no model chosen (-m backend:model or {_MODEL_VARIABLE}), so this is {demo.description}")
+        say(f"no model chosen ({choice.ways}), so this is {demo.description}")
         yield Target(demo.model, {**demo.backend_options, **choice.options})
