@@ -17,7 +17,6 @@ from chatport._fold import Fold
 from chatport._messages import Message, ToolCall, ToolResult
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest
-from chatport._tool_runs import run_tools
 from chatport.backend import Backend
 
 if TYPE_CHECKING:
@@ -155,6 +154,8 @@ class Turn:
             text = f"Not run: the message that asks for it was cut short ({stop_reason})."
             results = tuple(ToolResult(call.id, text, is_error=True) for call in calls)
         else:
+            from chatport._tool_runs import run_tools  # noqa: PLC0415 - loads pydantic, for who has tools
+
             results = await run_tools(self._tools, calls)
         self._steps[-1] = replace(self._steps[-1], tool_message=Message("tool", results))
         return results
