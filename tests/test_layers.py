@@ -53,7 +53,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     ),
     "decode": frozenset({"_answer", "_decode", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}),
     "signature": frozenset({"_signature"}),
-    "wire": frozenset({"_credentials", "_failures", "_httpx_session", "_identity", "_pool", "_wire"}),
+    "wire": frozenset({"_bodies", "_credentials", "_failures", "_httpx_session", "_identity", "_pool", "_wire"}),
     "glue": frozenset({"__init__", "backend", "plugin"}),
     "emulator": frozenset({"emulator"}),
 }
