@@ -1,114 +1,171 @@
-"""Exceptions of aiobotocore, botocore, aiohttp and httpx2 become ours; none of theirs escapes."""
+"""Exceptions of botocore, aiobotocore, aiohttp and httpx2 become ours; none of theirs escapes.
+
+Pure: an exception in, an exception out, to be raised `from` the first. Cancellation is no `Exception` and never comes
+here.
+"""
 
 from __future__ import annotations
 
 import ssl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from botocore import exceptions as botocore_errors
 
 from chatport.backend import (
     AuthenticationError,
     BackendError,
+    ChatError,
     ConfigurationError,
     StreamInterruptedError,
     StreamTimeoutError,
     TransportError,
 )
+from chatport_bedrock._error_text import one_line
 
 if TYPE_CHECKING:
-    from chatport.backend import ChatError, Phase
+    from types import ModuleType
 
-_CREDENTIAL_ERRORS = (
-    botocore_errors.NoCredentialsError,
-    botocore_errors.PartialCredentialsError,
-    botocore_errors.CredentialRetrievalError,
-    botocore_errors.NoAuthTokenError,
-    botocore_errors.TokenRetrievalError,
-    botocore_errors.SSOError,
-    botocore_errors.LoginError,
-    botocore_errors.RefreshWithMFAUnsupportedError,
-    botocore_errors.MetadataRetrievalError,
-)
+    from chatport.backend import Phase
+
+_BACKEND = "bedrock"
 
 
-@contextmanager
-def mapped(*, model: str, phase: Phase, request_id: str | None = None, profile: str | None = None) -> Iterator[None]:
-    """Raise our error for whatever the transport below raises; ours and cancellation pass as they are.
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What is known of an exchange when it fails.
+
+    Attributes:
+        model: The model that was asked.
+        status: The HTTP status, once there is one.
+        request_id: The service's id of the request, once known.
+    """
+
+    model: str
+    status: int | None = None
+    request_id: str | None = None
+
+    def facts(self, phase: Phase) -> dict[str, Any]:
+        """Return the arguments that every error takes."""
+        return {
+            "backend": _BACKEND,
+            "model": self.model,
+            "status": self.status,
+            "request_id": self.request_id,
+            "phase": phase,
+        }
+
+
+def credential_failure(error: Exception, *, profile: str | None) -> ChatError:
+    """Return the error for a look-up of credentials that failed.
 
     Args:
-        model: The model that was asked.
-        phase: How far the exchange had come.
-        request_id: The service's id of the request, once known.
-        profile: The AWS profile in use, for hints.
+        error: What was raised; a chain of credentials runs programs, reads files and asks services, so it may be
+            anything.
+        profile: The profile that was asked for, for hints.
     """
-    try:
-        yield
-    except Exception as error:
-        ours = _translate(error, phase=phase, profile=profile)
-        if ours is None:
-            raise
-        if isinstance(ours, BackendError):
-            ours.backend, ours.model, ours.request_id = "bedrock", model, request_id
-            ours.phase = ours.phase or phase
-        raise ours from error
-
-
-def _translate(error: Exception, *, phase: Phase, profile: str | None) -> ChatError | None:
-    if isinstance(error, _CREDENTIAL_ERRORS):
-        return _credential_error(error, profile)
-    if isinstance(error, botocore_errors.HTTPClientError):
-        return _http_error(error, phase)
-    if isinstance(error, botocore_errors.BotoCoreError):
-        return ConfigurationError(f"the AWS configuration cannot be used: {error}")
-    if isinstance(error, (aiohttp.ClientError, OSError)) or _is_httpx(error):
-        return _broken_off(error, phase)
-    return None
-
-
-def _credential_error(error: Exception, profile: str | None) -> AuthenticationError:
+    unusable = (botocore_errors.ProfileNotFound, botocore_errors.ConfigParseError, botocore_errors.InvalidConfigError)
+    if isinstance(error, unusable):
+        return configuration_failure(error)
+    reason = _reason(error)
+    if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
+        # The service that gives the keys is out of reach; the keys themselves may be good.
+        return TransportError(f"the AWS credentials cannot be fetched: {reason}", backend=_BACKEND, phase="connect")
     command = f"aws sso login --profile {profile}" if profile else "aws sso login"
-    where = f"profile {profile!r}" if profile else "the default profile"
-    message = f"no usable AWS credentials ({where}): {error}; renew them, for example with `{command}`"
-    return AuthenticationError(message, phase="connect")
+    where = f"profile {profile!r}" if profile else "the default chain"
+    message = f"no usable AWS credentials ({where}): {reason}; renew them, for example with `{command}`"
+    return AuthenticationError(message, backend=_BACKEND, phase="connect")
 
 
-def _http_error(error: botocore_errors.HTTPClientError, phase: Phase) -> TransportError:
-    match error:
-        case botocore_errors.SSLError():
-            # A certificate that is not trusted will not be trusted the next time.
-            return TransportError(str(error), phase="connect", retryable=False)
-        case botocore_errors.ConnectTimeoutError() | botocore_errors.EndpointConnectionError():
-            return TransportError(str(error), phase="connect")
-        case botocore_errors.ProxyConnectionError():
-            return TransportError(str(error), phase="connect")
-        case botocore_errors.ReadTimeoutError():
-            return StreamTimeoutError(f"no answer came in time: {error}", phase=phase)
-        case _:
-            return TransportError(f"the connection broke before an answer came: {error}", phase=phase)
+def configuration_failure(error: Exception) -> ConfigurationError:
+    """Return the error for an AWS configuration that cannot be used."""
+    if isinstance(error, botocore_errors.ProfileNotFound):
+        return ConfigurationError(f"{_reason(error)}; `aws configure list-profiles` shows those there are")
+    return ConfigurationError(f"the AWS configuration cannot be used: {_reason(error)}")
 
 
-def _broken_off(error: Exception, phase: Phase) -> BackendError:
-    reason = str(error) or type(error).__name__
+def request_failure(error: Exception, exchange: Exchange) -> BackendError:
+    """Return the error for a request that was not answered.
+
+    Args:
+        error: What `send` of aiobotocore's HTTP sessions raised: a wrapper around what aiohttp or httpx2 raised.
+        exchange: What is known of the exchange.
+    """
+    cause = _cause(error)
+    reason = _reason(error)
+    # Where TLS fails late, aiobotocore's session for httpx2 fails to make the exception that it wants to raise.
+    late = error.__context__ if isinstance(error.__context__, ssl.SSLError) else None
+    if late is not None or isinstance(error, botocore_errors.SSLError):
+        # A certificate that is not trusted will not be trusted the next time.
+        message = f"TLS failed: {reason if isinstance(error, botocore_errors.SSLError) else late}"
+        return TransportError(message, retryable=False, **exchange.facts("connect"))
+    if isinstance(error, botocore_errors.ReadTimeoutError) or _is_write_timeout(cause):
+        return StreamTimeoutError(f"no answer came in time: {reason}", **exchange.facts("request"))
+    if _never_connected(error, cause):
+        hint = " (is there a network, and are region and endpoint right?)"
+        is_endpoint = isinstance(error, botocore_errors.EndpointConnectionError)
+        return TransportError(f"{reason}{hint if is_endpoint else ''}", **exchange.facts("connect"))
+    if isinstance(cause, Exception):
+        reason = _reason(cause)
+    return TransportError(f"the connection broke before an answer came: {reason}", **exchange.facts("request"))
+
+
+def body_failure(error: Exception, exchange: Exchange, phase: Phase) -> BackendError:
+    """Return the error for an answer that broke off.
+
+    Args:
+        error: What aiohttp or httpx2 raised.
+        exchange: What is known of the exchange.
+        phase: `"stream"` for a stream, `"request"` for an answer that is read as a whole.
+    """
+    reason = _reason(error)
+    facts = exchange.facts(phase)
     if _is_timeout(error):
-        return StreamTimeoutError(f"the service fell silent: {reason}", phase=phase)
-    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
-        return TransportError(f"TLS failed: {reason}", phase=phase)
+        return StreamTimeoutError(f"the service fell silent in the middle of its answer: {reason}", **facts)
     if phase == "stream":
-        return StreamInterruptedError(f"the connection broke in the middle of the stream: {reason}", phase=phase)
-    return TransportError(f"the connection broke before the answer was complete: {reason}", phase=phase)
+        return StreamInterruptedError(f"the connection broke in the middle of the stream: {reason}", **facts)
+    return TransportError(f"the connection broke before the answer was complete: {reason}", **facts)
+
+
+def is_transport_error(error: Exception) -> bool:
+    """Whether the error is one that a body raises when its connection fails."""
+    httpx = _httpx()
+    if httpx is not None and isinstance(error, (httpx.HTTPError, httpx.StreamError)):
+        return True
+    return isinstance(error, (aiohttp.ClientError, HttpProcessingError, OSError))
+
+
+def _reason(error: BaseException) -> str:
+    return one_line(str(error)) or type(error).__name__
+
+
+def _cause(error: Exception) -> object:
+    """What an exception of botocore was made from."""
+    kwargs = getattr(error, "kwargs", {})
+    return kwargs.get("error") if isinstance(kwargs, dict) else None
+
+
+def _never_connected(error: Exception, cause: object) -> bool:
+    if isinstance(error, (botocore_errors.ConnectTimeoutError, botocore_errors.ProxyConnectionError)):
+        return True
+    # aiobotocore gives the same name to a connection that broke after the request was sent on it.
+    broke = isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, aiohttp.ClientConnectorError)
+    return isinstance(error, botocore_errors.EndpointConnectionError) and not broke
+
+
+def _is_write_timeout(cause: object) -> bool:
+    httpx = _httpx()
+    return httpx is not None and isinstance(cause, httpx.WriteTimeout)
 
 
 def _is_timeout(error: Exception) -> bool:
-    module = sys.modules.get("httpx2")
-    return isinstance(error, TimeoutError) or (module is not None and isinstance(error, module.TimeoutException))
+    httpx = _httpx()
+    return isinstance(error, TimeoutError) or (httpx is not None and isinstance(error, httpx.TimeoutException))
 
 
-def _is_httpx(error: Exception) -> bool:
-    """Whether the error is httpx2's; where httpx2 is not loaded, it cannot be."""
-    module = sys.modules.get("httpx2")
-    return module is not None and isinstance(error, (module.HTTPError, module.StreamError))
+def _httpx() -> ModuleType | None:
+    """httpx2; None where it is not loaded, so that nothing can have come from it."""
+    return sys.modules.get("httpx2")

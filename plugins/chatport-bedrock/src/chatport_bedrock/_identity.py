@@ -1,38 +1,46 @@
-"""Who asks, and where: credentials, region and endpoint, from the options and AWS's own configuration.
+"""Where to ask: region, endpoint, certificates and proxies, from the options and AWS's own configuration.
 
 botocore ignores `AWS_REGION` and lets a bearer token in the environment beat explicit keys (seen in botocore
-1.43.117), so the order is decided here; finding and refreshing what the AWS configuration names is left to aiobotocore.
-Everything that reads files runs in a worker thread.
+1.43.117), so the order is decided here. Everything that reads files runs in a worker thread.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import ssl
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
-from aiobotocore.credentials import AioCredentials
-from aiobotocore.session import AioSession
+from anyio.lowlevel import RunVar
 from botocore.endpoint_provider import EndpointProvider
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
 from chatport.backend import AuthenticationError, ConfigurationError
+from chatport_bedrock._credentials import BEARER_VARIABLE, CredentialSource
+from chatport_bedrock._failures import configuration_failure
+from chatport_bedrock._options import check_endpoint_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from botocore.credentials import ReadOnlyCredentials
-
     from chatport_bedrock._options import ConnectionOptions
+    from chatport_bedrock._signature import Keys
 
 _SERVICE = "bedrock-runtime"
-_BEARER_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
 _REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# The order is botocore's, which reads the older name first.
+_PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+_CA_VARIABLE = "REQUESTS_CA_BUNDLE"
 _ARN_REGION_FIELD = 3
+# A region becomes a part of the host name that keys and prompts are sent to, and a model's ARN may say it.
+_REGION = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# What a header can carry.
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +51,18 @@ class Endpoint:
         url: The endpoint, without a slash at its end.
         region: The region that requests are signed for.
         verify: Whether to check TLS certificates, or the path of a CA bundle.
-        proxies: Proxy addresses by scheme.
+        proxies: Proxy addresses by scheme; they may hold passwords.
     """
 
     url: str
     region: str
     verify: bool | str
-    proxies: Mapping[str, str]
+    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
-    def __hash__(self) -> int:
-        """Hash what tells one connection pool from another."""
-        return hash((self.url, self.verify))
+    @property
+    def pool(self) -> tuple[str, bool | str, tuple[tuple[str, str], ...]]:
+        """What tells one pool of connections from another."""
+        return (self.url, self.verify, self.proxies)
 
 
 class Identity:
@@ -65,73 +74,77 @@ class Identity:
         Raises:
             ConfigurationError: `session` is not a session of aiobotocore.
         """
+        _check_session(options.session)
         self._options = options
         self._lock = threading.RLock()
-        self._session: AioSession | None = None
+        self._turn: RunVar[anyio.Lock] = RunVar("chatport_bedrock.endpoints")
+        self._session: Any = None
         self._endpoints: dict[str | None, Endpoint] = {}
         self._rules: EndpointProvider | None = None
-        self._credentials: Any = None
-        if options.session is not None and not isinstance(options.session, AioSession):
-            kind = f"{type(options.session).__module__}.{type(options.session).__qualname__}"
-            message = f"session must be a session of aiobotocore (aiobotocore.session.AioSession), not {kind}"
-            raise ConfigurationError(message)
+        self._credentials = CredentialSource(options, self._aws_session, self._lock)
 
     async def endpoint(self, model: str) -> Endpoint:
         """Return where a model is asked.
 
         Raises:
-            ConfigurationError: There is no region, or no such profile.
+            ConfigurationError: There is no region, or the AWS configuration cannot be used.
         """
         region = arn_region(model)
         found = self._endpoints.get(region)
         if found is None:
-            found = await anyio.to_thread.run_sync(self._find_endpoint, region)
+            async with self._loop_turn():
+                found = await anyio.to_thread.run_sync(self._find_endpoint, region)
         return found
 
-    async def bearer_token(self) -> str | None:
-        """Return the API key to send, or None where requests are signed instead."""
+    def bearer_token(self) -> str | None:
+        """Return the API key to send, or None where requests are signed instead.
+
+        Raises:
+            AuthenticationError: The one in the environment is none.
+        """
         options = self._options
         if options.api_key is not None:
-            return options.api_key.strip()
+            return options.api_key
         if options.access_key_id is not None or options.profile is not None or options.session is not None:
             # What the caller says beats what happens to stand in the environment.
             return None
-        return os.environ.get(_BEARER_VARIABLE, "").strip() or None
+        token = os.environ.get(BEARER_VARIABLE, "").strip()
+        if token and not _TOKEN.fullmatch(token):
+            message = f"{BEARER_VARIABLE} holds characters that no API key has"
+            raise AuthenticationError(message, backend="bedrock", phase="connect")
+        return token or None
 
-    async def credentials(self) -> ReadOnlyCredentials:
+    async def keys(self) -> Keys:
         """Return the keys to sign with, refreshed where that is due.
 
         Raises:
-            AuthenticationError: No place that was looked at has any.
-            ConfigurationError: There is no such profile.
+            AuthenticationError: No place that was looked at has any, or they cannot be refreshed.
+            ConfigurationError: The AWS configuration cannot be used.
+            TransportError: The service that gives the keys cannot be reached.
         """
-        options = self._options
-        if self._credentials is None:
-            if options.access_key_id is not None:
-                found: Any = AioCredentials(options.access_key_id, options.secret_access_key, options.session_token)
-            else:
-                session = await anyio.to_thread.run_sync(self._aws_session)
-                found = await session.get_credentials()
-            if found is None:
-                message = (
-                    "no AWS credentials: looked at the options api_key and access_key_id, at "
-                    f"{_BEARER_VARIABLE}, and at AWS's own chain (environment, profile, container and instance roles); "
-                    "run `aws configure` or `aws sso login`, or set one of them"
-                )
-                raise AuthenticationError(message, backend="bedrock", phase="connect")
-            self._credentials = found
-        frozen: ReadOnlyCredentials = await self._credentials.get_frozen_credentials()
-        return frozen
+        return await self._credentials.keys()
 
-    def describe_profile(self) -> str | None:
-        """Return the profile in use, for hints in errors."""
-        return self._options.profile or os.environ.get("AWS_PROFILE")
+    def forget(self, keys: Keys) -> None:
+        """Read the AWS configuration again the next time, because the service says that these keys have expired."""
+        self._credentials.forget(keys)
+        self._session = None
 
-    def _aws_session(self) -> AioSession:
-        with self._lock:
-            if self._session is None:
-                self._session = self._options.session or AioSession(profile=self._options.profile)
-            return self._session
+    def _loop_turn(self) -> anyio.Lock:
+        try:
+            return self._turn.get()
+        except LookupError:
+            turn = anyio.Lock()
+            self._turn.set(turn)
+            return turn
+
+    def _aws_session(self) -> Any:
+        """Return the session whose configuration counts; called in a worker thread, with the lock held."""
+        if self._options.session is not None:
+            return self._options.session
+        session = self._session
+        if session is None:
+            session = self._session = Session(profile=self._options.profile)
+        return session
 
     def _find_endpoint(self, model_region: str | None) -> Endpoint:
         with self._lock:
@@ -139,38 +152,48 @@ class Identity:
             if found is None:
                 try:
                     found = self._resolve_endpoint(model_region)
-                except ProfileNotFound as error:
-                    message = f"{error}; `aws configure list-profiles` shows those there are"
-                    raise ConfigurationError(message) from error
+                except BotoCoreError as error:
+                    raise configuration_failure(error) from error
                 self._endpoints[model_region] = found
             return found
 
     def _resolve_endpoint(self, model_region: str | None) -> Endpoint:
         session, options = self._aws_session(), self._options
         region = self._region(session, model_region)
-        url = options.endpoint_url or _configured_endpoint(session) or self._regional_endpoint(session, region)
-        verify = options.verify
-        if verify is None:
-            verify = session.get_config_variable("ca_bundle") or True
+        url = self._endpoint_url(session, region)
         proxies = options.proxies if options.proxies is not None else get_environ_proxies(url)
-        return Endpoint(url.rstrip("/"), region, verify, dict(proxies))
+        return Endpoint(url, region, self._verify(session), tuple(sorted(proxies.items())))
 
-    def _region(self, session: AioSession, model_region: str | None) -> str:
+    def _region(self, session: Any, model_region: str | None) -> str:
         candidates = [self._options.region, model_region, *(os.environ.get(name) for name in _REGION_VARIABLES)]
-        for region in candidates:
-            if region:
-                return region
-        configured: str | None = session.get_config_variable("region")
-        if configured:
-            return configured
-        profile = self.describe_profile() or "default"
-        message = (
-            "no AWS region: looked at the option region, the model id (no ARN with a region), "
-            f"{', '.join(_REGION_VARIABLES)} and the profile {profile!r}"
-        )
-        raise ConfigurationError(message)
+        found = next(filter(None, candidates), None) or session.get_config_variable("region")
+        if not found:
+            message = (
+                "no AWS region: looked at the option region, the model id (no ARN with a region), "
+                f"{', '.join(_REGION_VARIABLES)} and the profile {self._profile()!r}"
+            )
+            raise ConfigurationError(message)
+        if not _REGION.fullmatch(found):
+            message = f"{found!r} is no AWS region; one is written like us-east-1"
+            raise ConfigurationError(message)
+        return str(found)
 
-    def _regional_endpoint(self, session: AioSession, region: str) -> str:
+    def _profile(self) -> str:
+        candidates = [self._options.profile, *(os.environ.get(name) for name in _PROFILE_VARIABLES)]
+        session = self._options.session
+        if session is not None:
+            candidates = [session.profile]
+        return next(filter(None, candidates), "default")
+
+    def _endpoint_url(self, session: Any, region: str) -> str:
+        if self._options.endpoint_url is not None:
+            return check_endpoint_url(self._options.endpoint_url, "endpoint_url")
+        configured = _configured_endpoint(session)
+        if configured is not None:
+            return check_endpoint_url(configured, "the endpoint URL of the AWS configuration")
+        return self._regional_endpoint(session, region)
+
+    def _regional_endpoint(self, session: Any, region: str) -> str:
         if self._rules is None:
             loader = session.get_component("data_loader")
             rules = loader.load_service_model(_SERVICE, "endpoint-rule-set-1")
@@ -182,6 +205,32 @@ class Identity:
         found = self._rules.resolve_endpoint(Region=region, UseFIPS=use_fips, UseDualStack=dual_stack)
         return str(found.url)
 
+    def _verify(self, session: Any) -> bool | str:
+        verify = self._options.verify
+        if verify is None:
+            verify = session.get_config_variable("ca_bundle") or os.environ.get(_CA_VARIABLE) or True
+        if isinstance(verify, str):
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(verify)
+            except OSError as error:  # TLS errors are OSErrors too
+                message = f"the CA bundle {verify!r} cannot be used: {error}"
+                raise ConfigurationError(message) from error
+        return verify
+
+
+def _check_session(session: Any) -> None:
+    if session is None:
+        return
+    from aiobotocore.session import AioSession  # noqa: PLC0415 - heavy, and only needed by those who give one
+
+    if not isinstance(session, AioSession):
+        kind = f"{type(session).__module__}.{type(session).__qualname__}"
+        message = (
+            f"session must be a session of aiobotocore (aiobotocore.session.get_session()), not {kind}; "
+            "for a profile of the AWS configuration give profile=... instead"
+        )
+        raise ConfigurationError(message)
+
 
 def arn_region(model: str) -> str | None:
     """Return the region in a model's ARN, or None where the id is none or leaves it open."""
@@ -191,7 +240,7 @@ def arn_region(model: str) -> str | None:
     return fields[_ARN_REGION_FIELD] or None
 
 
-def _configured_endpoint(session: AioSession) -> str | None:
+def _configured_endpoint(session: Any) -> str | None:
     """Return an endpoint from the environment or the profile, in AWS's own order of precedence."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None
@@ -202,4 +251,4 @@ def _configured_endpoint(session: AioSession) -> str | None:
     services = session.full_config.get("services", {}).get(profile.get("services", ""), {})
     specific = services.get("bedrock_runtime", {})
     found = specific.get("endpoint_url") if isinstance(specific, dict) else None
-    return found or profile.get("endpoint_url")
+    return found or profile.get("endpoint_url") or None

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from chatport.backend import ConfigurationError
 
 StreamingMode = Literal["auto", "always", "never"]
 """Which operation answers: by what the caller reads, always ConverseStream, or always Converse."""
+
+_STRINGS: Final = (
+    *("region", "profile", "access_key_id", "secret_access_key", "session_token", "api_key", "endpoint_url"),
+)
+_SECRETS: Final = ("access_key_id", "secret_access_key", "session_token", "api_key")
+# What a header can carry, which is where these go.
+_PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,22 +68,79 @@ def check_options(given: Mapping[str, Any]) -> ConnectionOptions:
     if unknown:
         message = f"the bedrock backend has no option {unknown[0]!r}; there are {', '.join(known)}"
         raise ConfigurationError(message)
-    options = ConnectionOptions(**given)
+    # What is pasted often brings a blank or a line break along, and none of these can have one.
+    values: dict[str, Any] = dict(given)
+    values.update((name, given[name].strip()) for name in _STRINGS if isinstance(given.get(name), str))
+    options = ConnectionOptions(**values)
     _check_values(options)
     _check_identity(options)
     return options
 
 
+def check_endpoint_url(url: str, name: str) -> str:
+    """Return an endpoint's address, without a slash at its end.
+
+    Args:
+        url: The address.
+        name: Who said it, for the error.
+
+    Raises:
+        ConfigurationError: It is no address that requests can be sent to.
+    """
+    message = f"{name} must be an address such as https://host:port/path"
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:  # a port or an IPv6 address that is none
+        raise ConfigurationError(f"{message}: {error}") from None
+    if not is_usable or not _PRINTABLE.fullmatch(url) or parts.query or parts.fragment:
+        raise ConfigurationError(message)
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(f"{message}, without a user or a password in it")
+    return url.rstrip("/")
+
+
 def _check_values(options: ConnectionOptions) -> None:
+    for name in _STRINGS:
+        value = getattr(options, name)
+        if value is not None and not (isinstance(value, str) and value):
+            what = "blank" if isinstance(value, str) else f"a {type(value).__name__}, not a str"
+            raise ConfigurationError(f"{name} is {what}")
+    for name in _SECRETS:
+        value = getattr(options, name)
+        if value is not None and not _PRINTABLE.fullmatch(value):
+            raise ConfigurationError(f"{name} holds characters that none has")
     if options.streaming not in get_args(StreamingMode):
         message = f"streaming must be one of {', '.join(get_args(StreamingMode))}, not {options.streaming!r}"
         raise ConfigurationError(message)
-    if not isinstance(options.max_connections, int) or options.max_connections < 1:
-        message = f"max_connections must be a number of at least 1, not {options.max_connections!r}"
+    count = options.max_connections
+    if type(count) is not int or count < 1:
+        message = f"max_connections must be a number of at least 1, not {count!r}"
         raise ConfigurationError(message)
-    if options.endpoint_url is not None and not options.endpoint_url.startswith(("http://", "https://")):
-        message = f"endpoint_url must begin with https:// or http://, not {options.endpoint_url!r}"
+    if options.endpoint_url is not None:
+        check_endpoint_url(options.endpoint_url, "endpoint_url")
+    if not isinstance(options.verify, bool | str | None):
+        message = f"verify must be True, False or the path of a CA bundle, not a {type(options.verify).__name__}"
         raise ConfigurationError(message)
+    if options.proxies is not None:
+        _check_proxies(options.proxies)
+
+
+def _check_proxies(proxies: object) -> None:
+    if not isinstance(proxies, Mapping):
+        raise ConfigurationError(f"proxies must be addresses by scheme, not a {type(proxies).__name__}")
+    for scheme, address in proxies.items():
+        # Proxies come with passwords: no message shows the address.
+        message = f"the proxy for {scheme!r} must be an address such as http://host:port, for 'http' or 'https'"
+        if scheme not in {"http", "https"} or not isinstance(address, str):
+            raise ConfigurationError(message)
+        try:
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+            is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_usable = False
+        if not is_usable:
+            raise ConfigurationError(message)
 
 
 def _check_identity(options: ConnectionOptions) -> None:
@@ -92,9 +158,6 @@ def _check_identity(options: ConnectionOptions) -> None:
     }
     chosen = [name for name, given in ways.items() if given]
     # A profile may still give region and endpoint where a key says who asks; a session brings its own profile.
-    if ways["api_key"] and ways["access_key_id"] or ways["session"] and ways["profile"]:
+    if (ways["api_key"] and ways["access_key_id"]) or (ways["session"] and ways["profile"]):
         message = f"{' and '.join(chosen)} contradict each other; give one of them"
-        raise ConfigurationError(message)
-    if options.api_key is not None and not options.api_key.strip():
-        message = "api_key is blank"
         raise ConfigurationError(message)

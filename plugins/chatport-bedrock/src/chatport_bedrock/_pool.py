@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 from aiobotocore.httpsession import AIOHTTPSession
@@ -17,6 +17,10 @@ from anyio.lowlevel import RunVar
 from chatport.backend import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import aiohttp
+
     from chatport_bedrock._identity import Endpoint
 
 # aiobotocore has no common type for its two kinds of session; both have `send` and the protocol of `async with`.
@@ -25,7 +29,7 @@ HttpSession: TypeAlias = Any
 CONNECT_SECONDS = 10.0
 # A model may think for minutes before its first word, and Bedrock sends nothing in the meantime.
 READ_SECONDS = 600.0
-_KEEPALIVE_SECONDS = 60.0
+_KEEPALIVE_SECONDS: Final = 60.0
 
 
 class ConnectionPool:
@@ -67,7 +71,7 @@ class _LoopSessions:
     def __init__(self, max_connections: int) -> None:
         self._max_connections = max_connections
         self._lock = anyio.Lock()
-        self._sessions: dict[Endpoint, HttpSession] = {}
+        self._sessions: dict[Hashable, HttpSession] = {}
         self._keeper = self._keep()
 
     async def start(self) -> None:
@@ -81,15 +85,15 @@ class _LoopSessions:
             await self._close_sessions()
 
     async def get(self, endpoint: Endpoint) -> HttpSession:
-        found = self._sessions.get(endpoint)
+        found = self._sessions.get(endpoint.pool)
         if found is not None:
             return found
         async with self._lock:
-            if endpoint not in self._sessions:
+            if endpoint.pool not in self._sessions:
                 session = _make_session(endpoint, self._max_connections)
                 await session.__aenter__()
-                self._sessions[endpoint] = session
-            return self._sessions[endpoint]
+                self._sessions[endpoint.pool] = session
+            return self._sessions[endpoint.pool]
 
     async def aclose(self) -> None:
         await self._keeper.aclose()
@@ -103,7 +107,7 @@ class _LoopSessions:
 
 
 def _make_session(endpoint: Endpoint, max_connections: int) -> HttpSession:
-    kind, arguments = (_httpx_session(), _HTTPX_ARGUMENTS) if _on_trio() else (AIOHTTPSession, _AIOHTTP_ARGUMENTS)
+    kind, arguments = (_httpx_session(), _HTTPX_ARGUMENTS) if _on_trio() else (_AiohttpSession, _AIOHTTP_ARGUMENTS)
     return kind(
         verify=endpoint.verify,
         proxies=dict(endpoint.proxies),
@@ -113,12 +117,34 @@ def _make_session(endpoint: Endpoint, max_connections: int) -> HttpSession:
     )
 
 
-_AIOHTTP_ARGUMENTS: dict[str, Any] = {"keepalive_timeout": _KEEPALIVE_SECONDS}
-_HTTPX_ARGUMENTS: dict[str, Any] = {
+_AIOHTTP_ARGUMENTS: Final[dict[str, Any]] = {"keepalive_timeout": _KEEPALIVE_SECONDS}
+_HTTPX_ARGUMENTS: Final[dict[str, Any]] = {
     "keepalive_timeout": _KEEPALIVE_SECONDS,
     "pool_timeout": READ_SECONDS,
     "write_timeout": READ_SECONDS,
 }
+
+
+class _AiohttpSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no types
+    """aiobotocore's session without what aiohttp does unasked: following redirects.
+
+    A redirect would carry the prompt, and the session token, to whatever host the answer names.
+    """
+
+    async def _get_session(self, proxy_url: str | None) -> _WithoutRedirects:
+        return _WithoutRedirects(await super()._get_session(proxy_url))
+
+
+class _WithoutRedirects:
+    """A session of aiohttp, as far as aiobotocore uses it."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, method: str, url: Any, **options: Any) -> aiohttp.ClientResponse:
+        return await self._session.request(method, url, allow_redirects=False, **options)
 
 
 def _on_trio() -> bool:
@@ -127,12 +153,10 @@ def _on_trio() -> bool:
     return trio is not None and trio.lowlevel.in_trio_run()
 
 
-def _httpx_session() -> Any:  # noqa: ANN401 - see HttpSession
+def _httpx_session() -> Any:
     try:
-        import httpx2  # noqa: F401, PLC0415 - optional, and loaded only where it is used
-
-        from aiobotocore.httpxsession import HttpxSession  # noqa: PLC0415 - as above
+        from chatport_bedrock._httpx_session import OriginFormSession  # noqa: PLC0415 - optional, loaded where used
     except ImportError as error:
         message = "on trio the bedrock backend needs httpx2: pip install 'chatport-bedrock[trio]'"
         raise ConfigurationError(message) from error
-    return HttpxSession
+    return OriginFormSession

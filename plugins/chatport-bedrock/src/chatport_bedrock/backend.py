@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
-from chatport.backend import ChatRequest, Preview, ProtocolError, refuse_losses
+from chatport.backend import ChatRequest, Preview, refuse_losses
 from chatport_bedrock._body import encode_body, plain_body
 from chatport_bedrock._decode import StreamDecoder, decode_response
 from chatport_bedrock._errors import error_from_frame_error
@@ -29,7 +27,7 @@ class BedrockBackend:
 
     name = "bedrock"
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - checked one by one
+    def __init__(self, **options: Any) -> None:
         """Make a backend; nothing is opened or read before the first request.
 
         Args:
@@ -54,20 +52,23 @@ class BedrockBackend:
         if self._streams(request):
             response = await self._wire.send("converse-stream", translation.model, body)
             async with response:
-                decoder = StreamDecoder(
-                    model=translation.model, request_id=response.request_id, adjustments=translation.adjustments
-                )
-                reader = FrameReader()
-                while chunk := await (response.read_end() if decoder.complete else response.read()):
-                    for event in _decoded(reader, decoder, chunk, response, translation.model):
+                reader = _StreamReader(response, translation)
+                while not reader.is_complete and (chunk := await response.read()):
+                    for event in reader.feed(chunk):
                         yield event
-                for event in _ended(reader, decoder, response, translation.model):
+                rest = reader.feed(await response.read_end()) if reader.is_complete else reader.finish()
+                for event in rest:
                     yield event
         else:
             response = await self._wire.send("converse", translation.model, body)
             async with response:
                 content = await response.read_all()
-            for event in _unary_events(content, response, translation):
+            for event in decode_response(
+                content,
+                model=translation.model,
+                request_id=response.request_id,
+                adjustments=translation.adjustments,
+            ):
                 yield event
 
     async def preview(self, request: ChatRequest) -> Preview:
@@ -96,39 +97,34 @@ def _checked(request: ChatRequest) -> Translation:
     return translation
 
 
-def _decoded(
-    reader: FrameReader, decoder: StreamDecoder, chunk: bytes, response: WireResponse, model: str
-) -> Iterator[BackendEvent]:
-    try:
-        for frame in reader.feed(chunk):
-            yield from decoder.feed(frame)
-    except FrameError as error:
-        raise error_from_frame_error(error, model=model, request_id=response.request_id) from error
+class _StreamReader:
+    """Chunks of a streamed answer in, events out."""
 
+    def __init__(self, response: WireResponse, translation: Translation) -> None:
+        self._model = translation.model
+        self._request_id = response.request_id
+        self._frames = FrameReader()
+        self._decoder = StreamDecoder(
+            model=translation.model, request_id=response.request_id, adjustments=translation.adjustments
+        )
 
-def _ended(
-    reader: FrameReader, decoder: StreamDecoder, response: WireResponse, model: str
-) -> Iterator[BackendEvent]:
-    try:
-        reader.finish()
-    except FrameError as error:
-        raise error_from_frame_error(error, model=model, request_id=response.request_id) from error
-    yield from decoder.finish()
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last event was yielded."""
+        return self._decoder.complete
 
+    def feed(self, chunk: bytes) -> Iterator[BackendEvent]:
+        """Return the events of all frames that the chunk completes; good ones come before a bad one is raised."""
+        try:
+            for frame in self._frames.feed(chunk):
+                yield from self._decoder.feed(frame)
+        except FrameError as error:
+            raise error_from_frame_error(error, model=self._model, request_id=self._request_id) from error
 
-def _unary_events(content: bytes, response: WireResponse, translation: Translation) -> Iterator[BackendEvent]:
-    try:
-        body = from_json(content)
-    except ValueError as error:
-        message = f"the answer is no JSON: {error}"
-        raise ProtocolError(
-            message,
-            backend="bedrock",
-            model=translation.model,
-            status=response.status,
-            request_id=response.request_id,
-            phase="request",
-        ) from error
-    yield from decode_response(
-        body, model=translation.model, request_id=response.request_id, adjustments=translation.adjustments
-    )
+    def finish(self) -> Iterator[BackendEvent]:
+        """Declare the end of the body; return the events that are still to come."""
+        try:
+            self._frames.finish()
+        except FrameError as error:
+            raise error_from_frame_error(error, model=self._model, request_id=self._request_id) from error
+        yield from self._decoder.finish()
