@@ -1,0 +1,23 @@
+"""What the tests of the Bedrock backend share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from bedrock_support.loopback import LoopbackServer
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    """A raw server on loopback that answers what the test says."""
+    with LoopbackServer() as running:
+        yield running
+    assert not running.failures, f"the server failed: {running.failures!r}"
+
+
+@pytest.fixture
+def options(server: LoopbackServer) -> dict[str, Any]:
+    """The options that lead to the server, with a key of its own."""
+    return {"endpoint_url": server.url, "region": "us-east-1", "api_key": "test-key"}
