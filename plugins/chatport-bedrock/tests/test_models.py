@@ -23,6 +23,7 @@ _ACCOUNT = "arn:aws:bedrock:us-east-1:123456789012:"
         ("minimax.minimax-m2.1", "minimax"),
         ("zai.glm-4.7", "zai"),
         ("newcomer.model-1.5-v1:0", "newcomer"),
+        ("us.newcomer.model-1.5-v1:0", "newcomer"),
         ("mars.anthropic.claude-9-v1:0", "anthropic"),
         ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-v2", "anthropic"),
         ("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/amazon.nova-pro-v1:0:300k", "amazon"),
@@ -41,6 +42,7 @@ def test_the_family_stands_in_the_id(model_id: str, family: str) -> None:
     [
         _ACCOUNT + "application-inference-profile/mi1dadi0g15f",
         _ACCOUNT + "application-inference-profile/my.profile",
+        _ACCOUNT + "inference-profile/abcdefghijkl",
         _ACCOUNT + "provisioned-model/abcdefghijkl",
         _ACCOUNT + "imported-model/abcdefghijkl",
         _ACCOUNT + "prompt/PROMPT1234:1",
