@@ -453,6 +453,44 @@ async def test_cancelling_a_tool_cancels_the_turn_and_frees_the_session() -> Non
     assert (await chat.ask("go")).text == "free"
 
 
+async def test_tools_that_ran_before_a_turn_broke_off_are_not_forgotten() -> None:
+    """Their effects are in the world: `partial` has their results, and kept they stand beside the interrupted ones."""
+    started, ran = anyio.Event(), anyio.Event()
+
+    async def hang(location: str) -> str:
+        """Hang."""
+        started.set()
+        await anyio.sleep_forever()
+        return location
+
+    async def book(location: str) -> str:
+        """Book."""
+        ran.set()
+        return f"booked {location}"
+
+    chat, _ = session([call("1", "hang"), call("2", "book")], "ok", tools=[hang, book])
+    stream = chat.stream("go")
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+
+            async def read() -> None:
+                async with stream:
+                    await stream.finish()
+
+            tasks.start_soon(read)
+            await started.wait()
+            await ran.wait()
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    assert chat.messages == ()
+    assert [message.role for message in stream.partial.messages] == ["user", "assistant", "tool"]
+    assert stream.partial.messages[-1].parts == (ToolResult("2", "booked Paris"),)
+    chat.keep(stream.partial)
+    first, second = (part for part in chat.messages[-1].parts if isinstance(part, ToolResult))
+    assert (first.id, first.is_error, second) == ("1", True, ToolResult("2", "booked Paris"))
+    assert (await chat.ask("go on")).text == "ok"
+
+
 async def test_whole_text_parts_are_text_too() -> None:
     """A backend may give a text part whole; text readers see it, once."""
     events = [MessageStart("m"), PartEnd(0, Text("whole")), TextDelta(1, " and"), MessageEnd("stop")]

@@ -81,9 +81,15 @@ def kept_messages(partial: Partial) -> tuple[Message, ...]:
             messages.append(Message("assistant", parts))
     open_calls = pending_calls(messages)
     if open_calls:
-        closed = tuple(ToolResult(call.id, INTERRUPTED, is_error=True) for call in open_calls)
-        messages.append(Message("tool", closed))
+        given = messages.pop().parts if messages[-1].role == "tool" else ()
+        messages.append(Message("tool", _closed(messages[-1].tool_calls, given)))
     return tuple(messages)
+
+
+def _closed(calls: Sequence[ToolCall], given: Sequence[Part]) -> tuple[ToolResult, ...]:
+    """Return a result for each call, in the order of the calls: the one that is given, or that it was interrupted."""
+    results = {part.id: part for part in given if isinstance(part, ToolResult)}
+    return tuple(results.get(call.id) or ToolResult(call.id, INTERRUPTED, is_error=True) for call in calls)
 
 
 def _kept_parts(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -54,6 +54,7 @@ class Turn:
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in plan.request.tools}
         self._steps: list[Step] = []
         self._fold: Fold | None = None
+        self._finished: dict[int, ToolResult] = {}
         self._started = 0.0
         self._first_event: float | None = None
 
@@ -75,7 +76,10 @@ class Turn:
         return replace(known, complete=False) if answering else known
 
     def partial(self) -> Partial:
-        """Return what has happened so far, the unfinished message included."""
+        """Return what has happened so far: tools that have run and the unfinished message included."""
+        if self._finished:
+            results = tuple(result for _, result in sorted(self._finished.items()))
+            return Partial((*self.messages, Message("tool", results)), self.usage)
         begun = self._fold.snapshot() if self._fold is not None else None
         if begun is None or not begun.parts:
             return Partial(self.messages, self.usage)
@@ -156,7 +160,9 @@ class Turn:
         else:
             from chatport._tool_runs import run_tools  # noqa: PLC0415 - loads pydantic, for who has tools
 
-            results = await run_tools(self._tools, calls)
+            # What has run is told also when the run is broken off: a tool's effects do not go away with the turn.
+            results = await run_tools(self._tools, calls, finished=self._finished)
+            self._finished = {}
         self._steps[-1] = replace(self._steps[-1], tool_message=Message("tool", results))
         return results
 
