@@ -266,6 +266,13 @@ def test_an_image_in_pieces(pieces: list[str]) -> None:
     assert message.parts == (Image("image/png", _PIXELS),)
 
 
+def test_an_image_that_is_no_base64() -> None:
+    """Pieces that are no base64 are joined as text and kept as they came: no picture is made of them."""
+    pieces = [delta(0, image={"source": {"bytes": piece}}) for piece in ("ab=", "c")]
+    message, _ = blocks(start(0, image={"format": "png"}), *pieces, stop(0))
+    assert message.parts == (Opaque("bedrock", {"image": {"format": "png", "source": {"bytes": "ab=c"}}}),)
+
+
 def test_an_image_in_a_store_and_one_that_failed() -> None:
     """An address is an image too; an error in the place of one is kept as it came."""
     stored = delta(0, image={"source": {"s3Location": {"uri": "s3://bucket/a.png"}}})
