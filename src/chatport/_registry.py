@@ -150,7 +150,7 @@ class _Registry:
         entry = self._find(name)
         try:
             plugin: object = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a module that ends the process is broken, and ends nothing else
             message = f"the backend {name!r} from {_origin(entry)} cannot be loaded: {type(error).__name__}: {error}"
             raise BrokenBackendError(message) from error
         if not self._manager.is_registered(plugin):

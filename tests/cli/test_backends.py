@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from tests.cli.support import Command, Scripted, run_process, write_distribution
 
-BROKEN = "raise RuntimeError('no such\\nlicence')\n"
+BROKEN = {
+    "RuntimeError: no such licence": "raise RuntimeError('no such\\nlicence')\n",
+    "SystemExit: 3": "import sys\nsys.exit(3)\n",
+    "SyntaxError: ": "this is no Python\n",
+}
 ENTRY = "[chatport.backends]\n{name} = {module}\n"
 
 
@@ -49,15 +53,16 @@ def test_without_backends_the_table_says_so(chat: Command, monkeypatch: pytest.M
     assert chat("backends", "--json").output == "[]\n"
 
 
-def test_a_broken_backend_is_shown_and_harms_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reason", BROKEN)
+def test_a_broken_backend_is_shown_and_harms_nothing(tmp_path: Path, reason: str) -> None:
     """Its row says why in one line, the exit code is 0, the others work, and asking it is an error."""
-    write_distribution(tmp_path, "acme-chat", ENTRY.format(name="acme", module="acme_chat"), acme_chat=BROKEN)
+    write_distribution(tmp_path, "acme-chat", ENTRY.format(name="acme", module="acme_chat"), acme_chat=BROKEN[reason])
     table = run_process("backends", path=tmp_path)
     assert (table.code, table.errors) == (0, "")
     (row,) = [line for line in table.output.splitlines() if line.startswith("acme")]
     assert row.split()[:3] == ["acme", "2.5", "acme-chat"]
     assert "broken: " in row
-    assert row.endswith("RuntimeError: no such licence")
+    assert f"cannot be loaded: {reason}" in row
     assert sum(line.endswith("  ok") for line in table.output.splitlines()) == 2
     assert run_process("-m", "echo:any", "still here", path=tmp_path).output == "still here\n"
     asked = run_process("-m", "acme:any", "Hi", path=tmp_path)
