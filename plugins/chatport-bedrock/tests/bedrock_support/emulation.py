@@ -99,17 +99,17 @@ def _riff(kind: bytes, data: bytes) -> bytes:
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
-def user(*content: str | dict[str, Any]) -> dict[str, Any]:
-    """A message of the user."""
+def user(*content: Any) -> dict[str, Any]:
+    """A message of the user: of texts, blocks, and whatever a test wants to see refused."""
     return {"role": "user", "content": [_block(each) for each in content]}
 
 
-def assistant(*content: str | dict[str, Any]) -> dict[str, Any]:
+def assistant(*content: Any) -> dict[str, Any]:
     """A message of the model."""
     return {"role": "assistant", "content": [_block(each) for each in content]}
 
 
-def _block(content: str | dict[str, Any]) -> dict[str, Any]:
+def _block(content: Any) -> Any:
     return {"text": content} if isinstance(content, str) else content
 
 
@@ -133,7 +133,7 @@ def tool_result(identifier: str, *content: dict[str, Any], **members: Any) -> di
     return {"toolResult": {"toolUseId": identifier, "content": list(content or ({"text": "fine"},)), **members}}
 
 
-def talk(*messages: dict[str, Any], **members: Any) -> dict[str, Any]:
+def talk(*messages: Any, **members: Any) -> dict[str, Any]:
     """A request."""
     return {"messages": list(messages), **members}
 
