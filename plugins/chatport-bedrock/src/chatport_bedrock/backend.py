@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+import warnings
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from chatport.backend import ChatRequest, Preview, refuse_losses
@@ -39,14 +40,17 @@ class BedrockBackend:
         self._options = check_options(options)
         self._wire = Wire(self._options)
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        """Send one request and yield its events.
+    def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+        """Send one request and yield its events. Use it in `contextlib.aclosing`, which closes the connection.
 
         Raises:
             UnsupportedError: Converse cannot say the request, or not without loss and the request is strict.
             ConfigurationError: No region, or a configuration that cannot be used.
             BackendError: The exchange failed.
         """
+        return _EventStream(self._events(request))
+
+    async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         translation = _checked(request)
         body = encode_body(translation.body)
         if self._streams(request):
@@ -95,6 +99,40 @@ def _checked(request: ChatRequest) -> Translation:
     if request.strict:
         refuse_losses(translation.adjustments)
     return translation
+
+
+class _EventStream(AsyncGenerator["BackendEvent", None]):
+    """The events of one request; as the generator inside, but dropping it half read is not passed over in silence.
+
+    The event loop closes a dropped generator when it is collected: on asyncio soon and without a word, elsewhere later.
+    """
+
+    __slots__ = ("_events", "_is_started")
+
+    def __init__(self, events: AsyncGenerator[BackendEvent, None]) -> None:
+        self._events = events
+        self._is_started = False
+
+    def __anext__(self) -> Coroutine[Any, Any, BackendEvent]:
+        self._is_started = True
+        return self._events.__anext__()
+
+    async def asend(self, value: None) -> BackendEvent:
+        self._is_started = True
+        return await self._events.asend(value)
+
+    async def athrow(self, *error: Any) -> BackendEvent:
+        return await self._events.athrow(*error)
+
+    async def aclose(self) -> None:
+        await self._events.aclose()
+
+    def __del__(self) -> None:
+        # A generator that has ended has no frame any more.
+        if self._is_started and getattr(self._events, "ag_frame", None) is not None:
+            message = "a stream of the bedrock backend was dropped half read: use it in `async with aclosing(...)`"
+            # Without `source`: whoever keeps the warning would keep the connection open.
+            warnings.warn(message, ResourceWarning, stacklevel=1)
 
 
 class _StreamReader:

@@ -131,6 +131,7 @@ class LoopbackServer:
     """Serves scripted answers on 127.0.0.1; use it in `with`.
 
     Attributes:
+        tls: How it speaks TLS, if it does.
         requests: What was received, in order.
         connections: What was accepted, in order.
         failures: What went wrong in the server itself; the fixture fails the test with it.
@@ -140,7 +141,7 @@ class LoopbackServer:
         self.requests: list[Received] = []
         self.connections: list[Connection] = []
         self.failures: list[BaseException] = []
-        self._tls = tls
+        self.tls = tls
         self._host = host
         self._answers: deque[tuple[Step, ...]] = deque()
         self._default: tuple[Step, ...] | None = None
@@ -178,7 +179,7 @@ class LoopbackServer:
     def url(self) -> str:
         """The address, without a slash at its end."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def hold(self) -> Hold:
         """Make a place to stop at."""
@@ -235,8 +236,8 @@ class LoopbackServer:
     def _serve(self, accepted: socket.socket, connection: Connection) -> None:
         peer = accepted
         try:
-            if self._tls is not None:
-                peer = self._tls.wrap_socket(accepted, server_side=True)
+            if self.tls is not None:
+                peer = self.tls.wrap_socket(accepted, server_side=True)
                 self._sockets.discard(accepted)
                 self._sockets.add(peer)
             buffered = b""

@@ -1,0 +1,129 @@
+"""The wire over TLS: which certificates it trusts, and that leaving closes the connection there too."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, stream, text, unary
+from bedrock_support.loopback import LoopbackServer
+
+import chatport
+from chatport import ConfigurationError, Session, TransportError
+
+pytestmark = pytest.mark.anyio
+
+_CERTIFICATE = Path(__file__).parent / "bedrock_support" / "localhost.pem"
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    """A raw server that speaks TLS, in place of the one without."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_CERTIFICATE)
+    with LoopbackServer(tls=context) as running:
+        yield running
+    assert not running.failures
+
+
+@pytest.fixture
+def trusting(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that trust the server."""
+    return {**options, "verify": str(_CERTIFICATE)}
+
+
+def _open(options: dict[str, Any]) -> Any:
+    return chatport.open_session(f"bedrock:{MODEL}", backend_options=options)
+
+
+async def test_turns_over_one_connection(server: LoopbackServer, trusting: dict[str, Any]):
+    """A trusted certificate: both operations work, over one connection."""
+    server.answer(unary("One."))
+    server.answer(stream("Two."))
+    async with _open(trusting) as session:
+        assert (await session.ask("hi")).text == "One."
+        async with session.stream("hi") as reading:
+            assert (await reading.finish()).text == "Two."
+    assert len(server.connections) == 1
+
+
+async def test_an_unknown_certificate(server: LoopbackServer, options: dict[str, Any]):
+    """It is refused before anything is sent, and not worth trying again."""
+    async with _open(options) as session:
+        with pytest.raises(TransportError, match="certificate verify failed") as caught:
+            await session.ask("hi")
+    assert type(caught.value) is TransportError
+    assert (caught.value.phase, caught.value.retryable) == ("connect", False)
+    assert not server.requests
+
+
+async def test_a_certificate_for_another_host(server: LoopbackServer, trusting: dict[str, Any]):
+    """The name counts: the certificate is good, but not for this address."""
+    with LoopbackServer(tls=server.tls, host="127.0.0.2") as other:
+        async with _open({**trusting, "endpoint_url": other.url}) as session:
+            with pytest.raises(TransportError, match="not valid for") as caught:
+                await session.ask("hi")
+    assert caught.value.retryable is False
+    assert not other.requests
+
+
+async def test_checking_can_be_turned_off(server: LoopbackServer, options: dict[str, Any]):
+    """`verify=False` is the caller's decision."""
+    server.answer(unary())
+    async with _open({**options, "verify": False}) as session:
+        assert (await session.ask("hi")).text == "Hello!"
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+async def test_a_bundle_from_the_environment(
+    variable: str, server: LoopbackServer, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    """The variables that botocore reads count here too."""
+    monkeypatch.setenv(variable, str(_CERTIFICATE))
+    server.answer(unary())
+    async with _open(options) as session:
+        assert (await session.ask("hi")).text == "Hello!"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "not-a-bundle"])
+async def test_a_bundle_that_cannot_be_used(content: str | None, options: dict[str, Any], tmp_path: Path):
+    """It is an error of configuration that names the file, not one of the network."""
+    path = tmp_path / "bundle.pem"
+    if content is not None:
+        path.write_text(content)
+    async with _open({**options, "verify": str(path)}) as session:
+        with pytest.raises(ConfigurationError, match=r"CA bundle .*bundle\.pem"):
+            await session.ask("hi")
+
+
+@pytest.mark.parametrize("way", ["break", "cancel"])
+async def test_leaving_closes_the_connection(way: str, server: LoopbackServer, trusting: dict[str, Any]):
+    """Within 100 ms, while the server is silent; TLS's own goodbye does not hold it up."""
+    server.answer(STREAM_HEAD, chunked([START, text("Hello")]), server.hold())
+    async with _open(trusting) as session:
+        left = await _leave(session, way)
+        took = await server.connections[0].until_closed() - left
+        assert server.connections[0].closed_by_client
+        assert took <= 0.1
+        server.answer(stream("Good."))
+        with anyio.fail_after(5):
+            async with session.stream("hi") as reading:
+                assert (await reading.finish()).text == "Good."
+
+
+async def _leave(session: Session, way: str) -> float:
+    left = 0.0
+    with anyio.CancelScope() as scope:
+        async with session.stream("hi") as reading:
+            async for _ in reading.text:
+                left = time.monotonic()
+                if way == "break":
+                    break
+                scope.cancel()
+    assert scope.cancelled_caught is (way == "cancel")
+    return left
