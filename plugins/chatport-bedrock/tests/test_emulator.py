@@ -1,6 +1,7 @@
 """The emulator as a server: its life, its addresses, what it remembers, who may ask."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from bedrock_support.emulation import (
     NOVA,
     assert_valid_answer,
     assert_valid_events,
+    assistant,
     converse,
     image,
     post,
@@ -25,6 +27,7 @@ from bedrock_support.emulation import (
 )
 
 from chatport_bedrock.emulator import Answer, Emulator, Hold, HttpError
+from chatport_bedrock.emulator.__main__ import main
 from chatport_bedrock.emulator.demo import demo
 
 HELLO = {"messages": [user("Hello!")]}
@@ -102,6 +105,16 @@ def test_a_taken_port_is_an_error_where_it_is_started() -> None:
         assert emulator_threads() == []
     with emulator:
         converse(emulator, user("Hello!"))
+
+
+@pytest.mark.anyio
+async def test_a_taken_port_is_an_error_on_both_loops() -> None:
+    """`async with` fails as `start` does, and leaves nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError, match="in use"):
+            async with Emulator(port=taken.getsockname()[1]):
+                pytest.fail("two servers listen on one port")
+        assert emulator_threads() == []
 
 
 def test_closing_ends_answers_in_progress() -> None:
@@ -235,6 +248,12 @@ def test_some_models_refuse_inside_the_stream(model: str, status: int) -> None:
         assert "Could not process image" in json.loads(body)["message"]
 
 
+def test_nothing_is_checked_where_nobody_wants_it() -> None:
+    """Without checks the emulator answers a request that the service would refuse."""
+    with Emulator(check_requests=False) as emulator:
+        assert post(emulator, {"messages": [assistant("Well?"), user("Hi", " ")], "unknown": 1})[0] == 200
+
+
 # --- how it is reached -----------------------------------------------------------------------------------------------
 
 
@@ -265,6 +284,16 @@ def test_it_serves_from_the_command_line() -> None:
     assert process.returncode == 0
     assert "boto3.client" in rest
     assert "secret-key" not in rest
+
+
+def test_the_command_line_says_why_it_does_not_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    """A taken port is one line and exit code 1; the process handles its signals as before."""
+    before = signal.getsignal(signal.SIGINT)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--port", str(port)]) == 1
+    assert capsys.readouterr().err.startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.anyio

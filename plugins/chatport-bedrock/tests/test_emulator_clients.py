@@ -12,7 +12,8 @@ import anyio.to_thread
 import pytest
 from bedrock_support.emulation import AUTHORIZATION, CLAUDE, converse, post, raw_request, read_events, user
 
-from chatport_bedrock.emulator import Answer, Credentials, Disconnect, Emulator, Hold
+from chatport_bedrock.emulator import Answer, Credentials, Disconnect, Emulator, Hold, RecordedRequest
+from chatport_bedrock.emulator._journal import Journal
 
 HELLO = {"messages": [user("Hello!")]}
 STORY = {"messages": [user("Tell me a story.")]}
@@ -103,6 +104,18 @@ def test_memory_is_bounded_in_number() -> None:
             "Hello 9",
         ]
         assert emulator.request_count == 10
+
+
+def test_memory_is_bounded_in_bytes() -> None:
+    """Large bodies push old ones out; the newest is kept whatever its size; a journal of nothing is refused."""
+    journal = Journal(max_requests=10, max_bytes=100)
+    for size in (40, 50, 20, 500):
+        journal.add_request(RecordedRequest("Converse", "m", "POST", "/", {}, bytes(size), 0.0))
+        kept = [len(request.raw_body) for request in journal.requests]
+        assert kept == {40: [40], 50: [40, 50], 20: [50, 20], 500: [500]}[size]
+    assert journal.request_count == 4
+    with pytest.raises(ValueError, match="at least one request"):
+        Journal(max_requests=0, max_bytes=100)
 
 
 def test_waiting_ends_with_an_error() -> None:

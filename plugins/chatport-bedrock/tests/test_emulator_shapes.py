@@ -58,6 +58,11 @@ SHAPES: list[tuple[str, dict[str, Any], str]] = [
         f"{MALFORMED}/messages/0/content/0/image/source/bytes: the value is not valid base64{REFORMAT}",
     ),
     (
+        "number for bytes",
+        talk(user({"image": {"format": "png", "source": {"bytes": 5}}})),
+        f"{MALFORMED}/messages/0/content/0/image/source/bytes: expected type: String, found: Integer{REFORMAT}",
+    ),
+    (
         "union of none",
         talk(user({})),
         "The ContentBlock object at messages.0.content.0 must set one of the following keys: text, ",

@@ -37,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopped.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with Emulator(host=options.host, port=options.port, api_key=options.api_key, pace=options.pace) as emulator:
             # The key itself is not repeated: whoever gave it knows it, and a log need not.
@@ -49,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error}\n")
         return 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 

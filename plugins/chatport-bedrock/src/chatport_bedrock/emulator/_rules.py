@@ -97,6 +97,13 @@ RULES: Final[tuple[Rule, ...]] = (
         exempt={r"claude-3-5-sonnet": "recorded: a PNG that says it is a JPEG was answered"},
     ),
     Rule(
+        name="reasoning-budget",
+        find=content.reasoning_budget,
+        source=_REPORTED,
+        author="model",
+        families=frozenset({"anthropic"}),
+    ),
+    Rule(
         name="reasoning-signature",
         find=content.reasoning_signature,
         source=_REPORTED,

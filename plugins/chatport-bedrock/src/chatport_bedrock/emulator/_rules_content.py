@@ -15,6 +15,7 @@ from chatport_bedrock.emulator._signatures import is_own_signature
 
 _MAX_DOCUMENTS: Final = 5
 _MAX_IMAGES: Final = 20
+_MIN_REASONING: Final = 1024
 
 # The reference says nothing of underscores; they are accepted in practice.
 _DOCUMENT_NAME: Final = re.compile(r"[A-Za-z0-9_\-()\[\]]+(?: [A-Za-z0-9_\-()\[\]]+)*")
@@ -209,6 +210,21 @@ def _is_text(data: bytes) -> bool:
         return "\x00" not in data.decode()
     except UnicodeDecodeError:
         return False
+
+
+def reasoning_budget(conversation: Conversation) -> str | None:
+    """A budget for reasoning is not too small, and leaves room for the answer."""
+    fields = as_object(conversation.body.get("additionalModelRequestFields")) or {}
+    thinking = as_object(fields.get("thinking")) or as_object(fields.get("reasoning_config")) or {}
+    budget = thinking.get("budget_tokens")
+    if thinking.get("type") != "enabled" or not isinstance(budget, int):
+        return None
+    if budget < _MIN_REASONING:
+        return f"thinking.enabled.budget_tokens: Input should be greater than or equal to {_MIN_REASONING}"
+    limit: int | None = (conversation.body.get("inferenceConfig") or {}).get("maxTokens")
+    if limit is not None and limit <= budget:
+        return "`max_tokens` must be greater than `thinking.budget_tokens`."
+    return None
 
 
 def reasoning_signature(conversation: Conversation) -> str | None:
