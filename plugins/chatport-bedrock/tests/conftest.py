@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,3 +22,18 @@ def server() -> Iterator[LoopbackServer]:
 def options(server: LoopbackServer) -> dict[str, Any]:
     """The options that lead to the server, with a key of its own."""
     return {"endpoint_url": server.url, "region": "us-east-1", "api_key": "test-key"}
+
+
+@pytest.fixture
+def aws_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Writes AWS's two files, `config` and `credentials`."""
+
+    def write(config: str = "", credentials: str = "") -> None:
+        for variable, name, content in (
+            ("AWS_CONFIG_FILE", "config", config),
+            ("AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials),
+        ):
+            (tmp_path / name).write_text(content)
+            monkeypatch.setenv(variable, str(tmp_path / name))
+
+    return write

@@ -41,7 +41,7 @@ def _open(options: dict[str, Any]) -> Any:
     return chatport.open_session(f"bedrock:{MODEL}", backend_options=options)
 
 
-async def test_turns_over_one_connection(server: LoopbackServer, trusting: dict[str, Any]):
+async def test_turns_over_one_connection(server: LoopbackServer, trusting: dict[str, Any]) -> None:
     """A trusted certificate: both operations work, over one connection."""
     server.answer(unary("One."))
     server.answer(stream("Two."))
@@ -52,7 +52,7 @@ async def test_turns_over_one_connection(server: LoopbackServer, trusting: dict[
     assert len(server.connections) == 1
 
 
-async def test_an_unknown_certificate(server: LoopbackServer, options: dict[str, Any]):
+async def test_an_unknown_certificate(server: LoopbackServer, options: dict[str, Any]) -> None:
     """It is refused before anything is sent, and not worth trying again."""
     async with _open(options) as session:
         with pytest.raises(TransportError, match="certificate verify failed") as caught:
@@ -62,7 +62,7 @@ async def test_an_unknown_certificate(server: LoopbackServer, options: dict[str,
     assert not server.requests
 
 
-async def test_a_certificate_for_another_host(server: LoopbackServer, trusting: dict[str, Any]):
+async def test_a_certificate_for_another_host(server: LoopbackServer, trusting: dict[str, Any]) -> None:
     """The name counts: the certificate is good, but not for this address."""
     with LoopbackServer(tls=server.tls, host="127.0.0.2") as other:
         async with _open({**trusting, "endpoint_url": other.url}) as session:
@@ -72,7 +72,7 @@ async def test_a_certificate_for_another_host(server: LoopbackServer, trusting: 
     assert not other.requests
 
 
-async def test_checking_can_be_turned_off(server: LoopbackServer, options: dict[str, Any]):
+async def test_checking_can_be_turned_off(server: LoopbackServer, options: dict[str, Any]) -> None:
     """`verify=False` is the caller's decision."""
     server.answer(unary())
     async with _open({**options, "verify": False}) as session:
@@ -82,7 +82,7 @@ async def test_checking_can_be_turned_off(server: LoopbackServer, options: dict[
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
 async def test_a_bundle_from_the_environment(
     variable: str, server: LoopbackServer, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """The variables that botocore reads count here too."""
     monkeypatch.setenv(variable, str(_CERTIFICATE))
     server.answer(unary())
@@ -91,7 +91,7 @@ async def test_a_bundle_from_the_environment(
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "not-a-bundle"])
-async def test_a_bundle_that_cannot_be_used(content: str | None, options: dict[str, Any], tmp_path: Path):
+async def test_a_bundle_that_cannot_be_used(content: str | None, options: dict[str, Any], tmp_path: Path) -> None:
     """It is an error of configuration that names the file, not one of the network."""
     path = tmp_path / "bundle.pem"
     if content is not None:
@@ -102,7 +102,7 @@ async def test_a_bundle_that_cannot_be_used(content: str | None, options: dict[s
 
 
 @pytest.mark.parametrize("way", ["break", "cancel"])
-async def test_leaving_closes_the_connection(way: str, server: LoopbackServer, trusting: dict[str, Any]):
+async def test_leaving_closes_the_connection(way: str, server: LoopbackServer, trusting: dict[str, Any]) -> None:
     """Within 100 ms, while the server is silent; TLS's own goodbye does not hold it up."""
     server.answer(STREAM_HEAD, chunked([START, text("Hello")]), server.hold())
     async with _open(trusting) as session:

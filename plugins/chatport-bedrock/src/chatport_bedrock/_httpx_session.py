@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2  # noqa: TC002 - where it is missing, importing this module is to fail
 from aiobotocore.httpxsession import HttpxSession
+
+# httpx2 loads this one when it first needs it, which would be on the event loop.
+import_module("httpcore2")
 
 # Under the one name httpx2 itself looks for a target, under the other aiobotocore's own transport for proxies.
 _TARGETS: Final = ("target", "aiobotocore_raw_proxy_target")

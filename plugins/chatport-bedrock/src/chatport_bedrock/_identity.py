@@ -166,7 +166,12 @@ class Identity:
 
     def _region(self, session: Any, model_region: str | None) -> str:
         candidates = [self._options.region, model_region, *(os.environ.get(name) for name in _REGION_VARIABLES)]
-        found = next(filter(None, candidates), None) or session.get_config_variable("region")
+        found = (
+            next(filter(None, candidates), None)
+            or session.get_config_variable("region")
+            # An empty AWS_DEFAULT_REGION hides the profile's region from the line above.
+            or session.get_scoped_config().get("region")
+        )
         if not found:
             message = (
                 "no AWS region: looked at the option region, the model id (no ARN with a region), "

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
+import anyio.to_thread
 from aiobotocore.httpsession import AIOHTTPSession
 from anyio.lowlevel import RunVar
 
@@ -72,16 +73,19 @@ class _LoopSessions:
         self._max_connections = max_connections
         self._lock = anyio.Lock()
         self._sessions: dict[Hashable, HttpSession] = {}
-        self._keeper = self._keep()
+        self._keeper: AsyncGenerator[None, None] | None = None
 
     async def start(self) -> None:
         # The event loop closes every generator that is still suspended when it ends; this one takes the sessions along.
+        self._keeper = self._keep()
         await self._keeper.__anext__()
 
     async def _keep(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
+            # A generator holds on to its loop, which would live as long as what is kept for it.
+            self._keeper = None
             await self._close_sessions()
 
     async def get(self, endpoint: Endpoint) -> HttpSession:
@@ -90,13 +94,14 @@ class _LoopSessions:
             return found
         async with self._lock:
             if endpoint.pool not in self._sessions:
-                session = _make_session(endpoint, self._max_connections)
+                session = await _make_session(endpoint, self._max_connections)
                 await session.__aenter__()
                 self._sessions[endpoint.pool] = session
             return self._sessions[endpoint.pool]
 
     async def aclose(self) -> None:
-        await self._keeper.aclose()
+        if self._keeper is not None:
+            await self._keeper.aclose()
 
     async def _close_sessions(self) -> None:
         # A loop that ends runs this in a cancelled scope; half-closed connections would outlive it.
@@ -106,8 +111,12 @@ class _LoopSessions:
                 await session.__aexit__(None, None, None)
 
 
-def _make_session(endpoint: Endpoint, max_connections: int) -> HttpSession:
-    kind, arguments = (_httpx_session(), _HTTPX_ARGUMENTS) if _on_trio() else (_AiohttpSession, _AIOHTTP_ARGUMENTS)
+async def _make_session(endpoint: Endpoint, max_connections: int) -> HttpSession:
+    kind: Any = _AiohttpSession
+    arguments = _AIOHTTP_ARGUMENTS
+    if _on_trio():
+        # The import reads a hundred files.
+        kind, arguments = await anyio.to_thread.run_sync(_httpx_session), _HTTPX_ARGUMENTS
     return kind(
         verify=endpoint.verify,
         proxies=dict(endpoint.proxies),
@@ -131,7 +140,7 @@ class _AiohttpSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has n
     A redirect would carry the prompt, and the session token, to whatever host the answer names.
     """
 
-    async def _get_session(self, proxy_url: str | None) -> _WithoutRedirects:
+    async def _get_session(self, proxy_url: str | None) -> Any:  # aiobotocore calls `request` on it, nothing else
         return _WithoutRedirects(await super()._get_session(proxy_url))
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
-from typing import TypeAlias
+from typing import Any, Self, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -63,7 +63,7 @@ class Hold:
         self._writer.close()
 
 
-Step: TypeAlias = bytes | Hold | End | Callable[[], None]
+Step: TypeAlias = bytes | Hold | End | Callable[[], Any]
 """Bytes are one write; a function is called, for what has to happen between two writes."""
 
 
@@ -151,7 +151,7 @@ class LoopbackServer:
         self._threads: list[threading.Thread] = []
         self._stopping = False
 
-    def __enter__(self) -> LoopbackServer:
+    def __enter__(self) -> Self:
         """Begin to listen."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._listener = socket.create_server((self._host, 0), family=family)

@@ -1,0 +1,68 @@
+"""Secrets show nowhere: not in a `repr`, not in an error, not in a log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from typing import Any
+
+import pytest
+from bedrock_support.answers import MODEL, refusal, unary
+from bedrock_support.asking import REGION
+from bedrock_support.loopback import LoopbackServer, whole
+
+import chatport
+from chatport import Session
+from chatport_bedrock.backend import BedrockBackend
+
+pytestmark = pytest.mark.anyio
+
+
+# As long as real ones: what a service quotes in an error is recognised by its length too.
+_HIDDEN = {
+    "access_key_id": "ASIA0HIDDEN0KEY0ID00",
+    "secret_access_key": "hidden/secret/of/forty/characters/0123456",
+    "session_token": "hidden+session+token+" * 10,
+}
+_HIDDEN_BEARER = {"api_key": "bedrock-api-key-hidden" + "0a" * 60}
+_HIDDEN_PROXY = "hidden-password"
+
+
+@pytest.mark.parametrize("options", [_HIDDEN, _HIDDEN_BEARER], ids=["keys", "bearer"])
+async def test_no_secret_shows(
+    options: dict[str, str], server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not in a `repr`, not in an error or what caused it, not in a record of any logger at any level."""
+    caplog.set_level(logging.DEBUG)
+    quoted = f"bad request, x-amz-security-token:{options.get('session_token')} Bearer {options.get('api_key')}"
+    server.answer(unary())
+    server.answer(refusal("403 Forbidden", "InvalidSignatureException", json.dumps({"message": quoted}).encode()))
+    server.answer(whole(b"no JSON"))
+    proxies = {"http": f"http://me:{_HIDDEN_PROXY}@127.0.0.1:1"}
+    shown: list[str] = []
+    ways: list[dict[str, Any]] = [{}, {}, {}, {"endpoint_url": "http://127.0.0.1:1"}, {"proxies": proxies}]
+    for way in ways:
+        shown += await _shown({"endpoint_url": server.url, **REGION, **options, **way})
+    shown += [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
+    assert len(caplog.records) > 10
+    assert sum("Traceback" in line for line in shown) == 4
+    for secret in (*options.values(), _HIDDEN_PROXY):
+        assert not [line for line in shown if secret in line]
+
+
+async def _shown(options: dict[str, Any]) -> list[str]:
+    """What a turn lets people see."""
+    backend = BedrockBackend(**options)
+    session = Session(backend, MODEL)
+    shown: list[str] = []
+    try:
+        await session.ask("hi")
+    except chatport.ChatError as error:
+        shown += [repr(error), str(error), "".join(traceback.format_exception(error))]
+    identity = backend._wire._identity
+    shown += map(repr, [backend, session, backend._options, backend._wire, identity, await identity.endpoint(MODEL)])
+    if "api_key" not in options:
+        shown.append(repr(await identity.keys()))
+    await backend.aclose()
+    return shown

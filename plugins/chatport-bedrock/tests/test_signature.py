@@ -1,0 +1,64 @@
+"""Signatures are what botocore's signer makes, and nothing of them reaches a log."""
+
+import logging
+from datetime import UTC, datetime
+from unittest.mock import patch
+from urllib.parse import quote
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatport_bedrock._signature import Keys, sign
+
+_printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
+_moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
+_KEYS = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI", "session-token")
+
+
+@given(
+    model=st.text(min_size=1, max_size=60),
+    prefix=st.sampled_from(["", "/prefix", "/a%20b/c"]),
+    body=st.binary(max_size=200),
+    key=_printable,
+    secret=_printable,
+    token=st.none() | _printable,
+    region=st.sampled_from(["us-east-1", "us-gov-west-1", "cn-north-1"]),
+    now=_moments,
+)
+def test_the_same_as_botocore(
+    model: str, prefix: str, body: bytes, key: str, secret: str, token: str | None, region: str, now: datetime
+) -> None:
+    """For any id of a model, body, keys and time the headers are those of botocore's own signer."""
+    url = f"https://host.example:8443{prefix}/model/{quote(model.encode('utf-8', 'replace'), safe='-._~')}/converse"
+    if "/./" in url or "/../" in url:
+        return  # such ids are no ids; what clients make of the path before sending differs
+    headers = {"Host": "host.example:8443", "Content-Type": "application/json"}
+    request = AWSRequest("POST", url=url, data=body, headers=headers)
+    with patch("botocore.auth.get_current_datetime", return_value=now):
+        SigV4Auth(Credentials(key, secret, token), "bedrock", region).add_auth(request)
+    expected = {name: value for name, value in request.headers.items() if name not in headers}
+    assert sign(url, headers, body, keys=Keys(key, secret, token), region=region, now=now) == expected
+
+
+def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """At no level: the canonical request holds the session token."""
+    with caplog.at_level(logging.DEBUG):
+        sign(
+            "https://host/model/a/converse",
+            {"Host": "host"},
+            b"",
+            keys=_KEYS,
+            region="us-east-1",
+            now=datetime.now(UTC),
+        )
+    assert not caplog.records
+
+
+def test_keys_do_not_show() -> None:
+    """Neither in `repr` nor in `str`."""
+    shown = f"{_KEYS!r} {_KEYS}"
+    assert not [value for value in ("AKIDEXAMPLE", "wJalrXUtnFEMI", "session-token") if value in shown]
