@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 # A row may import the rows above it: never its own row, never one below. A folder (testing, cli) is one entry.
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
-    ("_annotations", "_docstrings", "_errors", "_json", "_sniff"),
+    ("_annotations", "_closing", "_docstrings", "_errors", "_json", "_sniff"),
     ("_adjustments", "_media", "_signatures"),
     ("_messages",),
     ("_events", "_request", "_tool_results"),

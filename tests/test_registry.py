@@ -274,7 +274,7 @@ async def test_a_backend_that_hangs_on_closing_does_not_hang_the_program(
     """Closing is bounded, and what did not close is said."""
     import anyio
 
-    monkeypatch.setattr("chatport._registry._CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("chatport._closing.CLOSE_SECONDS", 0.01)
 
     class Hanging(Mine):
         async def aclose(self) -> None:

@@ -1,5 +1,6 @@
 """Reading a turn as it happens: text or events, early leaving, late reading, what is left."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
@@ -7,7 +8,15 @@ import pytest
 
 import chatport
 from chatport import Message, PartEnd, Reasoning, ReplyEnd, Text, TextDelta, ToolCall
-from chatport.backend import ChatRequest, MessageEnd, MessageStart, ReasoningDelta, ToolCallDelta, ToolCallStart
+from chatport.backend import (
+    BackendEvent,
+    ChatRequest,
+    MessageEnd,
+    MessageStart,
+    ReasoningDelta,
+    ToolCallDelta,
+    ToolCallStart,
+)
 from chatport.testing import Answer, ScriptedBackend
 
 pytestmark = pytest.mark.anyio
@@ -236,3 +245,98 @@ async def test_metadata_and_the_services_time_reach_the_reply() -> None:
     reply = await chat.ask("go")
     assert (reply.model, reply.request_id, reply.raw_stop_reason) == ("m2", "id-1", "end_turn")
     assert (reply.metadata, reply.timing.service) == ({"x": {"y": 1}}, 0.25)
+
+
+class Waiting:
+    """A backend whose stream waits before each word until it is told to go on."""
+
+    name = "waiting"
+
+    def __init__(self) -> None:
+        self.waits = anyio.Event()
+        self.go_on = anyio.Event()
+        self.closed = anyio.Event()
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+        try:
+            yield MessageStart(request.model)
+            self.waits.set()
+            await self.go_on.wait()
+            yield TextDelta(0, "word")
+            yield MessageEnd("stop")
+        finally:
+            self.closed.set()
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def test_two_tasks_do_not_read_one_stream_at_once() -> None:
+    """The second is refused, and the first notices nothing."""
+    backend = Waiting()
+    chat = chatport.Session(backend, "m")
+    texts: list[str] = []
+
+    async def read() -> None:
+        texts.extend([text async for text in stream.text])
+
+    with anyio.fail_after(5):
+        async with chat.stream("go") as stream:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                await backend.waits.wait()
+                with pytest.raises(chatport.BusyError, match="another task"):
+                    await stream.finish()
+                backend.go_on.set()
+            assert texts == ["word"]
+            assert (await stream.finish()).text == "word"
+    assert len(chat.messages) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["left", "failed"])
+async def test_a_block_that_is_left_while_another_task_reads_is_closed_by_that_task(fails: bool) -> None:
+    """Nobody else can close what is running; the session is busy until then, and nothing stays open."""
+    backend = Waiting()
+    chat = chatport.Session(backend, "m")
+    before, stream = chat.messages, chat.stream("go")
+    refused: list[BaseException] = []
+
+    async def read() -> None:
+        try:
+            await stream.finish()
+        except chatport.StreamClosedError as error:
+            refused.append(error)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            with pytest.raises(LookupError if fails else chatport.BusyError):
+                async with stream:
+                    tasks.start_soon(read)
+                    await backend.waits.wait()
+                    if fails:
+                        raise LookupError
+            assert not backend.closed.is_set()
+            with pytest.raises(chatport.BusyError):
+                await chat.ask("too early")
+            backend.go_on.set()
+            await backend.closed.wait()
+    assert [str(error) for error in refused] == ["the stream is closed; read it inside its `async with` block"]
+    assert chat.messages == before
+    chat.keep(stream.partial)
+    assert [message.text for message in chat.messages] == ["go", "word"]
+
+
+async def test_a_read_that_is_cancelled_after_its_block_was_left_frees_the_session() -> None:
+    """The other way for that read to end."""
+    backend = Waiting()
+    chat = chatport.Session(backend, "m")
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            with pytest.raises(chatport.BusyError):
+                async with chat.stream("go") as stream:
+                    tasks.start_soon(stream.finish)
+                    await backend.waits.wait()
+            tasks.cancel_scope.cancel()
+    assert backend.closed.is_set()
+    chat.keep(chatport.Partial())  # it is not busy any more

@@ -20,7 +20,7 @@
     ├── ToolLoopError                 max_steps reached and the model still asks for tools
     └── ConfigurationError            something is missing or wrong before anything was sent
 
-    BusyError(RuntimeError)           two turns at once on one session
+    BusyError(RuntimeError)           two turns at once on one session, two readers of one stream
     StreamClosedError(RuntimeError)   a stream read too early, too late or in two ways
 
 What a tool raises is not an error of the chat: it goes back to the model as an error result. Cancellation is
@@ -205,7 +205,7 @@ class ConfigurationError(ChatError):
 
 
 class BusyError(RuntimeError):
-    """A second turn was started on a session while one was under way; a session holds one conversation."""
+    """Two at once where one fits: a second turn on a session, which holds one conversation, or a second reader."""
 
 
 class StreamClosedError(RuntimeError):

@@ -5,7 +5,6 @@ Nothing is scanned at import. A backend that is never asked for is never importe
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -13,10 +12,10 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import anyio
 import anyio.to_thread
 import pluggy
 
+from chatport._closing import close_in_time
 from chatport._errors import BrokenBackendError, ChatError, ConfigurationError, UnknownBackendError
 from chatport.backend import Backend, hookimpl
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 _GROUP = "chatport.backends"
 _HOOK = "chatport_backend"
-_CLOSE_SECONDS = 5.0
-_logger = logging.getLogger("chatport")
 _hookspec = pluggy.HookspecMarker("chatport")
 
 BackendFactory: TypeAlias = Callable[..., Backend]
@@ -279,11 +276,10 @@ async def open_backend(name: str, /, **options: Any) -> AsyncGenerator[Backend]:
     backend = await create_backend(name, options)
     try:
         yield backend
-    finally:
-        with anyio.move_on_after(_CLOSE_SECONDS, shield=True) as scope:
-            await backend.aclose()
-        if scope.cancelled_caught:
-            _logger.warning("the backend %r did not close within %s seconds", name, _CLOSE_SECONDS)
+    except BaseException as error:
+        await close_in_time(backend.aclose, f"the backend {name!r}", error)
+        raise
+    await close_in_time(backend.aclose, f"the backend {name!r}", None)
 
 
 def split_model(model: str) -> tuple[str, str]:

@@ -10,9 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol, Self
 
-import anyio
-
-from chatport._errors import StreamClosedError
+from chatport._closing import close_in_time
+from chatport._errors import BusyError, StreamClosedError
 from chatport._events import Event, MessageStart, PartEnd, ReplyEnd, TextDelta
 from chatport._messages import Text
 from chatport._reply import Partial, Reply
@@ -64,6 +63,7 @@ class ReplyStream(AsyncIterator[Event]):
         self._first: Event | None = None
         self._text = TextStream(self)
         self._reader: object | None = None
+        self._is_reading = False
         self._reply: Reply[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -81,28 +81,36 @@ class ReplyStream(AsyncIterator[Event]):
         self._state = _State.OPEN
         try:
             self._first = await self._events.__anext__()
-        except BaseException:
-            await self._close(_State.FAILED)
+        except BaseException as error:
+            self._state = _State.FAILED
+            await self._let_go(error)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connection and let go of the session."""
-        await self._close(_State.CLOSED)
+        """Close the connection and let go of the session.
 
-    async def _close(self, state: _State) -> None:
-        events, turn = self._events, self._turn
-        self._state = state
+        Raises:
+            BusyError: Another task is in the middle of reading. The connection is closed as soon as that read returns.
+        """
+        self._state = _State.CLOSED
         self._first = None
+        if not self._is_reading:
+            await self._let_go(error)
+        elif error is None:
+            message = "the block of a stream was left while another task reads it; wait for that task, or cancel it"
+            raise BusyError(message)
+
+    async def _let_go(self, error: BaseException | None) -> None:
+        """Close the connection and free the session; `error` is what is being raised already."""
+        events, turn = self._events, self._turn
         self._events = None
         if events is None or turn is None:
             return
         try:
-            # Closing must happen even if the task is cancelled, or the service would go on writing to nobody.
-            with anyio.CancelScope(shield=True):
-                await events.aclose()
+            await close_in_time(events.aclose, f"the stream of the backend {turn.backend_name!r}", error)
         finally:
             self._owner.end_turn(turn)
 
@@ -115,6 +123,7 @@ class ReplyStream(AsyncIterator[Event]):
 
         Raises:
             StreamClosedError: The stream is not open, or is being read as text.
+            BusyError: Another task is in the middle of reading.
             ChatError: The exchange failed.
         """
         self._claim(self, "events")
@@ -147,6 +156,7 @@ class ReplyStream(AsyncIterator[Event]):
 
         Raises:
             StreamClosedError: The stream is not open.
+            BusyError: Another task is in the middle of reading.
             ChatError: The exchange failed.
         """
         while self._reply is None:
@@ -171,18 +181,31 @@ class ReplyStream(AsyncIterator[Event]):
             return event
         if self._state is not _State.OPEN or self._events is None:
             return self._refuse_reading()
+        if self._is_reading:
+            message = "another task is in the middle of reading this stream"
+            raise BusyError(message)
+        self._is_reading = True
         try:
             event = await self._events.__anext__()
-        except StopAsyncIteration:
-            self._state = _State.DONE
+        except BaseException as error:
+            self._is_reading = False
+            if self._was_left():
+                await self._let_go(error)
+            else:
+                self._state = _State.DONE if isinstance(error, StopAsyncIteration) else _State.FAILED
             raise
-        except BaseException:
-            self._state = _State.FAILED
-            raise
+        self._is_reading = False
+        if self._was_left():
+            await self._let_go(None)
+            return self._refuse_reading()
         if type(event) is ReplyEnd:
             self._reply = event.reply
             self._owner.land_turn(event.reply)
         return event
+
+    def _was_left(self) -> bool:
+        """Whether the block was left while this task read: nobody else could close what was running."""
+        return self._state is _State.CLOSED
 
     def _refuse_reading(self) -> Event:
         if self._state is _State.DONE:
@@ -212,6 +235,7 @@ class TextStream(AsyncIterator[str]):
 
         Raises:
             StreamClosedError: The stream is not open, or is being read as events.
+            BusyError: Another task is in the middle of reading.
             ChatError: The exchange failed.
         """
         self._stream.claim_for_text(self)

@@ -59,6 +59,11 @@ class Turn:
         self._first_event: float | None = None
 
     @property
+    def backend_name(self) -> str:
+        """Whom the turn asks."""
+        return self._plan.backend.name
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """What the turn has added so far: the user's messages and every completed step with its tool results."""
         messages = list(self._plan.added)
