@@ -41,8 +41,8 @@ THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """An emulator that knows the client's key."""
-    with Emulator(credentials=Credentials("AKIDEXAMPLE")) as running:
+    """An emulator that knows the client's keys, and verifies its signatures."""
+    with Emulator(credentials=Credentials("AKIDEXAMPLE", "not-a-secret")) as running:
         yield running
 
 
@@ -234,7 +234,10 @@ def test_a_scripted_error(client: Any, emulator: Emulator, status: int, code: st
 
 def test_wrong_keys(emulator: Emulator) -> None:
     """A client with keys that the emulator does not know gets the service's answer to that."""
-    with Emulator(credentials=Credentials("SOMEBODYELSE")) as other, closing(make_client(other)) as client:
+    with (
+        Emulator(credentials=Credentials("SOMEBODYELSE", "not-a-secret")) as other,
+        closing(make_client(other)) as client,
+    ):
         with pytest.raises(ClientError) as caught:
             client.converse(modelId=NOVA, messages=[user("Hello!")])
         assert caught.value.response["Error"]["Code"] == "UnrecognizedClientException"

@@ -22,6 +22,8 @@ SIGNED = (
     f"SignedHeaders=content-type;host;x-amz-date, Signature={'a' * 64}"
 )
 
+KEYS = Credentials("AKIDEXAMPLE", "not-a-secret", "a-token")
+
 
 # --- who may ask -----------------------------------------------------------------------------------------------------
 
@@ -35,32 +37,16 @@ SIGNED = (
         ({"authorization": "Bearer any"}, {}, None),
         ({"authorization": "bearer right"}, {"api_key": "right"}, None),
         ({"authorization": "Bearer wrong"}, {"api_key": "right"}, "AccessDeniedException"),
-        ({"authorization": "Bearer any"}, {"credentials": Credentials("AKIDEXAMPLE")}, "AccessDeniedException"),
+        ({"authorization": "Bearer any"}, {"credentials": KEYS}, "AccessDeniedException"),
         ({"authorization": SIGNED}, {}, "IncompleteSignatureException"),
         ({"authorization": SIGNED[:-1], "x-amz-date": "x"}, {}, "IncompleteSignatureException"),
         ({"authorization": SIGNED, "x-amz-date": "x"}, {}, None),
         ({"authorization": SIGNED, "x-amz-date": "x"}, {"api_key": "right"}, "UnrecognizedClientException"),
-        ({"authorization": SIGNED, "x-amz-date": "x"}, {"credentials": Credentials("AKIDEXAMPLE")}, None),
-        (
-            {"authorization": SIGNED, "x-amz-date": "x"},
-            {"credentials": Credentials("X")},
-            "UnrecognizedClientException",
-        ),
-        (
-            {"authorization": SIGNED, "x-amz-date": "x"},
-            {"credentials": Credentials("AKIDEXAMPLE", "token")},
-            "UnrecognizedClientException",
-        ),
-        (
-            {"authorization": SIGNED, "x-amz-date": "x", "x-amz-security-token": "token"},
-            {"credentials": Credentials("AKIDEXAMPLE", "token"), "api_key": "right"},
-            None,
-        ),
         ({"authorization": SIGNED.replace("/bedrock/", "/s3/"), "x-amz-date": "x"}, {}, "InvalidSignatureException"),
     ],
 )
 def test_authentication(headers: dict[str, str], settings: dict[str, Any], code: str | None) -> None:
-    """A bearer key or a signature is needed; where keys are given, exactly these are accepted; else it is a 403."""
+    """A bearer key or a signature is needed; where a key is given, the other kind is refused; else it is a 403."""
     with Emulator(**settings) as emulator:
         status, answered, body = post(emulator, HELLO, headers=headers)
         assert status == (200 if code is None else 403)
@@ -71,7 +57,8 @@ def test_authentication(headers: dict[str, str], settings: dict[str, Any], code:
 
 def test_keys_are_in_no_repr() -> None:
     """What belongs to the test itself is not printed: neither key nor token."""
-    assert "secret-token" not in repr(Credentials("AKIDEXAMPLE", "secret-token"))
+    assert "not-a-secret" not in repr(KEYS)
+    assert "a-token" not in repr(KEYS)
     with Emulator() as emulator:
         post(emulator, HELLO, headers={"authorization": "Bearer secret-key"})
         assert "secret-key" not in repr(emulator.requests[0])

@@ -15,7 +15,7 @@ from chatport_bedrock.emulator._answer import (
     plan_events,
     response_body,
 )
-from chatport_bedrock.emulator._auth import Credentials, authenticate
+from chatport_bedrock.emulator._auth import Access, authenticate
 from chatport_bedrock.emulator._brain import plan_answer
 from chatport_bedrock.emulator._conversation import Conversation
 from chatport_bedrock.emulator._journal import RecordedRequest
@@ -37,13 +37,11 @@ class Policy:
     """What an emulator accepts.
 
     Attributes:
-        api_key: The bearer key to accept; None for any.
-        credentials: The keys to accept of signed requests; None for any.
+        access: Who may ask.
         check_requests: Whether requests are checked beyond being JSON.
     """
 
-    api_key: str | None = field(default=None, repr=False)
-    credentials: Credentials | None = None
+    access: Access = field(default_factory=Access)
     check_requests: bool = True
 
 
@@ -84,7 +82,7 @@ def accept(request: RecordedRequest, policy: Policy) -> Conversation:
         message = f"The requested operation is not recognized by the service: {request.method} {request.path}"
         raise RefusedError(HttpError(404, "UnknownOperationException", message))
     operation: Operation = "Converse" if request.operation == "Converse" else "ConverseStream"
-    authenticate(request.headers, api_key=policy.api_key, credentials=policy.credentials)
+    authenticate(request, policy.access)
     body = _parse(request.raw_body)
     if policy.check_requests:
         shape = input_shape(operation)

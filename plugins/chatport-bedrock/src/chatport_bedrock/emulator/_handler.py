@@ -110,7 +110,7 @@ class Handler:
             model=model,
             method=request.method,
             path=request.raw_path,
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers={name.lower(): ",".join(request.headers.getall(name)) for name in request.headers},
             raw_body=raw,
             received_at=time.monotonic(),
         )

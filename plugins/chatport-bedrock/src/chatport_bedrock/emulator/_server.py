@@ -12,7 +12,7 @@ import anyio.to_thread
 from aiohttp import web
 from anyio.from_thread import BlockingPortal
 
-from chatport_bedrock.emulator._auth import Credentials
+from chatport_bedrock.emulator._auth import Access, Credentials
 from chatport_bedrock.emulator._exchange import Policy
 from chatport_bedrock.emulator._handler import Handler
 from chatport_bedrock.emulator._journal import Disconnect, Journal, RecordedRequest
@@ -42,7 +42,7 @@ class Emulator:
         host: The address to listen on.
         port: The port to listen on; 0 for a free one.
         api_key: The bearer key to accept. Without `api_key` and `credentials` every key and every signature will do.
-        credentials: The keys to accept of signed requests.
+        credentials: The keys to accept of signed requests, whose signatures are then verified.
         check_requests: Whether to refuse what the service would refuse; without, any JSON object is answered, as far as
             the script or the brain can.
         pace: How long to wait before each event of a stream, in seconds: none is as fast as it goes.
@@ -64,7 +64,7 @@ class Emulator:
         self._script: deque[Scripted] = deque(script)
         self._host = host
         self._port = port
-        self._policy = Policy(api_key, credentials, check_requests)
+        self._policy = Policy(Access(api_key, credentials), check_requests)
         self._pace = pace
         self._journal = Journal(max_requests=max_requests, max_bytes=_MAX_JOURNAL_BYTES)
         self._lock = threading.Lock()  # of the three below
