@@ -4,9 +4,13 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncGenerator, Iterator
+import threading
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 
 import chatport
@@ -272,8 +276,6 @@ async def test_a_backend_that_hangs_on_closing_does_not_hang_the_program(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Closing is bounded, and what did not close is said."""
-    import anyio
-
     monkeypatch.setattr("chatport._closing.CLOSE_SECONDS", 0.01)
 
     class Hanging(Mine):
@@ -284,6 +286,75 @@ async def test_a_backend_that_hangs_on_closing_does_not_hang_the_program(
         async with chatport.open_backend("hanging"):
             pass
     assert "did not close" in caplog.text
+
+
+ASKS_FROM_ANOTHER_THREAD = """
+    import threading
+    import chatport
+    from chatport.backend import hookimpl
+    from chatport.testing import ScriptedBackend
+
+    done = []
+    def ask_around():
+        with chatport.register_backend("sideline", ScriptedBackend):
+            done.extend(chatport.available_backends())
+
+    thread = threading.Thread(target=ask_around, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert "sideline" in done, "nobody can register a backend while another one is imported"
+
+    @hookimpl
+    def chatport_backend():
+        return ScriptedBackend("imported")
+"""
+
+
+@pytest.mark.anyio
+async def test_an_import_holds_nobody_up(site: Site) -> None:
+    """Imports take seconds and locks of their own: neither the event loop nor another thread waits for one of ours."""
+    site.install("chatport-busy", "busy", ASKS_FROM_ANOTHER_THREAD)
+    assert (await chatport.ask("busy:any", "?")).text == "imported"
+
+
+@pytest.mark.anyio
+async def test_what_is_registered_meanwhile_does_not_answer_for_another(site: Site) -> None:
+    """The name that was asked for decides who is called, whatever else is registered just then."""
+    registrations: list[chatport.Registration] = []
+
+    class Options(Mapping[str, Any]):
+        def __iter__(self) -> Iterator[str]:
+            registrations.append(chatport.register_backend("other", lambda: ScriptedBackend(name="other")))
+            return iter(())
+
+        def __len__(self) -> int:
+            return 0
+
+        def __getitem__(self, key: str) -> Any:
+            raise KeyError(key)
+
+    with chatport.register_backend("mine", Mine):
+        backend = await create_backend("mine", Options())  # type: ignore[arg-type]  # it acts when it is copied
+    assert registrations
+    assert backend.name == "mine"
+
+
+def test_threads_with_event_loops_of_their_own_share_the_registry(site: Site) -> None:
+    """Each finds what it registered and what is installed, all at once."""
+    site.install("chatport-good", "good", GOOD)
+    barrier = threading.Barrier(6)
+
+    async def talk(number: int) -> tuple[str, str]:
+        barrier.wait(10)
+        with chatport.register_backend(f"mine{number}", lambda: ScriptedBackend(f"it is {number}")):
+            return (await chatport.ask(f"mine{number}:m", "?")).text, (await chatport.ask("good:m", "?")).text
+
+    def run(number: int) -> tuple[str, str]:
+        return anyio.run(talk, number, backend="trio" if number % 2 else "asyncio")
+
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(run, range(6), timeout=30))
+    assert said == [(f"it is {number}", "hello") for number in range(6)]
 
 
 @pytest.mark.slow

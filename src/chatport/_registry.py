@@ -43,6 +43,7 @@ class _FactoryPlugin:
 
     def __init__(self, factory: BackendFactory) -> None:
         self.factory = factory
+        self.hook = _hook_of(self)
 
     @hookimpl
     def chatport_backend(self, options: dict[str, Any]) -> Backend:
@@ -67,22 +68,27 @@ class BackendStatus:
 
 
 class _Registry:
-    """One manager and what was loaded into it. Its methods block on imports: call them from a worker thread."""
+    """What was registered and what was loaded, by name. Loading blocks on imports: call it in a worker thread.
+
+    The lock is held for looking up and writing down, never while foreign code runs: an import may take seconds, may
+    register backends itself, and may wait for a lock of somebody else.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._manager = pluggy.PluginManager("chatport")
-        self._manager.add_hookspecs(_BackendSpecs)
-        self._installed: dict[str, object] = {}
+        self._lock = threading.Lock()
+        self._installed: dict[str, pluggy.HookCaller] = {}
         self._registered: dict[str, _FactoryPlugin] = {}
 
     def names(self) -> tuple[str, ...]:
         """Return every name that can be asked for, importing none."""
-        return tuple(sorted({entry.name for entry in entry_points(group=_GROUP)} | set(self._registered)))
+        installed = {entry.name for entry in entry_points(group=_GROUP)}
+        with self._lock:
+            return tuple(sorted(installed.union(self._registered)))
 
-    def is_registered(self, name: str) -> bool:
-        """Whether the name was registered in process; such a factory runs where it is called."""
-        return name in self._registered
+    def registered(self, name: str) -> _FactoryPlugin | None:
+        """Return what was registered in process under the name."""
+        with self._lock:
+            return self._registered.get(name)
 
     def register(self, name: str, factory: BackendFactory) -> _FactoryPlugin:
         """Register a factory under a name; it hides an installed backend of that name."""
@@ -92,13 +98,12 @@ class _Registry:
         if not callable(factory):
             message = f"a backend factory must be callable, not {type(factory).__name__}"
             raise TypeError(message)
+        plugin = _FactoryPlugin(factory)
         with self._lock:
-            if name in self._registered:
-                message = f"a backend {name!r} is registered already: {self._registered[name].factory!r}"
-                raise ValueError(message)
-            plugin = _FactoryPlugin(factory)
-            self._manager.register(plugin, name=f"{name} (registered)")
-            self._registered[name] = plugin
+            present = self._registered.setdefault(name, plugin)
+        if present is not plugin:
+            message = f"a backend {name!r} is registered already: {present.factory!r}"
+            raise ValueError(message)
         return plugin
 
     def unregister(self, name: str, plugin: _FactoryPlugin) -> None:
@@ -106,72 +111,47 @@ class _Registry:
         with self._lock:
             if self._registered.get(name) is plugin:
                 del self._registered[name]
-                self._manager.unregister(plugin)
 
-    def create(self, name: str, options: dict[str, Any]) -> Backend:
-        """Make a backend: call the hook of the one plugin that answers to the name."""
+    def load(self, name: str) -> pluggy.HookCaller:
+        """Return the hook of the installed plugin of that name, loading it on first use."""
         with self._lock:
-            plugin: object = self._registered.get(name) or self._load(name)
-            others = [other for other in self._manager.get_plugins() if other is not plugin]
-            call = self._manager.subset_hook_caller(_HOOK, remove_plugins=others)
-        try:
-            backend = call(name=name, options=dict(options))
-        except ChatError:
-            raise
-        except Exception as error:
-            message = f"the backend {name!r} cannot be built: {type(error).__name__}: {error}"
-            raise BrokenBackendError(message) from error
-        if not isinstance(backend, Backend):
-            given = "nothing" if backend is None else f"a {type(backend).__name__}"
-            message = f"the backend {name!r} gave {given} instead of a Backend (name, stream, aclose)"
-            raise BrokenBackendError(message)
-        return backend
-
-    def status(self) -> tuple[BackendStatus, ...]:
-        """Load every backend, one by one, and say how it went."""
-        rows = [BackendStatus(name, repr(plugin.factory)) for name, plugin in sorted(self._registered.items())]
-        for entry in sorted(set(entry_points(group=_GROUP)), key=lambda entry: (entry.name, entry.value)):
-            error: str | None = None
-            try:
-                with self._lock:
-                    self._load(entry.name)
-            except ChatError as failure:
-                error = str(failure)
-            rows.append(BackendStatus(entry.name, _origin(entry), entry.dist.version if entry.dist else None, error))
-        return tuple(rows)
-
-    def _load(self, name: str) -> object:
-        """Return the installed plugin of that name, loading it on first use."""
-        if name in self._installed:
-            return self._installed[name]
+            hook = self._installed.get(name)
+        if hook is not None:
+            return hook
         entry = self._find(name)
         try:
             plugin: object = entry.load()
         except (Exception, SystemExit) as error:  # a module that ends the process is broken, and ends nothing else
             message = f"the backend {name!r} from {_origin(entry)} cannot be loaded: {type(error).__name__}: {error}"
             raise BrokenBackendError(message) from error
-        if not self._manager.is_registered(plugin):
-            self._register_plugin(name, plugin, entry)
-        hooks = [hook for hook in self._manager.hook.chatport_backend.get_hookimpls() if hook.plugin is plugin]
-        if len(hooks) != 1:
-            self._manager.unregister(plugin)
-            message = (
-                f"the backend {name!r} from {_origin(entry)} is broken: it needs one {_HOOK}(name, options) marked "
-                f"with chatport.backend.hookimpl and has {len(hooks)}"
-            )
-            raise BrokenBackendError(message)
-        self._installed[name] = plugin
-        return plugin
-
-    def _register_plugin(self, name: str, plugin: object, entry: EntryPoint) -> None:
         try:
-            self._manager.register(plugin, name=name)
+            hook = _hook_of(plugin)
         except Exception as error:
-            # pluggy 1.6 leaves a plugin half registered when one of its hook implementations is invalid.
-            if self._manager.is_registered(plugin):
-                self._manager.unregister(plugin)
             message = f"the backend {name!r} from {_origin(entry)} is broken: {error}"
             raise BrokenBackendError(message) from error
+        count = len(hook.get_hookimpls())
+        if count != 1:
+            message = (
+                f"the backend {name!r} from {_origin(entry)} is broken: it needs one {_HOOK}(name, options) marked "
+                f"with chatport.backend.hookimpl and has {count}"
+            )
+            raise BrokenBackendError(message)
+        with self._lock:
+            return self._installed.setdefault(name, hook)
+
+    def status(self) -> tuple[BackendStatus, ...]:
+        """Load every backend, one by one, and say how it went."""
+        with self._lock:
+            registered = sorted(self._registered.items())
+        rows = [BackendStatus(name, repr(plugin.factory)) for name, plugin in registered]
+        for entry in sorted(set(entry_points(group=_GROUP)), key=lambda entry: (entry.name, entry.value)):
+            error: str | None = None
+            try:
+                self.load(entry.name)
+            except ChatError as failure:
+                error = str(failure)
+            rows.append(BackendStatus(entry.name, _origin(entry), entry.dist.version if entry.dist else None, error))
+        return tuple(rows)
 
     def _find(self, name: str) -> EntryPoint:
         # An editable install may list one entry point twice; equal ones are one.
@@ -188,6 +168,38 @@ class _Registry:
         installed = ", ".join(self.names()) or "none"
         hint = f"pip install chatport-{name}" if name.isidentifier() else "see the documentation for the names"
         return f"no backend named {name!r} is installed (installed: {installed}); to install it: {hint}"
+
+
+def _hook_of(plugin: object) -> pluggy.HookCaller:
+    """Return what calls the hook of a plugin.
+
+    Each plugin has a manager to itself. In a common one, a plugin that is registered while another one is called would
+    be called too, and one whose hook turns out to be invalid would stay half registered.
+
+    Raises:
+        Exception: What pluggy finds wrong with the plugin.
+    """
+    manager = pluggy.PluginManager("chatport")
+    manager.add_hookspecs(_BackendSpecs)
+    manager.register(plugin)
+    hook: pluggy.HookCaller = manager.hook.chatport_backend
+    return hook
+
+
+def _build(hook: pluggy.HookCaller, name: str, options: dict[str, Any]) -> Backend:
+    """Make a backend: call the hook of the plugin that answers to the name."""
+    try:
+        backend = hook(name=name, options=dict(options))
+    except ChatError:
+        raise
+    except Exception as error:
+        message = f"the backend {name!r} cannot be built: {type(error).__name__}: {error}"
+        raise BrokenBackendError(message) from error
+    if not isinstance(backend, Backend):
+        given = "nothing" if backend is None else f"a {type(backend).__name__}"
+        message = f"the backend {name!r} gave {given} instead of a Backend (name, stream, aclose)"
+        raise BrokenBackendError(message)
+    return backend
 
 
 def _origin(entry: EntryPoint) -> str:
@@ -255,9 +267,14 @@ async def create_backend(name: str, options: dict[str, Any]) -> Backend:
         BrokenBackendError: What is installed cannot be loaded or built.
         ConfigurationError: An option is wrong.
     """
-    if _registry.is_registered(name):
-        return _registry.create(name, options)
-    return await anyio.to_thread.run_sync(_registry.create, name, options)
+    plugin = _registry.registered(name)
+    if plugin is not None:
+        return _build(plugin.hook, name, options)  # nothing to import, and a factory may want the caller's own thread
+    return await anyio.to_thread.run_sync(_load_and_build, name, options)
+
+
+def _load_and_build(name: str, options: dict[str, Any]) -> Backend:
+    return _build(_registry.load(name), name, options)
 
 
 @asynccontextmanager
