@@ -62,7 +62,8 @@ ERRORS: dict[tuple[int, str, str], type[chatport.BackendError]] = {
 
 def pieces(body: bytes, sizes: tuple[int, ...]) -> list[bytes]:
     """Cut a body at sizes that fit nothing in it."""
-    found, at = [], 0
+    found: list[bytes] = []
+    at = 0
     for size in cycle(sizes):
         if at >= len(body):
             return found
