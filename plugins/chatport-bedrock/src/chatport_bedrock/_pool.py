@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 import anyio.to_thread
-from aiobotocore.httpsession import AIOHTTPSession
 from anyio.lowlevel import RunVar
 
 from chatport.backend import ConfigurationError
+from chatport_bedrock._aiohttp_session import PlainSession
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-    import aiohttp
 
     from chatport_bedrock._identity import Endpoint
 
@@ -112,7 +110,7 @@ class _LoopSessions:
 
 
 async def _make_session(endpoint: Endpoint, max_connections: int) -> HttpSession:
-    kind: Any = _AiohttpSession
+    kind: Any = PlainSession
     arguments = _AIOHTTP_ARGUMENTS
     if _on_trio():
         # The import reads a hundred files.
@@ -132,28 +130,6 @@ _HTTPX_ARGUMENTS: Final[dict[str, Any]] = {
     "pool_timeout": READ_SECONDS,
     "write_timeout": READ_SECONDS,
 }
-
-
-class _AiohttpSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no types
-    """aiobotocore's session without what aiohttp does unasked: following redirects.
-
-    A redirect would carry the prompt, and the session token, to whatever host the answer names.
-    """
-
-    async def _get_session(self, proxy_url: str | None) -> Any:  # aiobotocore calls `request` on it, nothing else
-        return _WithoutRedirects(await super()._get_session(proxy_url))
-
-
-class _WithoutRedirects:
-    """A session of aiohttp, as far as aiobotocore uses it."""
-
-    __slots__ = ("_session",)
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def request(self, method: str, url: Any, **options: Any) -> aiohttp.ClientResponse:
-        return await self._session.request(method, url, allow_redirects=False, **options)
 
 
 def _on_trio() -> bool:

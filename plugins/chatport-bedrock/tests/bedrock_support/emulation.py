@@ -12,7 +12,8 @@ from zlib import compress, crc32
 from botocore.eventstream import EventStreamBuffer
 
 from chatport_bedrock.emulator import Emulator
-from chatport_bedrock.emulator._shapes import Operation, Violation, describe, find_violations, input_shape, output_shape
+from chatport_bedrock.emulator._operations import Operation
+from chatport_bedrock.emulator._shapes import Violation, describe, find_violations, input_shape, output_shape
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 OLD_CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"

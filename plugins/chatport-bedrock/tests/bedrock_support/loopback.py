@@ -36,6 +36,7 @@ class End(Enum):
 
     FIN = auto()  # in order: what was written arrives, then the end
     RST = auto()  # torn down; what was written before is on the client's side already
+    DRAIN = auto()  # by the client: the server reads until then
 
 
 class Hold:
@@ -104,12 +105,14 @@ class Connection:
         closed: Set once the server knows that the client has gone, or has ended the connection itself.
         closed_at: When that was.
         closed_by_client: Whether the client was first.
+        drained: How many bytes `End.DRAIN` read.
     """
 
     opened: float = field(default_factory=time.monotonic)
     closed: threading.Event = field(default_factory=threading.Event)
     closed_at: float = 0.0
     closed_by_client: bool = False
+    drained: int = 0
 
     def close(self, *, by_client: bool) -> None:
         """Note the end, once."""
@@ -132,6 +135,7 @@ class LoopbackServer:
 
     Attributes:
         tls: How it speaks TLS, if it does.
+        reads_bodies: Whether it reads a request's body before it answers. One that does not is left at the end.
         requests: What was received, in order.
         connections: What was accepted, in order.
         failures: What went wrong in the server itself; the fixture fails the test with it.
@@ -141,6 +145,7 @@ class LoopbackServer:
         self.requests: list[Received] = []
         self.connections: list[Connection] = []
         self.failures: list[BaseException] = []
+        self.reads_bodies = True
         self.tls = tls
         self._host = host
         self._answers: deque[tuple[Step, ...]] = deque()
@@ -242,7 +247,7 @@ class LoopbackServer:
                 self._sockets.add(peer)
             buffered = b""
             while not connection.closed.is_set():
-                request, buffered = _read_request(peer, buffered, connection)
+                request, buffered = _read_request(peer, buffered, connection, with_body=self.reads_bodies)
                 with self._arrived:
                     self.requests.append(request)
                     self._arrived.notify_all()
@@ -261,20 +266,29 @@ class LoopbackServer:
                 peer.sendall(step)
             elif isinstance(step, Hold):
                 step.reached.set()
-                _wait_for_release(peer, step)
+                _wait_for_release(peer, step, watch=self.reads_bodies)
             elif isinstance(step, End):
-                connection.close(by_client=False)
-                if step is End.RST:
-                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-                else:
-                    _end_politely(peer)
+                _end(peer, connection, step)
                 return
             else:
                 step()
 
 
-def _wait_for_release(peer: socket.socket, hold: Hold) -> None:
-    readable, _, _ = select.select([peer, hold], [], [], PATIENCE)
+def _end(peer: socket.socket, connection: Connection, how: End) -> None:
+    if how is End.DRAIN:
+        peer.settimeout(PATIENCE)
+        with contextlib.suppress(ConnectionError):
+            while received := peer.recv(1 << 20):
+                connection.drained += len(received)
+    connection.close(by_client=how is End.DRAIN)
+    if how is End.RST:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+    if how is End.FIN:
+        _end_politely(peer)
+
+
+def _wait_for_release(peer: socket.socket, hold: Hold, *, watch: bool) -> None:
+    readable, _, _ = select.select([peer, hold] if watch else [hold], [], [], PATIENCE)
     assert readable, "nobody released the server"
     if peer in readable:
         if peer.recv(1):
@@ -292,7 +306,9 @@ def _end_politely(peer: socket.socket) -> None:
             pass
 
 
-def _read_request(peer: socket.socket, buffered: bytes, connection: Connection) -> tuple[Received, bytes]:
+def _read_request(
+    peer: socket.socket, buffered: bytes, connection: Connection, *, with_body: bool
+) -> tuple[Received, bytes]:
     while b"\r\n\r\n" not in buffered:
         buffered += _receive(peer)
         if buffered[0] == _TLS_HANDSHAKE:
@@ -303,6 +319,8 @@ def _read_request(peer: socket.socket, buffered: bytes, connection: Connection) 
     method, target, _ = first.split(" ", 2)
     headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
     length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
+    if not with_body:
+        return Received(method, target, headers, b"", connection), rest
     while len(rest) < length:
         rest += _receive(peer)
     return Received(method, target, headers, rest[:length], connection), rest[length:]
