@@ -153,7 +153,7 @@ def test_model_ids_come_raw_or_encoded(model: str, encode: type[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/model/x/invoke", "/model/x/count-tokens", "/model//converse", "/converse", "/model/x/converse/y"]
+    "path", ["/", "/model/x/invoke", "/model/x/count", "/model//converse", "/converse", "/model/x/converse/y"]
 )
 def test_other_operations_are_unknown(path: str) -> None:
     """What is no operation that the emulator has gets the service's error for it, and is recorded too."""

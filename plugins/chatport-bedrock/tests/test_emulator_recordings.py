@@ -10,8 +10,8 @@ from bedrock_support.emulation import broken_shape
 from bedrock_support.recordings import FOLDER
 
 from chatport_bedrock.emulator._conversation import Conversation
+from chatport_bedrock.emulator._operations import Operation
 from chatport_bedrock.emulator._rules import RULES
-from chatport_bedrock.emulator._shapes import Operation
 
 SIGNED_BY_THE_SERVICE = "reasoning that the real service signed, with a key that nobody else has"
 NO_IMAGE = "answered with status 200, but the stream begins with the refusal that is expected here"

@@ -11,6 +11,7 @@
             aws_secret_access_key="any",
         )
 
+A client for `bedrock`, the control plane, finds models and inference profiles at the same address.
 `python -m chatport_bedrock.emulator` serves until it is interrupted. What goes wrong in real life can be scripted:
 
     emulator.enqueue(HttpError(429, "ThrottlingException", "Too many requests", {"retry-after": "2"}))

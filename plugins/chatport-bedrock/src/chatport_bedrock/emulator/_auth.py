@@ -68,6 +68,12 @@ def authenticate(request: RecordedRequest, access: Access, *, now: datetime | No
         raise _refused("MissingAuthenticationTokenException", "Missing Authentication Token")
 
 
+def signed_region(request: RecordedRequest) -> str | None:
+    """The region that a request was signed for; None if it is not signed."""
+    claim = parse_claim(request.headers.get("authorization", ""))
+    return claim.region if claim else None
+
+
 def _check_bearer(token: str, access: Access) -> None:
     if access.api_key is None:
         accepted = access.credentials is None

@@ -120,7 +120,7 @@ def _limit(conversation: Conversation, blocks: list[dict[str, Any]], stop_reason
             break
         kept.append(block)
         spent += block_tokens(block)
-    return Plan(tuple(kept), stop_reason, _input_tokens(conversation), spent, cut_input, sequence)
+    return Plan(tuple(kept), stop_reason, count_input_tokens(conversation), spent, cut_input, sequence)
 
 
 def _stop(blocks: list[dict[str, Any]], sequences: tuple[str, ...] | list[str], *, keep: bool) -> str | None:
@@ -160,7 +160,8 @@ def block_tokens(block: Mapping[str, Any]) -> int:
     return count_tokens(json.dumps(block["toolUse"]["input"], ensure_ascii=False))
 
 
-def _input_tokens(conversation: Conversation) -> int:
+def count_input_tokens(conversation: Conversation) -> int:
+    """What a request counts."""
     read = [
         conversation.system_text,
         conversation.body.get("toolConfig"),

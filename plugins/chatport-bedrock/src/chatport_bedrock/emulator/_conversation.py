@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+from chatport_bedrock.emulator._operations import ChatOperation
 
 Block: TypeAlias = Mapping[str, Any]
 """A content block of the wire: one member, named by its kind."""
@@ -52,10 +54,12 @@ class Conversation:
     Attributes:
         model: The model id of the address, decoded.
         body: The parsed request.
+        operation: What is asked: `"CountTokens"` has the body inside its own.
     """
 
     model: str
     body: Mapping[str, Any]
+    operation: ChatOperation | Literal["CountTokens"] = "Converse"
 
     @cached_property
     def family(self) -> str:

@@ -1,12 +1,9 @@
 """From a request to what is to be answered: address, authentication, checks, script or brain. No I/O."""
 
 import json
-import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote
 
 from chatport_bedrock.emulator._answer import (
     body_events,
@@ -23,10 +20,7 @@ from chatport_bedrock.emulator._json import as_object, encode_json
 from chatport_bedrock.emulator._refusal import HttpError, RefusedError, validation_error
 from chatport_bedrock.emulator._rules import check_rules
 from chatport_bedrock.emulator._script import Answer, Delivery, ScriptError, plan_delivery
-from chatport_bedrock.emulator._shapes import Operation, describe, find_violations, input_shape
-
-_ROUTE: Final = re.compile(r"/model/(?P<model>.+)/(?P<operation>converse|converse-stream)", re.DOTALL)
-_OPERATIONS: Final[Mapping[str, Operation]] = {"converse": "Converse", "converse-stream": "ConverseStream"}
+from chatport_bedrock.emulator._shapes import describe, find_violations, input_shape
 
 JSON_TYPE: Final = "application/json"
 STREAM_TYPE: Final = "application/vnd.amazon.eventstream"
@@ -60,20 +54,11 @@ class Outgoing:
     length: int
 
 
-def parse_address(method: str, path: str) -> tuple[Operation | None, str]:
-    """Read operation and model id from a request line; the id may be percent-encoded or not, with `/` and `:` inside.
+def admit(request: RecordedRequest, policy: Policy) -> dict[str, Any]:
+    """Check what the service checks of every request: is there such an operation, who asks, is the body JSON.
 
     Returns:
-        The operation, None if the address is no operation that the emulator has; and the model id, decoded.
-    """
-    found = _ROUTE.fullmatch(path.partition("?")[0])
-    if found is None or method != "POST":
-        return None, ""
-    return _OPERATIONS[found["operation"]], unquote(found["model"])
-
-
-def accept(request: RecordedRequest, policy: Policy) -> Conversation:
-    """Check a request as the service does: who asks, is it JSON, does it fit the model of the service, is it sensible.
+        The parsed body.
 
     Raises:
         RefusedError: It is not accepted.
@@ -81,9 +66,17 @@ def accept(request: RecordedRequest, policy: Policy) -> Conversation:
     if request.operation is None:
         message = f"The requested operation is not recognized by the service: {request.method} {request.path}"
         raise RefusedError(HttpError(404, "UnknownOperationException", message))
-    operation: Operation = "Converse" if request.operation == "Converse" else "ConverseStream"
     authenticate(request, policy.access)
-    body = _parse(request.raw_body)
+    return _parse(request.raw_body)
+
+
+def accept(request: RecordedRequest, body: dict[str, Any], policy: Policy) -> Conversation:
+    """Check a request to a model: does it fit the model of the service, is it sensible.
+
+    Raises:
+        RefusedError: It is not accepted.
+    """
+    operation: Final = "Converse" if request.operation == "Converse" else "ConverseStream"
     if policy.check_requests:
         shape = input_shape(operation)
         violations = [
@@ -92,7 +85,7 @@ def accept(request: RecordedRequest, policy: Policy) -> Conversation:
         ]
         if violations:
             raise RefusedError(validation_error(describe(violations)))
-    conversation = Conversation(request.model, body)
+    conversation = Conversation(request.model, body, operation)
     if policy.check_requests:
         check_rules(conversation)
     return conversation

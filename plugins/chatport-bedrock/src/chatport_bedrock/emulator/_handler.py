@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
@@ -20,11 +20,14 @@ from chatport_bedrock.emulator._exchange import (
     Outgoing,
     Policy,
     accept,
-    parse_address,
+    admit,
     prepare,
     refused_stream,
 )
 from chatport_bedrock.emulator._journal import Disconnect, Journal, RecordedRequest
+from chatport_bedrock.emulator._json import encode_json
+from chatport_bedrock.emulator._look_up import look_up
+from chatport_bedrock.emulator._operations import LOOK_UPS, parse_address
 from chatport_bedrock.emulator._refusal import HttpError, RefusedError
 from chatport_bedrock.emulator._script import Answer, Hold, Scripted, ScriptError
 
@@ -89,11 +92,21 @@ class Handler:
     Args:
         policy: What to accept.
         script: What to answer; taken from the left, and filled by other threads.
+        errors: What to answer to look-ups, by operation, instead of what there is; as `script`.
         journal: Where to write down what happens.
         pace: How long to wait before each event of a stream, in seconds, where the script says nothing else.
     """
 
-    def __init__(self, policy: Policy, script: deque[Scripted], journal: Journal, *, pace: float) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        script: deque[Scripted],
+        journal: Journal,
+        *,
+        pace: float,
+        errors: Mapping[str, deque[HttpError]],
+    ) -> None:
+        self._errors = errors
         self._policy = policy
         self._script = script
         self._journal = journal
@@ -118,7 +131,10 @@ class Handler:
         streaming = operation == "ConverseStream"
         answer = Answer()
         try:
-            conversation = accept(recorded, self._policy)
+            body = admit(recorded, self._policy)
+            if operation in LOOK_UPS:
+                return self._looked_up(recorded, body)
+            conversation = accept(recorded, body, self._policy)
             scripted = self._next_scripted()
             if isinstance(scripted, HttpError):
                 return _error_response(scripted)
@@ -142,6 +158,15 @@ class Handler:
         """End all answers in progress; their connections are reset."""
         for scope in list(self._running):
             scope.cancel()
+
+    def _looked_up(self, recorded: RecordedRequest, body: dict[str, Any]) -> web.Response:
+        """The answer to a request that asks no model: from the script only if that has an error for this operation."""
+        errors = self._errors.get(recorded.operation or "")
+        answer = look_up(recorded, body, check_requests=self._policy.check_requests)
+        if errors:
+            return _error_response(errors.popleft())
+        headers = {"content-type": JSON_TYPE, "x-amzn-requestid": str(uuid.uuid4())}
+        return web.Response(body=encode_json(answer), headers=headers)
 
     def _next_scripted(self) -> Scripted:
         try:

@@ -13,8 +13,9 @@ class RecordedRequest:
     """One request as it arrived, accepted or not.
 
     Attributes:
-        operation: `"Converse"`, `"ConverseStream"`, or None for an address that is neither.
-        model: The model id of the address, decoded; empty if the address has none.
+        operation: Such as `"Converse"`, `"ConverseStream"` or `"ListFoundationModels"`; None for an address that is no
+            operation of the emulator.
+        model: The id in the address, of a model or a profile, decoded; empty if the address has none.
         method: The HTTP method.
         path: The path as it stood in the request line, still encoded.
         headers: By lower-case name. Credentials are in here: they are those of a test.

@@ -16,6 +16,8 @@ from chatport_bedrock.emulator._auth import Access, Credentials
 from chatport_bedrock.emulator._exchange import Policy
 from chatport_bedrock.emulator._handler import Handler
 from chatport_bedrock.emulator._journal import Disconnect, Journal, RecordedRequest
+from chatport_bedrock.emulator._operations import LOOK_UPS
+from chatport_bedrock.emulator._refusal import HttpError
 from chatport_bedrock.emulator._script import Scripted
 from chatport_bedrock.emulator._shapes import service_model
 
@@ -28,7 +30,7 @@ _SHUTDOWN_TIMEOUT: Final = 2.0
 
 
 class Emulator:
-    """A Bedrock Runtime on loopback that speaks the real wire: Converse and ConverseStream.
+    """Bedrock on loopback that speaks the real wire: Converse, ConverseStream, CountTokens, and what lists models.
 
     Use it as a context manager, from synchronous code, asyncio or trio. It runs in a thread with an event loop of its
     own, so it answers even a caller that blocks. Requests are checked as the service checks them, and answered by a
@@ -62,6 +64,7 @@ class Emulator:
         max_requests: int = 256,
     ) -> None:
         self._script: deque[Scripted] = deque(script)
+        self._errors: dict[str, deque[HttpError]] = {name: deque() for name in LOOK_UPS}
         self._host = host
         self._port = port
         self._policy = Policy(Access(api_key, credentials), check_requests)
@@ -130,6 +133,20 @@ class Emulator:
         A request that is refused takes nothing from the queue.
         """
         self._script.extend(answers)
+
+    def enqueue_error(self, operation: str, *errors: HttpError) -> None:
+        """Say what the next requests of an operation are refused with that asks no model for an answer.
+
+        Args:
+            operation: Such as `"ListFoundationModels"` or `"CountTokens"`; for the others there is `enqueue`.
+            *errors: The errors, in order.
+
+        Raises:
+            ValueError: The operation is none of these.
+        """
+        if operation not in self._errors:
+            raise ValueError(f"{operation!r} is none of {', '.join(sorted(self._errors))}")
+        self._errors[operation].extend(errors)
 
     def release(self, count: int = 1) -> None:
         """Let answers go on that wait at a `Hold`: so many, either of those that wait now or of those that will.
@@ -210,8 +227,8 @@ class Emulator:
             started.set_exception(error)
 
     async def _serve(self, started: Future[tuple[str, BlockingPortal, Handler]]) -> None:
-        service_model()  # read before the first request, which would have to wait for it
-        handler = Handler(self._policy, self._script, self._journal, pace=self._pace)
+        service_model()  # read before the first request, which would have to wait for it; the control plane's is not
+        handler = Handler(self._policy, self._script, self._journal, pace=self._pace, errors=self._errors)
         application = web.Application(client_max_size=_MAX_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", handler.__call__)
         runner = web.AppRunner(

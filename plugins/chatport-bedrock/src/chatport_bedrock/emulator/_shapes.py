@@ -14,13 +14,12 @@ from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
 from botocore.loaders import Loader
-from botocore.model import ServiceModel
+from botocore.model import OperationModel, ServiceModel
 
 from chatport_bedrock.emulator._json import as_list, as_object
+from chatport_bedrock.emulator._operations import CATALOG_OPERATIONS, Operation
 
 Path: TypeAlias = tuple[str | int, ...]
-
-Operation = Literal["Converse", "ConverseStream"]
 
 _JSON_TYPES: Final[Mapping[type, str]] = {
     dict: "JSONObject",
@@ -30,6 +29,7 @@ _JSON_TYPES: Final[Mapping[type, str]] = {
     int: "Integer",
     float: "Double",
 }
+_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _ECHO_LIMIT: Final = 64
 """How long a wrong value may be to be repeated in the message, in characters."""
 
@@ -53,19 +53,24 @@ class Violation:
 
 
 @cache
-def service_model() -> ServiceModel:
-    """The service model that botocore ships, read from its data files once."""
-    return ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))
+def service_model(name: Literal["bedrock", "bedrock-runtime"] = "bedrock-runtime") -> ServiceModel:
+    """A service model that botocore ships, read from its data files once: the runtime's, or the control plane's."""
+    return ServiceModel(Loader().load_service_model(name, "service-2"))
 
 
 def input_shape(operation: Operation) -> Any:
     """The shape of an operation's request."""
-    return service_model().operation_model(operation).input_shape
+    return _operation_model(operation).input_shape
 
 
 def output_shape(operation: Operation) -> Any:
     """The shape of an operation's answer; for a stream its events are members of `stream`."""
-    return service_model().operation_model(operation).output_shape
+    return _operation_model(operation).output_shape
+
+
+def _operation_model(operation: Operation) -> OperationModel:
+    name = "bedrock" if operation in CATALOG_OPERATIONS else "bedrock-runtime"
+    return service_model(name).operation_model(operation)
 
 
 def find_violations(value: Any, shape: Any, path: Path = ()) -> Iterator[Violation]:
@@ -233,6 +238,12 @@ def _check_number(value: Any, shape: Any, path: Path) -> Iterator[Violation]:
     yield from _check_range(value, shape, path)
 
 
+def _check_timestamp(value: Any, _shape: Any, path: Path) -> Iterator[Violation]:
+    """Times in bodies are text, as RFC 3339 has it."""
+    if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
+        yield _wrong_type(value, "Timestamp", path)
+
+
 def _check_boolean(value: Any, _shape: Any, path: Path) -> Iterator[Violation]:
     if not isinstance(value, bool):
         yield _wrong_type(value, "Boolean", path)
@@ -267,4 +278,5 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "float": _check_number,
     "double": _check_number,
     "boolean": _check_boolean,
+    "timestamp": _check_timestamp,
 }
