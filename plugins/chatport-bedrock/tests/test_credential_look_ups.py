@@ -88,10 +88,14 @@ def test_loops_and_threads_share_what_was_found(container: LoopbackServer) -> No
         return await identity.keys()
 
     expected = Keys("container-id-1", "container-secret", "container-token-1")
+
+    def run(loop: str) -> Keys:
+        return anyio.run(ask, backend=loop)
+
     for loop in ("asyncio", "trio", "asyncio"):
-        assert anyio.run(ask, backend=loop) == expected
+        assert run(loop) == expected
     with ThreadPoolExecutor(2) as threads:
-        futures = [threads.submit(anyio.run, ask, backend=loop) for loop in ("asyncio", "trio")]
+        futures = [threads.submit(run, loop) for loop in ("asyncio", "trio")]
         assert [future.result(PATIENCE) for future in futures] == [expected, expected]
     assert len(container.requests) == 1
 
@@ -105,8 +109,11 @@ def test_two_threads_look_once(container: LoopbackServer) -> None:
     async def ask() -> str:
         return (await identity.keys()).access_key_id
 
+    def run(loop: str) -> str:
+        return anyio.run(ask, backend=loop)
+
     with ThreadPoolExecutor(2) as threads:
-        futures = [threads.submit(anyio.run, ask, backend=loop) for loop in ("asyncio", "trio")]
+        futures = [threads.submit(run, loop) for loop in ("asyncio", "trio")]
         assert hold.reached.wait(PATIENCE)
         hold.release()
         assert [future.result(PATIENCE) for future in futures] == ["container-id-1"] * 2

@@ -39,14 +39,17 @@ def _all_of(module: Any, base: type[Exception] = Exception) -> list[type[Excepti
     return [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, base)]
 
 
-def _botocore(kind: type[Exception]) -> Exception:
+def _botocore(kind: Any) -> Exception:
     """An exception of botocore, with something in each place of its message."""
+    made: Exception
     if issubclass(kind, botocore_errors.BotoCoreError):
         names = [name for _, name, _, _ in Formatter().parse(kind.fmt) if name]
-        return kind(**{name.split(".")[0]: f"<{name}>" for name in names})
-    if issubclass(kind, botocore_errors.ClientError):
-        return kind({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
-    return kind("reason")
+        made = kind(**{name.split(".")[0]: f"<{name}>" for name in names})
+    elif issubclass(kind, botocore_errors.ClientError):
+        made = kind({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
+    else:
+        made = kind("reason")
+    return made
 
 
 _BOTOCORE = [
@@ -96,7 +99,8 @@ def test_requests_that_are_not_answered(kind: type[Exception]) -> None:
 
 
 def _endpoint_error(cause: Exception) -> Exception:
-    return botocore_errors.EndpointConnectionError(endpoint_url="http://host", error=cause)
+    error: Exception = botocore_errors.EndpointConnectionError(endpoint_url="http://host", error=cause)
+    return error
 
 
 _KEY: Any = None

@@ -114,7 +114,8 @@ class TestFeed:
     def test_more_headers_than_are_remembered(self) -> None:
         """Streams with many different or very long header blocks are read right, and what is kept has a bound."""
         blocks: list[dict[str, HeaderValue]] = [{"n": number} for number in range(500)]
-        blocks += [{"long": "x" * 5_000}, {"n": 3}]
+        blocks.append({"long": "x" * 5_000})
+        blocks.append({"n": 3})
         reader = FrameReader()
         frames = list(reader.feed(b"".join(encode_frame(block) for block in blocks)))
         assert [dict(frame.headers) for frame in frames] == blocks

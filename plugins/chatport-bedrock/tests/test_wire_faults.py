@@ -166,7 +166,7 @@ def _check_partial(session: Session, error: BackendError, words: str) -> None:
     assert error.partial.messages == (Message("user", (Text("hi"),)), Message("assistant", (Text(words),)))
     assert error.partial.usage.complete is False
     session.keep(error.partial)
-    assert session.messages == (*_BEFORE, *error.partial.messages)
+    assert list(session.messages) == [*_BEFORE, *error.partial.messages]
 
 
 async def _check_next_turn(session: Session) -> None:

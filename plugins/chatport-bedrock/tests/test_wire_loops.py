@@ -99,8 +99,11 @@ def test_two_threads_at_once(loops: Sequence[str], server: LoopbackServer, optio
         async with Session(backend, MODEL) as session:
             return (await session.ask("hi")).text
 
+    def run(loop: str) -> str:
+        return anyio.run(ask, backend=loop)
+
     with ThreadPoolExecutor(2) as threads:
-        futures = [threads.submit(anyio.run, ask, backend=loop) for loop in loops]
+        futures = [threads.submit(run, loop) for loop in loops]
         assert [future.result(PATIENCE) for future in futures] == ["Hello!", "Hello!"]
     assert (len(server.requests), len(server.connections)) == (2, 2)
     for connection in server.connections:

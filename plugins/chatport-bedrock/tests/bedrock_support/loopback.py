@@ -136,6 +136,7 @@ class LoopbackServer:
     Attributes:
         tls: How it speaks TLS, if it does.
         reads_bodies: Whether it reads a request's body before it answers. One that does not is left at the end.
+        tunnels: Set to a list, it is a proxy: each client first asks for a tunnel, and whereto is noted.
         requests: What was received, in order.
         connections: What was accepted, in order.
         failures: What went wrong in the server itself; the fixture fails the test with it.
@@ -146,6 +147,7 @@ class LoopbackServer:
         self.connections: list[Connection] = []
         self.failures: list[BaseException] = []
         self.reads_bodies = True
+        self.tunnels: list[str] | None = None
         self.tls = tls
         self._host = host
         self._answers: deque[tuple[Step, ...]] = deque()
@@ -241,6 +243,8 @@ class LoopbackServer:
     def _serve(self, accepted: socket.socket, connection: Connection) -> None:
         peer = accepted
         try:
+            if self.tunnels is not None:
+                self.tunnels.append(_open_tunnel(accepted))
             if self.tls is not None:
                 peer = self.tls.wrap_socket(accepted, server_side=True)
                 self._sockets.discard(accepted)
@@ -288,7 +292,8 @@ def _end(peer: socket.socket, connection: Connection, how: End) -> None:
 
 
 def _wait_for_release(peer: socket.socket, hold: Hold, *, watch: bool) -> None:
-    readable, _, _ = select.select([peer, hold] if watch else [hold], [], [], PATIENCE)
+    watched: list[socket.socket | Hold] = [peer, hold] if watch else [hold]
+    readable, _, _ = select.select(watched, [], [], PATIENCE)
     assert readable, "nobody released the server"
     if peer in readable:
         if peer.recv(1):
@@ -304,6 +309,16 @@ def _end_politely(peer: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while peer.recv(65536):
             pass
+
+
+def _open_tunnel(peer: socket.socket) -> str:
+    head_of_request = b""
+    while b"\r\n\r\n" not in head_of_request:
+        head_of_request += _receive(peer)
+    method, target, _ = head_of_request.decode("latin-1").split(" ", 2)
+    assert method == "CONNECT", f"a proxy for TLS got a {method}"
+    peer.sendall(head("200 Connection established"))
+    return target
 
 
 def _read_request(
