@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from aiobotocore.session import get_session
 from anyio.to_thread import run_sync
 from bedrock_support.answers import MODEL, stream, unary
 from bedrock_support.loopback import LoopbackServer, Received
@@ -104,6 +105,16 @@ async def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
     assert min(took) < 0.05
 
 
+async def test_no_region_in_a_session_of_the_caller() -> None:
+    """The profile that is named is that session's."""
+    session = get_session()
+    session.set_config_variable("region", None)
+    session.set_config_variable("profile", "work")
+    session.full_config["profiles"]["work"] = {"output": "json"}
+    with pytest.raises(ConfigurationError, match="the profile 'work'"):
+        await _endpoint(session=session)
+
+
 @pytest.mark.parametrize("region", ["evil.example/#", "us east 1", "-us-east-1", "us_east_1", "a" * 64, "US-EAST-1"])
 async def test_a_region_that_is_none(region: str, server: LoopbackServer) -> None:
     """It would become a part of the host name that keys and prompts go to: nothing is sent, wherever it came from."""
@@ -148,6 +159,14 @@ async def test_fips_from_the_configuration(aws_files: Callable[..., None], monke
     assert "-fips." not in (await _endpoint(use_fips=False)).url
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "false")
     assert "-fips." not in (await _endpoint()).url
+
+
+async def test_dual_stack_from_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting of AWS that chatport has no option for is heeded all the same."""
+    monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+    client = boto3.client("bedrock-runtime", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    assert (await _endpoint(region="us-east-1")).url == client.meta.endpoint_url
+    assert client.meta.endpoint_url != "https://bedrock-runtime.us-east-1.amazonaws.com"
 
 
 _SERVICES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from bedrock_support.answers import MODEL, stream, unary
 from bedrock_support.loopback import PATIENCE, LoopbackServer
 
 import chatport
-from chatport import Session
+from chatport import ConfigurationError, Session
 from chatport_bedrock.backend import BedrockBackend
 
 _complaints: list[str] = []
@@ -189,3 +190,15 @@ async def test_two_backends_share_nothing(server: LoopbackServer, options: dict[
     await _two_turns(second)
     assert len(server.connections) == 2
     await second.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_trio_without_httpx2(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other transport needs asyncio: the error says what to install for trio."""
+    monkeypatch.delitem(sys.modules, "chatport_bedrock._httpx_session", raising=False)
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    backend = BedrockBackend(**options)
+    with pytest.raises(ConfigurationError, match=r"pip install 'chatport-bedrock\[trio\]'"):
+        await Session(backend, MODEL).ask("hi")
+    await backend.aclose()

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, stream, text, unary
-from bedrock_support.loopback import LoopbackServer
+from bedrock_support.loopback import LoopbackServer, whole
 
 import chatport
 from chatport import ConfigurationError, Session, TransportError
@@ -127,3 +127,32 @@ async def _leave(session: Session, way: str) -> float:
                 scope.cancel()
     assert scope.cancelled_caught is (way == "cancel")
     return left
+
+
+async def test_a_proxy(server: LoopbackServer, trusting: dict[str, Any]) -> None:
+    """It is asked for a tunnel to the endpoint; what goes through it is what goes to the endpoint without one."""
+    server.tunnels = []
+    server.answer(unary("One."))
+    server.answer(stream("Two."))
+    proxies = {"https": server.url.replace("https:", "http:")}
+    async with _open({**trusting, "endpoint_url": "https://localhost:4443", "proxies": proxies}) as session:
+        assert (await session.ask("hi")).text == "One."
+        async with session.stream("hi") as reading:
+            assert (await reading.finish()).text == "Two."
+    assert server.tunnels == ["localhost:4443"]
+    assert [request.target.partition("/model/")[0] for request in server.requests] == ["", ""]
+    assert server.requests[0].headers["host"] == "localhost:4443"
+
+
+async def test_a_proxy_that_refuses(options: dict[str, Any]) -> None:
+    """The error says that it is the proxy, and shows no password."""
+    with LoopbackServer() as proxy:
+        proxy.answer(whole(b"no", status="407 Proxy Authentication Required"))
+        proxies = {"https": proxy.url.replace("http://", "http://me:hidden@")}
+        async with _open({**options, "endpoint_url": "https://localhost:4443", "proxies": proxies}) as session:
+            with pytest.raises(TransportError, match="proxy") as caught:
+                await session.ask("hi")
+        assert caught.value.phase == "connect"
+        assert "hidden" not in str(caught.value)
+        # aiobotocore 3.10 sends the password twice through httpx2.
+        assert dict(proxy.requests[0].header_lines)["Proxy-Authorization"].startswith("Basic ")

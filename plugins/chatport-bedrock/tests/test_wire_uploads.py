@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from bedrock_support.answers import MODEL, REQUEST_ID, stream, unary
-from bedrock_support.loopback import End, LoopbackServer, whole
+from bedrock_support.loopback import PATIENCE, End, LoopbackServer, whole
 
 import chatport
 from chatport import InvalidRequestError, TransportError
@@ -110,3 +110,28 @@ async def test_a_connection_that_breaks_while_it_is_written_to(server: LoopbackS
             await session.ask("x" * _LONG)
     assert type(caught.value) is TransportError
     assert (caught.value.phase, caught.value.retryable) == ("request", True)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_loop_ends_while_the_server_takes_its_time(
+    loop: str, server: LoopbackServer, options: dict[str, Any]
+) -> None:
+    """A request left half written does not outlive its event loop, though the server has not taken a byte."""
+    server.reads_bodies = False
+    hold = server.hold()
+    server.answer(hold, End.DRAIN)
+
+    async def leave() -> None:
+        async with (
+            chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(session.ask, "x" * _LONG)
+            await hold.until_reached()
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    anyio.run(leave, backend=loop)
+    gc.collect()
+    hold.release()
+    assert server.connections[0].closed.wait(PATIENCE)
