@@ -42,7 +42,14 @@ Phase = Literal["connect", "request", "stream"]
 
 
 class ChatError(Exception):
-    """Everything chatport raises about a conversation; catch this to catch them all."""
+    """Everything chatport raises about a conversation; catch this to catch them all.
+
+    Attributes:
+        partial: What had happened in a turn that broke off, tools that ran included; set by the session. None where
+            no turn was under way.
+    """
+
+    partial: Partial | None = None
 
 
 class BackendLookupError(ChatError):
@@ -81,7 +88,6 @@ class BackendError(ChatError):
         request_id: The service's id of the request, for its support.
         retry_after: How long the service asks to wait, in seconds.
         retryable: Whether the same request may succeed when it is sent again.
-        partial: What had happened in the turn before the failure; set by the session.
         phase: `"connect"`, `"request"` or `"stream"`.
     """
 
@@ -188,11 +194,7 @@ class StreamInterruptedError(ProtocolError):
 
 
 class ToolLoopError(ChatError):
-    """`max_steps` is reached and the model still asks for tools.
-
-    Attributes:
-        partial: The turn so far: the user message and every completed step with its tool results.
-    """
+    """`max_steps` is reached and the model still asks for tools; `partial` is the turn so far."""
 
     def __init__(self, message: str, *, partial: Partial | None = None) -> None:
         """Keep the message and what had happened."""

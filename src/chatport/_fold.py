@@ -8,7 +8,7 @@ parts may interleave. What is broken is kept and marked, never repaired: argumen
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Never, TypeAlias, TypeVar, cast
+from typing import Any, Literal, Never, TypeAlias, TypeVar, cast, get_args
 
 from chatport._errors import ProtocolError, StreamInterruptedError
 from chatport._events import (
@@ -18,12 +18,14 @@ from chatport._events import (
     MessageStart,
     PartEnd,
     ReasoningDelta,
+    StopReason,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
+    Usage,
 )
 from chatport._json import join_halves, parse_json
-from chatport._messages import Citation, Message, Part, Reasoning, Text, ToolCall
+from chatport._messages import PART_TYPES, Citation, Message, Part, Reasoning, Text, ToolCall
 
 
 @dataclass(slots=True)
@@ -120,26 +122,32 @@ class Fold:
             raise self._misplaced(event, "before MessageStart")
         match event:
             case TextDelta(index, text):
-                self._pieces(index, _TextPieces).pieces.append(text)
+                self._check(event, text, str)
+                self._pieces(event, _TextPieces).pieces.append(text)
             case ToolCallDelta(index, piece):
+                self._check(event, piece, str)
                 self._call_pieces(event, index).pieces.append(piece)
             case ReasoningDelta():
                 self._feed_reasoning(event)
             case CitationDelta(index, citation):
-                self._pieces(index, _TextPieces).citations.append(citation)
+                self._check(event, citation, Citation)
+                self._pieces(event, _TextPieces).citations.append(citation)
             case ToolCallStart(index, id_, name, executed_by, metadata):
                 self._claim(event, index)
+                self._check(event, id_, str)
+                self._check(event, name, str)
+                self._check(event, metadata, dict)
                 self._open[index] = _ToolCallPieces(id_, name, executed_by, dict(metadata))
             case PartEnd(index, part):
                 self._claim(event, index)
+                self._check(event, part, PART_TYPES)
                 self._whole[index] = part
             case MessageStart():
                 if self.start is not None:
                     raise self._misplaced(event, "twice")
                 self.start = event
             case MessageEnd():
-                self.end = event
-                return tuple(PartEnd(index, self._open[index].part()) for index in sorted(self._open))
+                return self._finish(event)
             case _:
                 unknown: Never = event  # type checkers see a forgotten event here, callers a backend's mistake
                 raise self._misplaced(unknown, "which is no event of a backend")
@@ -169,28 +177,43 @@ class Fold:
         parts.update((index, pieces.part()) for index, pieces in self._open.items())
         return Message("assistant", tuple(parts[index] for index in sorted(parts)))
 
+    def _finish(self, end: MessageEnd) -> tuple[PartEnd, ...]:
+        self._check(end, end.usage, Usage)
+        if end.stop_reason not in get_args(StopReason):
+            raise self._misplaced(end, f"with the stop reason {end.stop_reason!r}, which is not one of ours")
+        self.end = end
+        ended = {index: self._open[index].part() for index in sorted(self._open)}
+        self._open.clear()
+        self._whole.update(ended)
+        return tuple(PartEnd(index, part) for index, part in ended.items())
+
     def _feed_reasoning(self, delta: ReasoningDelta) -> None:
-        pieces = self._pieces(delta.index, _ReasoningPieces)
+        self._check(delta, delta.text, str)
+        self._check(delta, delta.metadata, dict)
+        pieces = self._pieces(delta, _ReasoningPieces)
         if delta.text:
             pieces.pieces.append(delta.text)
         if delta.signature is not None:
+            self._check(delta, delta.signature, str)
             pieces.signature.append(delta.signature)
         if delta.redacted is not None:
+            self._check(delta, delta.redacted, bytes)
             pieces.redacted.append(delta.redacted)
         for name, values in delta.metadata.items():
             present = pieces.metadata.get(name)
             both = isinstance(present, dict) and isinstance(values, dict)
             pieces.metadata[name] = {**present, **values} if both else values  # type: ignore[dict-item]
 
-    def _pieces(self, index: int, kind: type[_Streamed]) -> _Streamed:
-        present = self._open.get(index)
+    def _pieces(self, event: TextDelta | ReasoningDelta | CitationDelta, kind: type[_Streamed]) -> _Streamed:
+        present = self._open.get(event.index)
         if isinstance(present, kind):
             return present
-        if present is not None or index in self._whole:
-            message = f"the part with index {index} changes its kind within a message"
+        if present is not None or event.index in self._whole:
+            message = f"the part with index {event.index} changes its kind within a message"
             raise ProtocolError(message, backend=self._backend, phase="stream")
+        self._check(event, event.index, int)
         fresh = kind()
-        self._open[index] = fresh
+        self._open[event.index] = fresh
         return fresh
 
     def _call_pieces(self, event: ToolCallDelta, index: int) -> _ToolCallPieces:
@@ -200,8 +223,14 @@ class Fold:
         raise self._misplaced(event, "without a ToolCallStart")
 
     def _claim(self, event: BackendEvent, index: int) -> None:
+        self._check(event, index, int)
         if index in self._open or index in self._whole:
             raise self._misplaced(event, f"for the index {index}, which is taken")
+
+    def _check(self, event: BackendEvent, value: object, kind: type | tuple[type, ...]) -> None:
+        """Refuse what would break in the middle of a message, or in a part of it that somebody looks at later."""
+        if not isinstance(value, kind):
+            raise self._misplaced(event, f"with a value of the type {type(value).__name__}")
 
     def _unfinished(self) -> StreamInterruptedError:
         message = "the stream ended before the message did"

@@ -192,12 +192,12 @@ Content: TypeAlias = str | Part | Sequence[str | Part]
 ToolContent: TypeAlias = str | Part | Sequence[Any] | Mapping[str, Any] | float | bool | None
 """What a tool's result is made from: text, parts or any JSON value."""
 
-_PART_TYPES: tuple[type, ...] = get_args(Part)
+PART_TYPES: tuple[type, ...] = get_args(Part)
 
 
 def is_part(value: object) -> bool:
     """Whether the value is one of our parts."""
-    return isinstance(value, _PART_TYPES)
+    return isinstance(value, PART_TYPES)
 
 
 def as_parts(content: Content) -> tuple[Part, ...]:
@@ -208,7 +208,7 @@ def as_parts(content: Content) -> tuple[Part, ...]:
     """
     if isinstance(content, str):
         return (Text(content),)
-    if isinstance(content, _PART_TYPES):
+    if isinstance(content, PART_TYPES):
         return (content,)  # type: ignore[return-value]  # isinstance over a tuple of types does not narrow a union
     if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray, memoryview)):
         message = f"content must be a str, a part or a sequence of them, not {type(content).__name__}"
@@ -219,7 +219,7 @@ def as_parts(content: Content) -> tuple[Part, ...]:
 def _as_part(item: object) -> Part:
     if isinstance(item, str):
         return Text(item)
-    if not isinstance(item, _PART_TYPES):
+    if not isinstance(item, PART_TYPES):
         message = f"content must be a str, a part or a sequence of them; it holds a {type(item).__name__}"
         raise TypeError(message)
     return item  # type: ignore[return-value]  # as above
@@ -233,11 +233,11 @@ def tool_content(content: ToolContent) -> tuple[Part, ...]:
     """
     if isinstance(content, str):
         return (Text(content),)
-    if isinstance(content, _PART_TYPES):
+    if isinstance(content, PART_TYPES):
         return (content,)  # type: ignore[return-value]  # as above
     if content == () and isinstance(content, tuple):
         return ()
-    if isinstance(content, Sequence) and any(isinstance(item, _PART_TYPES) for item in content):
+    if isinstance(content, Sequence) and any(isinstance(item, PART_TYPES) for item in content):
         return tuple(_as_part(item) for item in content)
     return (Json(_json_value(content)),)
 
@@ -309,6 +309,7 @@ def parts_of(contents: Sequence[Content]) -> tuple[Part, ...]:
 
 
 __all__ = [
+    "PART_TYPES",
     "Audio",
     "CachePoint",
     "Citation",

@@ -144,8 +144,11 @@ class Session:
             ValueError: A call of the model is left without a result, or there is nothing to ask.
             BusyError: Another turn is under way.
             UnsupportedError: The backend cannot say it; nothing was sent.
-            BackendError: The exchange failed; `partial` says how far it came.
+            BackendError: The exchange failed.
             ToolLoopError: `max_steps` is reached and the model still asks for tools.
+
+        All three have `partial`, which says how far the turn came. Whoever must know that also when the task is
+        cancelled uses `stream`, whose `partial` is there at any time.
         """
         async with self._open_turn(content, options, streaming=False) as stream:
             return await stream.finish()
@@ -245,9 +248,8 @@ class Session:
         self._messages = (*self._messages, *messages)
 
     def _end(self, turn: Turn) -> None:
-        # What a failed turn has cost is spent all the same.
-        self._usage += turn.usage
         self._busy = False
+        self._usage += turn.usage  # what a failed turn has cost is spent all the same
 
 
 class _TurnOwner:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, assert_never
 
-from chatport._errors import BackendError, ToolLoopError
+from chatport._errors import BackendError, ChatError, ProtocolError, ToolLoopError
 from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
 from chatport._fold import Fold
 from chatport._messages import Message, ToolCall, ToolResult
@@ -22,7 +23,7 @@ from chatport.backend import Backend
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from chatport._events import StopReason
+    from chatport._events import BackendEvent, StopReason
     from chatport._request import Tool
 
 
@@ -76,26 +77,25 @@ class Turn:
     @property
     def usage(self) -> Usage:
         """What is known of the cost so far; incomplete while an answer has begun and not ended."""
-        known = Usage.sum(step.usage for step in self._steps)
-        answering = self._fold is not None and self._fold.start is not None
-        return replace(known, complete=False) if answering else known
+        known = [step.usage for step in self._steps]
+        if self._fold is not None and self._fold.start is not None:
+            known.append(Usage(complete=False) if self._fold.end is None else self._fold.end.usage)
+        return Usage.sum(known)
 
     def partial(self) -> Partial:
         """Return what has happened so far: tools that have run and the unfinished message included."""
         if self._finished:
             results = tuple(result for _, result in sorted(self._finished.items()))
             return Partial((*self.messages, Message("tool", results)), self.usage)
-        begun = self._fold.snapshot() if self._fold is not None else None
-        if begun is None or not begun.parts:
-            return Partial(self.messages, self.usage)
-        return Partial((*self.messages, begun), self.usage, unfinished=True)
+        if self._fold is not None and (begun := self._fold.snapshot()).parts:
+            return Partial((*self.messages, begun), self.usage, unfinished=self._fold.end is None)
+        return Partial(self.messages, self.usage)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Run the turn. Close the generator to break off.
 
         Raises:
-            BackendError: The exchange failed; its `partial` says how far the turn came.
-            ToolLoopError: `max_steps` is reached and the model still asks for tools.
+            ChatError: The exchange failed, or the model asks for tools without end; `partial` says how far it came.
         """
         self._started = time.perf_counter()
         request = self._plan.request
@@ -116,7 +116,7 @@ class Turn:
                 if _is_cut(self._steps[-1].stop_reason):
                     break
                 request = self._next_request(request)
-        except BackendError as error:
+        except ChatError as error:
             self._complete_error(error)
             raise
         yield ReplyEnd(self._reply())
@@ -126,7 +126,7 @@ class Turn:
         sent = time.perf_counter()
         first_event: float | None = None
         fold = self._fold = Fold(backend=self._plan.backend.name)
-        async with aclosing(self._plan.backend.stream(request)) as events:
+        async with aclosing(_checked_stream(self._plan.backend, request)) as events:
             async for event in events:
                 if first_event is None:
                     first_event = time.perf_counter() - sent
@@ -154,7 +154,7 @@ class Turn:
             return ()
         if len(self._steps) >= self._plan.max_steps and not _is_cut(step.stop_reason):
             message = f"the model still asks for tools after max_steps={self._plan.max_steps} requests"
-            raise ToolLoopError(message, partial=self.partial())
+            raise ToolLoopError(message)
         return calls
 
     async def _answer(self, calls: tuple[ToolCall, ...], stop_reason: StopReason) -> tuple[ToolResult, ...]:
@@ -178,19 +178,33 @@ class Turn:
         history = messages[: len(messages) - len(self._plan.added)]
         return replace(request, messages=(*history, *self.messages), tool_choice=choice)
 
-    def _complete_error(self, error: BackendError) -> None:
-        if error.partial is None:
-            error.partial = self.partial()
-        if error.backend is None:
-            error.backend = self._plan.backend.name
-        if error.model is None:
-            error.model = self._plan.request.model
+    def _complete_error(self, error: ChatError) -> None:
+        # Whatever it carries already is of another turn: a backend may raise one and the same error again.
+        error.partial = self.partial()
+        if isinstance(error, BackendError):
+            error.backend = error.backend or self._plan.backend.name
+            error.model = error.model or self._plan.request.model
 
     def _reply(self) -> Reply[None]:
         services = [step.timing.service for step in self._steps if step.timing.service is not None]
         total = time.perf_counter() - self._started
         timing = Timing(self._first_event, total, sum(services) if services else None)
         return Reply(self.messages, tuple(self._steps), None, timing)
+
+
+def _checked_stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+    events = backend.stream(request)
+    _check_stream(events, backend.name)
+    return events
+
+
+def _check_stream(events: object, backend_name: str) -> None:
+    if hasattr(events, "__aiter__") and hasattr(events, "aclose"):
+        return
+    if iscoroutine(events):
+        events.close()  # or Python would complain, in another place, that nobody awaits it
+    message = f"the backend's `stream` gave a {type(events).__name__}: it has to be an async generator"
+    raise ProtocolError(message, backend=backend_name, phase="stream")
 
 
 def _is_cut(stop_reason: StopReason) -> bool:
