@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from bedrock_support.answers import MODEL, stream, unary
 from bedrock_support.loopback import PATIENCE, LoopbackServer
@@ -137,20 +139,27 @@ def test_many_tasks_of_one_loop_share_their_first_request(server: LoopbackServer
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_a_loop_that_has_ended_is_not_kept(loop: str, server: LoopbackServer, options: dict[str, Any]) -> None:
     """A backend that lives long does not hold on to the loops that it has served."""
+    if not _are_forgotten(loop, lambda: anyio.to_thread.run_sync(int)):
+        pytest.skip("anyio keeps loops itself, as 4.11 does")
     backend = BedrockBackend(**options)
+    _answer_turns(server, 2)
+    assert _are_forgotten(loop, lambda: _two_turns(backend))
+
+
+def _are_forgotten(loop: str, use: Callable[[], Awaitable[Any]]) -> bool:
+    """Whether nothing is left of two loops after each was used."""
     tokens: list[weakref.ref[object]] = []
 
-    async def ask() -> None:
+    async def main() -> None:
         tokens.append(weakref.ref(anyio.lowlevel.current_token().native_token))
-        await _two_turns(backend)
+        await use()
 
     for _ in range(2):
-        _answer_turns(server, 1)
-        _run(loop, ask)
+        _run(loop, main)
     # asyncio keeps the last one as the thread's current loop.
     asyncio.set_event_loop(None)
     gc.collect()
-    assert [token() for token in tokens] == [None, None]
+    return [token() for token in tokens] == [None, None]
 
 
 @pytest.mark.anyio

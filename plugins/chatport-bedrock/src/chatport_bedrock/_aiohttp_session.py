@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import anyio.lowlevel
 from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp import ClientResponse, ClientSession, payload
@@ -22,6 +23,11 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
     A redirect would carry the prompt, and the session token, to whatever host the answer names.
     """
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._opening = anyio.Lock()
+        self._opened: dict[str | None, _WithoutRedirects] = {}
+
     async def send(self, request: AWSPreparedRequest) -> Any:
         """Send a request, as aiobotocore does."""
         if len(request.body) > _PIECE_BYTES:
@@ -29,7 +35,12 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
         return await super().send(request)
 
     async def _get_session(self, proxy_url: str | None) -> Any:
-        return _WithoutRedirects(await super()._get_session(proxy_url))
+        found = self._opened.get(proxy_url)
+        if found is None:
+            # aiobotocore 3.9 opens one for each of several requests that come first, and each has its own limit.
+            async with self._opening:
+                found = self._opened[proxy_url] = _WithoutRedirects(await super()._get_session(proxy_url))
+        return found
 
 
 class _WithoutRedirects:
