@@ -45,7 +45,9 @@ APPLICATIONS = frozenset({"emulator"})
 # Inside a vendor's plugin files have their place in a room, and a room knows only the rooms that are named for it:
 # translating, the wire and decoding do not know each other. Rooms are what the picture in the documentation shows.
 BEDROCK_ROOMS: dict[str, frozenset[str]] = {
-    "values": frozenset({"_json_values", "_media_formats", "_model_ids", "_models", "_options"}),
+    "values": frozenset(
+        {"_capabilities", "_json_values", "_media_formats", "_model_ids", "_model_table", "_models", "_options"}
+    ),
     "frames": frozenset({"_frame_headers", "_frames"}),
     "errors": frozenset({"_error_codes", "_error_text", "_errors"}),
     "translate": frozenset(

@@ -22,7 +22,7 @@ MAKERS: Final = frozenset(
         *{"moonshot", "moonshotai", "nvidia", "openai", "qwen", "stability", "twelvelabs", "writer", "xai", "zai"},
     }
 )
-"""Makers of models, as ids spell them. Other makers are read too, except behind a geography that is not known either."""
+"""Makers of models, as ids spell them. Other makers are read too, unless their geography is not known either."""
 
 ModelKind: TypeAlias = Literal[
     "foundation-model",

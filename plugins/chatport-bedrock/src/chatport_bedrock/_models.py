@@ -1,8 +1,24 @@
-"""Models as data: whose model an id names."""
+"""Models as data: whose model an id names, and what that model can be asked."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+
+from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._model_ids import GEOGRAPHIES, ModelId, ModelKind, is_arn, parse_model
+from chatport_bedrock._model_table import ROWS, Row
 
-__all__ = ["GEOGRAPHIES", "ModelId", "ModelKind", "base_model", "is_arn", "model_family", "parse_model"]
+__all__ = [
+    "GEOGRAPHIES",
+    "Capabilities",
+    "ModelId",
+    "ModelKind",
+    "base_model",
+    "capabilities",
+    "is_arn",
+    "model_family",
+    "parse_model",
+]
 
 
 def base_model(model_id: str) -> str:
@@ -20,3 +36,23 @@ def model_family(model_id: str) -> str:
         provisioned model …) is returned as it is: what it answered goes back to that very id.
     """
     return parse_model(model_id).maker or model_id
+
+
+@lru_cache(maxsize=256)
+def capabilities(model_id: str) -> Capabilities:
+    """Return what a model can be asked.
+
+    Of an id that hides its model, and of a model nobody has described, everything is allowed and nothing is rewritten;
+    `Capabilities.known` tells that from knowledge. Where only the service knows the model behind an ARN, ask for the
+    base id that it tells.
+    """
+    return _applied(ROWS, (parse_model(model_id).model or "").lower())
+
+
+def _applied(rows: Iterable[Row], model: str) -> Capabilities:
+    """The rows that are about a base model, laid one over the other."""
+    found = Capabilities()
+    for row in rows:
+        if row.matches(model):
+            found = replace(found, **row.differences)
+    return found
