@@ -520,3 +520,14 @@ async def test_the_generators_of_a_backend_are_closed_by_the_turn() -> None:
             break
     assert closed == ["closed"]
     assert chat.messages == ()
+
+
+async def test_a_turn_that_has_landed_is_not_kept_again() -> None:
+    """`partial` is there after the end too; kept then, the turn would stand in the history twice."""
+    chat, _ = session("one")
+    async with chat.stream("go") as stream:
+        await stream.finish()
+    before = chat.messages
+    with pytest.raises(ValueError, match="already"):
+        chat.keep(stream.partial)
+    assert chat.messages == before

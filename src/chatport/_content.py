@@ -54,7 +54,9 @@ def _match_results(pending: Sequence[ToolCall], results: Sequence[ToolResult]) -
     """Return the results in the order of the calls they answer."""
     by_id = {result.id: result for result in results}
     if len(by_id) != len(results):
-        message = f"two results carry the same id: {', '.join(sorted(result.id for result in results))}"
+        ids = [result.id for result in results]
+        twice = ", ".join(sorted(repr(id_) for id_ in by_id if ids.count(id_) > 1))
+        message = f"two results carry the same id: {twice}"
         raise ValueError(message)
     unknown = by_id.keys() - {call.id for call in pending}
     if unknown:
@@ -68,14 +70,21 @@ def _match_results(pending: Sequence[ToolCall], results: Sequence[ToolResult]) -
     return tuple(by_id[call.id] for call in pending)
 
 
-def kept_messages(partial: Partial) -> tuple[Message, ...]:
-    """Return what is left of a turn as valid history.
+def kept_messages(history: Sequence[Message], partial: Partial) -> tuple[Message, ...]:
+    """Return what is left of a turn as valid history, to stand behind the history that is there.
 
-    Of an unfinished message, reasoning that nobody signed, or whose signature may be cut, is left out, as is empty
-    text. Calls without a result get one that says they were interrupted.
+    Of an unfinished message, empty text is left out, and what would be refused when it is sent again: reasoning that
+    nobody signed, whose signature may be cut, or that nothing follows; a call that the service was still running. Calls
+    without a result get one that says they were interrupted.
+
+    Raises:
+        ValueError: The turn stands in the history already, or does not fit behind it.
     """
     messages = list(partial.messages)
-    if partial.unfinished:
+    if not messages:
+        return ()
+    _check_fit(history, messages[0])
+    if partial.unfinished and messages[-1].role == "assistant":
         parts = _kept_parts(messages.pop().parts)
         if parts:
             messages.append(Message("assistant", parts))
@@ -86,6 +95,19 @@ def kept_messages(partial: Partial) -> tuple[Message, ...]:
     return tuple(messages)
 
 
+def _check_fit(history: Sequence[Message], first: Message) -> None:
+    """Refuse a turn by its first message: is it there, and does it answer the calls that wait for results?"""
+    if any(message is first for message in history):
+        message = "this turn stands in the history already"
+        raise ValueError(message)
+    waiting = {call.id for call in pending_calls(history)}
+    given = first.parts if first.role == "tool" else ()
+    answered = {part.id for part in given if isinstance(part, ToolResult)}
+    if waiting != answered:
+        message = "this turn belongs behind another history: it does not answer the calls that wait for results here"
+        raise ValueError(message)
+
+
 def _closed(calls: Sequence[ToolCall], given: Sequence[Part]) -> tuple[ToolResult, ...]:
     """Return a result for each call, in the order of the calls: the one that is given, or that it was interrupted."""
     results = {part.id: part for part in given if isinstance(part, ToolResult)}
@@ -93,16 +115,18 @@ def _closed(calls: Sequence[ToolCall], given: Sequence[Part]) -> tuple[ToolResul
 
 
 def _kept_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
+    served = {part.id for part in parts if isinstance(part, ToolResult)}
     kept: list[Part] = []
-    for position, part in enumerate(parts):
+    for part in reversed(parts):
         match part:
             case Text(text="") if not part.citations:
                 continue
             case Reasoning():
-                # The last part may have been cut in the middle of its signature.
                 proven = part.signature is not None or part.redacted is not None
-                if proven and position < len(parts) - 1:
+                if proven and kept:
                     kept.append(part)
+            case ToolCall(executed_by="server") if part.id not in served:
+                continue
             case _:
                 kept.append(part)
-    return tuple(kept)
+    return tuple(reversed(kept))

@@ -190,18 +190,19 @@ class Session:
     def keep(self, partial: Partial) -> None:
         """Put what is left of a turn that broke off into the history, as a valid turn.
 
-        Unfinished tool calls are closed as interrupted; reasoning of the unfinished message that nobody signed is
-        left out.
+        Unfinished tool calls are closed as interrupted. Left out of the unfinished message is what a service would
+        refuse: reasoning that is not signed or that nothing follows, and a call that the service was still running.
 
         Args:
             partial: From `error.partial` or `stream.partial`.
 
         Raises:
             BusyError: A turn is under way.
+            ValueError: The turn stands in the history already, or does not answer the calls that wait for results.
         """
         if self._busy:
             raise BusyError(_BUSY)
-        self._messages = (*self._messages, *kept_messages(partial))
+        self._messages = (*self._messages, *kept_messages(self._messages, partial))
 
     def _open_turn(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> ReplyStream:
         check_names(options, TurnOptions)
