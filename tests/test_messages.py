@@ -336,3 +336,17 @@ def test_parts_match_by_position() -> None:
         "5m",
         ("echo", {"x": 1}),
     ]
+
+
+def test_content_of_a_tool_is_not_compared() -> None:
+    """Arrays answer a comparison with an array; what they are is said all the same."""
+
+    class Array:
+        def __eq__(self, other: object) -> bool:
+            message = "the truth of an array is ambiguous"
+            raise ValueError(message)
+
+        __hash__ = None  # type: ignore[assignment]  # as in numpy
+
+    with pytest.raises(TypeError, match="Array"):
+        ToolResult("1", Array())  # type: ignore[arg-type]  # the mistake itself

@@ -365,15 +365,27 @@ async def test_adjustments_are_reported_once_and_lossless_ones_not() -> None:
         content = Message.assistant([call(str(len(request.messages)))] if len(request.messages) < 3 else "done")
         return list(events_from(content, model="m", adjustments=(lossless, dropped)))
 
-    chat, _ = session(answer, answer, tools=[get_weather])
-    reply = await chat.ask("go")
+    class Previewing(ScriptedBackend):
+        async def preview(self, request: ChatRequest) -> chatport.Preview:
+            return chatport.Preview({"model": request.model}, (lossless, dropped))
+
+    chat = chatport.Session(Previewing(answer, answer), "m", tools=[get_weather])
+    preview = await chat.preview("go")
+    assert preview == chatport.Preview({"model": "m"}, (dropped,))
+    async with chat.stream("go") as stream:
+        starts = [event async for event in stream if isinstance(event, MessageStart)]
+    assert [start.adjustments for start in starts] == [(dropped,)] * 2
+    reply = stream.reply
     assert reply.adjustments == (dropped,)
     assert reply.steps[0].adjustments == reply.steps[1].adjustments == (dropped,)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"sytem": "x"}, {"messages": ["hi"]}, {"max_steps": 0}, {"system": 3}, {"tools": [3]}],
+    [
+        *({"sytem": "x"}, {"messages": ["hi"]}, {"max_steps": 0}, {"system": 3}, {"tools": [3]}),
+        {"settings": {"temperature": 1}},
+    ],
     ids=lambda wrong: next(iter(wrong)),
 )
 async def test_wrong_options_are_found_when_the_session_is_made(wrong: dict[str, Any]) -> None:
@@ -382,12 +394,20 @@ async def test_wrong_options_are_found_when_the_session_is_made(wrong: dict[str,
         session("x", **wrong)
 
 
+async def test_a_history_may_come_from_anything_that_can_be_read_once() -> None:
+    """Looked through first and taken then, it would be empty."""
+    chat, _ = session("x", messages=(message for message in [Message.user("Hi"), Message.assistant("Hello.")]))
+    assert [message.text for message in chat.messages] == ["Hi", "Hello."]
+
+
 async def test_wrong_options_of_a_turn_are_found_before_anything_is_sent() -> None:
     """Also where typing is off."""
     chat, backend = session("x")
     options: dict[str, Any] = {"temprature": 1}
     with pytest.raises(TypeError, match=r"temprature.*settings"):
         await chat.ask("hi", **options)
+    with pytest.raises(TypeError, match="a Settings, not a dict"):
+        await chat.ask("hi", settings={"temperature": 1})  # type: ignore[arg-type]  # the mistake itself
     with pytest.raises(TypeError, match="int"):
         await chat.ask(3)  # type: ignore[arg-type]  # the mistake itself
     assert backend.requests == []

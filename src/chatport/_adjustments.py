@@ -32,6 +32,11 @@ class Adjustment:
     message: str
 
 
+def reported(adjustments: Iterable[Adjustment]) -> tuple[Adjustment, ...]:
+    """Return the adjustments that a caller is told of: all but the lossless ones."""
+    return tuple(adjustment for adjustment in adjustments if adjustment.kind != "lossless")
+
+
 def refuse_losses(adjustments: Iterable[Adjustment]) -> None:
     """Refuse what changes or drops something the caller asked for; a backend calls it when the request is strict.
 

@@ -235,7 +235,7 @@ def tool_content(content: ToolContent) -> tuple[Part, ...]:
         return (Text(content),)
     if isinstance(content, PART_TYPES):
         return (content,)  # type: ignore[return-value]  # as above
-    if content == () and isinstance(content, tuple):
+    if isinstance(content, tuple) and not content:
         return ()
     if isinstance(content, Sequence) and any(isinstance(item, PART_TYPES) for item in content):
         return tuple(_as_part(item) for item in content)

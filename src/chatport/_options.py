@@ -71,11 +71,24 @@ def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
     Raises:
         TypeError: It holds something that is no message.
     """
-    for position, message in enumerate(messages):
+    history = tuple(messages)
+    for position, message in enumerate(history):
         if not isinstance(message, Message):
             text = f"messages[{position}] is a {type(message).__name__}, not a Message"
             raise TypeError(text)
-    return tuple(messages)
+    return history
+
+
+def checked_settings(settings: Settings | None) -> Settings | None:
+    """Return settings that are some.
+
+    Raises:
+        TypeError: They are something else, such as a dict.
+    """
+    if settings is not None and not isinstance(settings, Settings):
+        message = f"settings must be a Settings, not a {type(settings).__name__}"
+        raise TypeError(message)
+    return settings
 
 
 def checked_choice(choice: ToolChoice | None, tools: Sequence[Tool], settings: Settings) -> ToolChoice | None:

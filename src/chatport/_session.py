@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
+from chatport._adjustments import reported
 from chatport._content import kept_messages, turn_messages
 from chatport._errors import BusyError, ConfigurationError, StreamClosedError, UnsupportedError
 from chatport._events import Usage
@@ -18,6 +20,7 @@ from chatport._options import (
     check_names,
     checked_choice,
     checked_messages,
+    checked_settings,
     checked_steps,
 )
 from chatport._registry import open_backend, split_model
@@ -91,7 +94,7 @@ class Session:
         self._messages = checked_messages(options.get("messages", ()))
         self._tools = as_tools(options.get("tools") or ())
         self._tool_choice = options.get("tool_choice")
-        self._settings = options.get("settings") or Settings()
+        self._settings = checked_settings(options.get("settings")) or Settings()
         self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
         self._strict = options.get("strict", False)
         self._usage = Usage()
@@ -141,6 +144,7 @@ class Session:
             **options: See `TurnOptions`.
 
         Raises:
+            TypeError: An option is unknown, or something is of the wrong type.
             ValueError: A call of the model is left without a result, or there is nothing to ask.
             BusyError: Another turn is under way.
             UnsupportedError: The backend cannot say it; nothing was sent.
@@ -177,7 +181,7 @@ class Session:
             message = f"the backend {self._backend.name!r} has no preview"
             raise UnsupportedError(message)
         shown: Preview = await preview(self._request(content, options, streaming=True))
-        return shown
+        return replace(shown, adjustments=reported(shown.adjustments))
 
     def request(self, *content: Content, **options: Unpack[TurnOptions]) -> ChatRequest:
         """Return the request that `ask` would hand to the backend, sending nothing.
@@ -214,7 +218,7 @@ class Session:
         tools = self._tools if given is None else as_tools(given)
         choice = options.get("tool_choice")
         strict = options.get("strict")
-        settings = self._settings.merged(options.get("settings"))
+        settings = self._settings.merged(checked_settings(options.get("settings")))
         return ChatRequest(
             self._model,
             (*self._messages, *turn_messages(self._messages, content)),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, assert_never
 
+from chatport._adjustments import reported
 from chatport._errors import BackendError, ChatError, ProtocolError, ToolLoopError
 from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
 from chatport._fold import Fold
@@ -135,7 +136,10 @@ class Turn:
                 ended = fold.feed(event)
                 for part_end in ended:
                     yield part_end
-                yield _without_lossless(event) if type(event) is MessageStart else event
+                if type(event) is MessageStart:
+                    yield replace(event, adjustments=reported(event.adjustments))
+                else:
+                    yield event
         step = _finish_step(fold, first_event, time.perf_counter() - sent)
         self._fold = None
         self._steps.append(step)
@@ -218,11 +222,6 @@ def _is_cut(stop_reason: StopReason) -> bool:
             assert_never(stop_reason)
 
 
-def _without_lossless(start: MessageStart) -> MessageStart:
-    reported = tuple(adjustment for adjustment in start.adjustments if adjustment.kind != "lossless")
-    return start if len(reported) == len(start.adjustments) else replace(start, adjustments=reported)
-
-
 def _finish_step(fold: Fold, first_event: float | None, total: float) -> Step:
     start, message, end = fold.complete()
     return Step(
@@ -232,7 +231,7 @@ def _finish_step(fold: Fold, first_event: float | None, total: float) -> Step:
         end.usage,
         start.model,
         start.request_id,
-        _without_lossless(start).adjustments,
+        reported(start.adjustments),
         Timing(first_event, total, end.service_seconds),
         metadata=end.metadata,
     )

@@ -81,12 +81,12 @@ class Backend(Protocol):
 
     A backend may also have `async def preview(request) -> Preview`, which says what would be sent; the session finds
     it by its name.
-
-    Attributes:
-        name: The key under which metadata and `Settings.extra` are meant for this backend.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The key under which metadata and `Settings.extra` are meant for this backend; mostly a plain attribute."""
+        ...
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         """Send one request and yield its events: `MessageStart` first, `MessageEnd` last.

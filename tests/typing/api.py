@@ -200,6 +200,45 @@ class Parrot:
 backend: Backend = Parrot()
 
 
+class Named:
+    """A name may be a property, or a constant: nobody sets it from outside."""
+
+    def __init__(self, name: str) -> None:
+        """Take the name."""
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The key of its metadata."""
+        return self._name
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[MessageStart | TextDelta | MessageEnd, None]:
+        """Say its name."""
+        yield MessageStart(request.model)
+        yield TextDelta(0, self.name)
+        yield MessageEnd("stop")
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+class Constant:
+    """The same with a constant."""
+
+    name: Literal["constant"] = "constant"
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+        """Leave it to another."""
+        return Parrot().stream(request)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+named: Backend = Named("named")
+constant: Backend = Constant()
+
+
 class Mute:
     """Not a backend: it cannot stream."""
 
