@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import ssl
 
 MAX_BYTES = 20 * 1024 * 1024
+STANDARD_PORTS = frozenset({80, 443})
 _MAX_ADDRESSES = 4  # that are tried one after the other
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -49,7 +50,7 @@ class FetchLimits:
 
     max_bytes: int = MAX_BYTES
     max_redirects: int = 5
-    ports: frozenset[int] = frozenset({80, 443})
+    ports: frozenset[int] = STANDARD_PORTS
     connect_seconds: float = 5.0
     read_seconds: float = 10.0
     total_seconds: float = 60.0
