@@ -235,6 +235,15 @@ async def test_the_next_address_is_tried(server: WebServer) -> None:
     assert asked == ["media.example.com"]
 
 
+async def test_what_was_sent_is_not_sent_to_the_next_address(server: WebServer) -> None:
+    """Only a connection that cannot be made leads on; an answer that breaks off is an answer."""
+    server.answers["/"] = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    fetcher = server.fetcher({"media.example.com": [[LOOPBACK, LOOPBACK]]})
+    with pytest.raises(TransportError, match="broke off the connection"):
+        await fetcher.fetch(parse_url(server.url()))
+    assert server.connections == 1
+
+
 async def test_the_machine_s_own_resolver() -> None:
     """Names are looked up in full, and what the machine knows about itself is refused."""
     assert LOOPBACK in await resolve_name("localhost", 80)
