@@ -95,8 +95,8 @@ def test_a_story_is_long_enough_to_stream() -> None:
 
 
 def test_a_message_without_words_is_answered() -> None:
-    """Cache points alone say nothing."""
-    body = answer({"role": "user", "content": [{"cachePoint": {"type": "default"}}]})
+    """Blanks and cache points say nothing."""
+    body = answer(user(" ", {"cachePoint": {"type": "default"}}))
     assert "nothing in words" in content(body)[0]["text"]
 
 
@@ -108,7 +108,12 @@ def test_a_prompt_that_is_stored_elsewhere_is_answered() -> None:
 
 def test_an_answer_in_json_fits_the_schema() -> None:
     """Where the request asks for a format, the answer is JSON of that format."""
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
     wanted = {"type": "json_schema", "structure": {"jsonSchema": {"schema": json.dumps(schema)}}}
     text = say("Which city? The one in Paris, TX.", outputConfig={"textFormat": wanted})
     assert json.loads(text) == {"city": "Paris, TX"}
@@ -168,12 +173,11 @@ def test_documents_and_other_media_are_described() -> None:
     assert "The document “scan” is PDF, 5 bytes." in say("Summarise.", document("scan", b"%PDF-", "pdf"))
     assert "16 characters" in say("Read.", {"document": {"name": "a", "source": {"text": "Once upon a time"}}})
     assert "Once" in say("Read.", {"document": {"name": "a", "source": {"content": [{"text": "Once"}]}}})
-    assert "stored at s3://bucket/film.mp4, which I do not read" in say(
-        "Watch.", {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://bucket/film.mp4"}}}}
-    )
-    assert "The audio recording is MP3, 3 bytes." in say(
-        "Listen.", {"audio": {"format": "mp3", "source": {"bytes": "AAEC"}}}
-    )
+    film = {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://bucket/film.mp4"}}}}
+    sound = {"audio": {"format": "mp3", "source": {"bytes": "AAEC"}}}
+    (seen,) = content(answer(user("What is it?", film, sound), model="us.amazon.nova-2-omni-v1:0"))
+    assert "stored at s3://bucket/film.mp4, which I do not read" in seen["text"]
+    assert "The audio recording is MP3, 3 bytes." in seen["text"]
 
 
 # --- reasoning -------------------------------------------------------------------------------------------------------

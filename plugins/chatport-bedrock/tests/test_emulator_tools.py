@@ -80,7 +80,7 @@ def test_newer_models_name_the_type_of_a_call() -> None:
         (CLAUDE, True),
         (OLD_CLAUDE, False),
         (NOVA, False),
-        ("anthropic.claude-opus-4-1-20250805-v1:0", True),
+        ("us.anthropic.claude-opus-4-1-20250805-v1:0", True),
     ]:
         body = answer(user("The weather in Rome?"), toolConfig=TOOLS, model=model)
         assert ("type" in content(body)[1]["toolUse"]) is typed

@@ -16,7 +16,7 @@ from chatport_bedrock.emulator._calling import choose_calls
 from chatport_bedrock.emulator._conversation import Block, Conversation, decode_base64
 from chatport_bedrock.emulator._images import read_image
 from chatport_bedrock.emulator._json import as_list, as_object
-from chatport_bedrock.emulator._signatures import UNSIGNED_FAMILIES, sign
+from chatport_bedrock.emulator._signatures import sign
 from chatport_bedrock.emulator._speech import compose, last_prompt, last_turn, think
 from chatport_bedrock.emulator._tokens import count_tokens, cut_to_tokens
 
@@ -58,7 +58,7 @@ def plan_answer(conversation: Conversation) -> Plan:
     answered = turn is not None and bool(turn.of_kind("toolResult"))
     calls = choose_calls(conversation, prompt, answered=answered)
     blocks: list[dict[str, Any]] = []
-    if _reasoning_is_on(conversation):
+    if conversation.traits.reasoning and _reasoning_is_on(conversation):
         blocks.append(_reasoning(conversation, think(conversation, calls)))
     text = _text(conversation, prompt, calls)
     if text:
@@ -71,19 +71,13 @@ def _text(conversation: Conversation, prompt: str, calls: list[dict[str, Any]]) 
     choice: Mapping[str, Any] = (conversation.body.get("toolConfig") or {}).get("toolChoice") or {}
     if calls:
         forced = choice.get("any") is not None or choice.get("tool") is not None
-        return "" if forced else f"Let me look that up with {calls[0]['toolUse']['name']}."
-    schema = _answer_schema(conversation)
+        # Models that see either words or tools in a turn could not be sent back what they would say here.
+        silent = forced or conversation.traits.results_alone
+        return "" if silent else f"Let me look that up with {calls[0]['toolUse']['name']}."
+    schema = conversation.answer_schema
     if schema is not None:
         return json.dumps(fill_value(schema, prompt), ensure_ascii=False)
     return compose(conversation)
-
-
-def _answer_schema(conversation: Conversation) -> Mapping[str, Any] | None:
-    """The JSON schema that the answer has to fit, if the request asks for one."""
-    text_format: Mapping[str, Any] = (conversation.body.get("outputConfig") or {}).get("textFormat") or {}
-    if not text_format:
-        return None
-    return as_object(json.loads(text_format["structure"]["jsonSchema"]["schema"])) or {}
 
 
 def _typed(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -97,7 +91,7 @@ def _reasoning_is_on(conversation: Conversation) -> bool:
 
 
 def _reasoning(conversation: Conversation, text: str) -> dict[str, Any]:
-    signed = {} if conversation.family in UNSIGNED_FAMILIES else {"signature": sign(text)}
+    signed = {"signature": sign(text)} if conversation.traits.signatures else {}
     return {"reasoningContent": {"reasoningText": {"text": text, **signed}}}
 
 

@@ -1,12 +1,16 @@
 """One request as the rules and the brain look at it: its messages in turns, its blocks with their places."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
+from chatport_bedrock.emulator._catalog import profile_model
+from chatport_bedrock.emulator._families import Traits, traits_of
+from chatport_bedrock.emulator._json import as_object
 from chatport_bedrock.emulator._operations import ChatOperation
 
 Block: TypeAlias = Mapping[str, Any]
@@ -64,7 +68,29 @@ class Conversation:
     @cached_property
     def family(self) -> str:
         """Who made the model, as the id says: `anthropic`, `amazon`, `meta` …; an ARN that hides it gives its kind."""
-        return model_family(self.model)
+        return model_family(self.base)
+
+    @cached_property
+    def base(self) -> str:
+        """The id of the model without geography and ARN, where the id says it; that behind a profile of an account."""
+        named = _without_geography(self.model.rpartition("/")[2])
+        return profile_model(named) or named
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What the model can and cannot do."""
+        return traits_of(self.base)
+
+    @cached_property
+    def answer_schema(self) -> dict[str, Any] | None:
+        """The JSON schema that the answer has to fit; None if there is none, or what is there is no JSON object."""
+        text_format: Mapping[str, Any] = (self.body.get("outputConfig") or {}).get("textFormat") or {}
+        if not text_format:
+            return None
+        try:
+            return as_object(json.loads(text_format["structure"]["jsonSchema"]["schema"]))
+        except ValueError:
+            return None
 
     @cached_property
     def messages(self) -> list[Mapping[str, Any]]:
@@ -128,10 +154,12 @@ def decode_base64(text: str) -> bytes:
 
 def model_family(model: str) -> str:
     """Who made a model: `us.anthropic.claude-…` gives `anthropic`; an ARN is read after its last slash."""
-    parts = model.rpartition("/")[2].split(".")
-    if len(parts) > 1 and parts[0] in _GEOGRAPHIES:
-        parts = parts[1:]
-    return parts[0].partition(":")[0]
+    return _without_geography(model.rpartition("/")[2]).partition(".")[0].partition(":")[0]
+
+
+def _without_geography(identifier: str) -> str:
+    first, _, rest = identifier.partition(".")
+    return rest if rest and first in _GEOGRAPHIES else identifier
 
 
 def is_prompt(model: str) -> bool:

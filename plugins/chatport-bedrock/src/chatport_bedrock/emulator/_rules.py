@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from chatport_bedrock.emulator import _rules_cache as caching
 from chatport_bedrock.emulator import _rules_content as content
+from chatport_bedrock.emulator import _rules_models as models
+from chatport_bedrock.emulator import _rules_reasoning as reasoning
 from chatport_bedrock.emulator import _rules_turns as turns
 from chatport_bedrock.emulator._conversation import Conversation
-from chatport_bedrock.emulator._refusal import Author, RefusedError, validation_error
-from chatport_bedrock.emulator._signatures import UNSIGNED_FAMILIES
+from chatport_bedrock.emulator._refusal import Author, HttpError, RefusedError, validation_error
 
 _MODEL_ERRORS: Final = "The model returned the following errors: "
 
@@ -21,6 +23,14 @@ _MODEL_ERRORS: Final = "The model returned the following errors: "
 _DOCUMENTED: Final = "the service's API reference"
 _RECORDED: Final = "recorded traffic"
 _REPORTED: Final = "the service's message, quoted in public bug reports"
+_OWN_WORDS: Final = "documented or reported without the service's message, which is put in our own words"
+
+_CLAUDE: Final = frozenset({"anthropic"})
+_NOVA: Final = frozenset({"amazon"})
+
+
+def _access_denied(message: str) -> HttpError:
+    return HttpError(403, "AccessDeniedException", message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +43,8 @@ class Rule:
         source: Where the rule, and if possible its wording, is known from.
         author: Who says it. What the model says comes after everything that the service says, and with a preface.
         families: The families of models that have the rule; None for all.
-        exempt: Models without the rule: a pattern to find in the model id or family, and how that is known.
+        exempt: Models without the rule: a pattern to find in the model id, and how that is known.
+        error: The error that the message is sent as.
     """
 
     name: str
@@ -42,6 +53,7 @@ class Rule:
     author: Author = "service"
     families: frozenset[str] | None = None
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
+    error: Callable[[str], HttpError] = validation_error
 
     def applies_to(self, conversation: Conversation) -> bool:
         """Whether the model of this request has the rule."""
@@ -51,6 +63,9 @@ class Rule:
 
 
 RULES: Final[tuple[Rule, ...]] = (
+    Rule(name="model-id", find=models.unknown_model, source=_RECORDED),
+    Rule(name="on-demand", find=models.on_demand, source=_RECORDED),
+    Rule(name="count-tokens", find=models.cannot_count, source=_RECORDED),
     Rule(name="prompt-fields", find=turns.fields_beside_prompt, source=_DOCUMENTED),
     Rule(name="no-messages", find=turns.no_messages, source=_REPORTED),
     Rule(name="empty-message", find=turns.empty_message, source=_REPORTED),
@@ -78,6 +93,17 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(name="duplicate-tool-result", find=turns.duplicate_tool_results, source=_REPORTED),
     Rule(name="orphan-tool-result", find=turns.tool_results_without_uses, source=_REPORTED),
     Rule(name="missing-tool-result", find=turns.tool_uses_without_results, source=_REPORTED),
+    Rule(name="tools", find=models.tools_at_all, source=_REPORTED),
+    Rule(name="model-tool-choice", find=models.tool_choice, source=_REPORTED),
+    Rule(name="result-status", find=models.result_status, source=_REPORTED),
+    Rule(name="mixed-turns", find=models.mixed_turns, source=_REPORTED),
+    Rule(name="media", find=models.unsupported_media, source=_RECORDED),
+    Rule(name="remote-media", find=models.remote_media, source=_RECORDED),
+    Rule(name="media-size", find=content.media_size, source=_OWN_WORDS),
+    Rule(name="reasoning", find=reasoning.reasoning_block, source=_OWN_WORDS),
+    Rule(name="signature-field", find=reasoning.signature_field, source=_REPORTED),
+    Rule(name="caching", find=caching.no_caching, source=_REPORTED, error=_access_denied),
+    Rule(name="cache-point-after", find=caching.point_after, source=_REPORTED),
     Rule(name="document-name", find=content.document_name, source=_REPORTED),
     Rule(name="duplicate-document", find=content.duplicate_document_names, source=_REPORTED),
     Rule(name="document-without-text", find=content.document_without_text, source=_REPORTED),
@@ -96,20 +122,41 @@ RULES: Final[tuple[Rule, ...]] = (
         author="model",
         exempt={r"claude-3-5-sonnet": "recorded: a PNG that says it is a JPEG was answered"},
     ),
+    Rule(name="image-pixels", find=content.image_pixels, source=_REPORTED, author="model", families=_CLAUDE),
+    Rule(name="result-media", find=models.unsupported_result_media, source=_RECORDED, author="model", families=_NOVA),
+    Rule(name="remote-document", find=models.remote_document, source=_RECORDED, author="model"),
+    Rule(name="prefill", find=models.assistant_last, source=_REPORTED, author="model"),
+    Rule(name="trailing-space", find=models.trailing_space, source=_REPORTED, author="model"),
+    Rule(name="cache-points", find=caching.too_many_points, source=_REPORTED, author="model"),
+    Rule(name="cache-point-order", find=caching.point_ttl_order, source=_REPORTED, author="model"),
+    Rule(name="cache-point-place", find=caching.point_place, source=_OWN_WORDS, author="model"),
+    Rule(name="cache-point-ttl", find=caching.point_ttl, source=_OWN_WORDS, author="model"),
+    Rule(name="strict-tools", find=models.strict_tools, source=_REPORTED, author="model", families=_CLAUDE),
+    Rule(name="strict-answer", find=models.strict_answer, source=_REPORTED, author="model", families=_CLAUDE),
     Rule(
         name="reasoning-budget",
-        find=content.reasoning_budget,
+        find=reasoning.reasoning_budget,
         source=_REPORTED,
         author="model",
-        families=frozenset({"anthropic"}),
+        families=_CLAUDE,
     ),
     Rule(
-        name="reasoning-signature",
-        find=content.reasoning_signature,
+        name="reasoning-sampling",
+        find=reasoning.reasoning_sampling,
         source=_REPORTED,
         author="model",
-        exempt={rf"\b({'|'.join(sorted(UNSIGNED_FAMILIES))})\.": "recorded: these send reasoning without a signature"},
+        families=_CLAUDE,
     ),
+    Rule(
+        name="reasoning-choice",
+        find=reasoning.reasoning_choice,
+        source=_REPORTED,
+        author="model",
+        families=_CLAUDE,
+    ),
+    Rule(name="sampling", find=reasoning.sampling, source=_REPORTED, author="model"),
+    Rule(name="effort-limits", find=reasoning.effort_and_limits, source=_OWN_WORDS, author="model", families=_NOVA),
+    Rule(name="reasoning-signature", find=reasoning.reasoning_signature, source=_REPORTED, author="model"),
 )
 
 
@@ -125,4 +172,4 @@ def check_rules(conversation: Conversation) -> None:
         message = rule.find(conversation)
         if message is not None:
             text = f"{_MODEL_ERRORS}{message}" if rule.author == "model" else message
-            raise RefusedError(validation_error(text), author=rule.author)
+            raise RefusedError(rule.error(text), author=rule.author)

@@ -3,7 +3,6 @@
 Each function returns the message of the service, or of the model, if the request breaks its rule, else None.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -11,11 +10,12 @@ from typing import Any, Final
 from chatport_bedrock.emulator._conversation import Conversation, decode_base64
 from chatport_bedrock.emulator._images import read_image
 from chatport_bedrock.emulator._json import as_object
-from chatport_bedrock.emulator._signatures import is_own_signature
 
 _MAX_DOCUMENTS: Final = 5
 _MAX_IMAGES: Final = 20
-_MIN_REASONING: Final = 1024
+_MAX_IMAGE_BYTES: Final = 3_932_160  # 3.75 MiB
+_MAX_DOCUMENT_BYTES: Final = 4_718_592  # 4.5 MiB
+_MAX_PIXELS: Final = 8000
 
 # The reference says nothing of underscores; they are accepted in practice.
 _DOCUMENT_NAME: Final = re.compile(r"[A-Za-z0-9_\-()\[\]]+(?: [A-Za-z0-9_\-()\[\]]+)*")
@@ -141,13 +141,7 @@ def too_many_images(conversation: Conversation) -> str | None:
 def output_schema(conversation: Conversation) -> str | None:
     """A schema for the answer is JSON inside a string."""
     text_format: Mapping[str, Any] = (conversation.body.get("outputConfig") or {}).get("textFormat") or {}
-    if not text_format:
-        return None
-    try:
-        parsed = json.loads(text_format["structure"]["jsonSchema"]["schema"])
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, dict):
+    if not text_format or conversation.answer_schema is not None:
         return None
     return _no_object("outputConfig.textFormat.structure.jsonSchema.schema")
 
@@ -157,6 +151,29 @@ def response_field_path(conversation: Conversation) -> str | None:
     for path in conversation.body.get("additionalModelResponseFieldPaths") or ():
         if not _JSON_POINTER.fullmatch(path):
             return f"The value {path!r} in additionalModelResponseFieldPaths is not a valid JSON Pointer."
+    return None
+
+
+def media_size(conversation: Conversation) -> str | None:
+    """Images and documents that come as bytes are small."""
+    for kind, limit in (("image", _MAX_IMAGE_BYTES), ("document", _MAX_DOCUMENT_BYTES)):
+        for place, media in conversation.media(kind):
+            encoded: str = (media.get("source") or {}).get("bytes") or ""
+            size = len(encoded) // 4 * 3 - encoded[-2:].count("=")
+            if size > limit:
+                return (
+                    f"The {kind} at {place} has {size} bytes, which exceeds the maximum of {limit} bytes. "
+                    f"Provide a smaller {kind} and try again."
+                )
+    return None
+
+
+def image_pixels(conversation: Conversation) -> str | None:
+    """No side of an image is too long."""
+    for place, _, data in _images(conversation):
+        found = read_image(data)
+        if found is not None and max(found.width or 0, found.height or 0) > _MAX_PIXELS:
+            return f"{place}: At least one of the image dimensions exceed max allowed size: {_MAX_PIXELS} pixels"
     return None
 
 
@@ -210,31 +227,3 @@ def _is_text(data: bytes) -> bool:
         return "\x00" not in data.decode()
     except UnicodeDecodeError:
         return False
-
-
-def reasoning_budget(conversation: Conversation) -> str | None:
-    """A budget for reasoning is not too small, and leaves room for the answer."""
-    fields = as_object(conversation.body.get("additionalModelRequestFields")) or {}
-    thinking = as_object(fields.get("thinking")) or as_object(fields.get("reasoning_config")) or {}
-    budget = thinking.get("budget_tokens")
-    if thinking.get("type") != "enabled" or not isinstance(budget, int):
-        return None
-    if budget < _MIN_REASONING:
-        return f"thinking.enabled.budget_tokens: Input should be greater than or equal to {_MIN_REASONING}"
-    limit: int | None = (conversation.body.get("inferenceConfig") or {}).get("maxTokens")
-    if limit is not None and limit <= budget:
-        return "`max_tokens` must be greater than `thinking.budget_tokens`."
-    return None
-
-
-def reasoning_signature(conversation: Conversation) -> str | None:
-    """Reasoning goes back to the one who signed it, word for word."""
-    for placed in conversation.of_kind("reasoningContent"):
-        reasoning: Mapping[str, Any] | None = placed.block["reasoningContent"].get("reasoningText")
-        if reasoning is None:
-            continue
-        if not reasoning.get("signature"):
-            return f"{placed.place}.thinking.signature: Field required"
-        if not is_own_signature(reasoning["text"], reasoning["signature"]):
-            return f"{placed.place}: Invalid `signature` in `thinking` block"
-    return None

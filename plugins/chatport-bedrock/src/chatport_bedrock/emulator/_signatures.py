@@ -10,9 +10,6 @@ from typing import Final
 
 _KEY: Final = b"chatport-bedrock emulator: reasoning"
 
-UNSIGNED_FAMILIES: Final = frozenset({"amazon", "deepseek", "minimax", "moonshot", "moonshotai", "openai", "qwen"})
-"""Makers whose models send reasoning without a signature, as recorded."""
-
 
 def sign(text: str) -> str:
     """The signature of a reasoning text: printable, the same for the same text."""
