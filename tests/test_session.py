@@ -1,5 +1,7 @@
 """A conversation: turns land whole or not at all, tools run, nothing is answered by halves."""
 
+import gc
+import weakref
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -320,6 +322,9 @@ async def test_a_session_sends_only_inside_its_block() -> None:
             await chat.ask("hi")
     with pytest.raises(chatport.StreamClosedError, match="closed"):
         await chat.ask("again")
+    with pytest.raises(chatport.StreamClosedError, match="closed"):
+        async with chat:
+            pytest.fail("a block was entered in which nothing can be sent")
     assert len(chat.messages) == 2
 
 
@@ -551,3 +556,31 @@ async def test_a_turn_that_has_landed_is_not_kept_again() -> None:
     with pytest.raises(ValueError, match="already"):
         chat.keep(stream.partial)
     assert chat.messages == before
+
+
+async def test_a_turn_leaves_nothing_for_the_garbage_collector() -> None:
+    """What a turn held, images in its request included, goes when the turn goes."""
+
+    class Held(dict[str, Any]):
+        """Something in a request that can be watched."""
+
+    async def ask(extra: Held) -> None:
+        async with chatport.open_session("echo:any") as chat:
+            await chat.ask("go", settings=Settings(extra={"echo": extra}))
+
+    async def stream(extra: Held) -> None:
+        chat = chatport.Session(ScriptedBackend("ok"), "m", settings=Settings(extra={"echo": extra}))
+        async with chat.stream("go") as events:
+            await events.finish()
+
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in (ask, stream):
+            held = Held()
+            reference = weakref.ref(held)
+            await turn(held)
+            del held
+            assert reference() is None, turn.__name__
+    finally:
+        gc.enable()

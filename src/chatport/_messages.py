@@ -193,6 +193,7 @@ ToolContent: TypeAlias = str | Part | Sequence[Any] | Mapping[str, Any] | float 
 """What a tool's result is made from: text, parts or any JSON value."""
 
 PART_TYPES: tuple[type, ...] = get_args(Part)
+_BYTES_TYPES = (bytes, bytearray, memoryview)  # sequences of integers, which nobody means by them
 
 
 def is_part(value: object) -> bool:
@@ -210,7 +211,7 @@ def as_parts(content: Content) -> tuple[Part, ...]:
         return (Text(content),)
     if isinstance(content, PART_TYPES):
         return (content,)  # type: ignore[return-value]  # isinstance over a tuple of types does not narrow a union
-    if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray, memoryview)):
+    if not isinstance(content, Sequence) or isinstance(content, _BYTES_TYPES):
         message = f"content must be a str, a part or a sequence of them, not {type(content).__name__}"
         raise TypeError(message)
     return tuple(_as_part(item) for item in content)
@@ -237,7 +238,7 @@ def tool_content(content: ToolContent) -> tuple[Part, ...]:
         return (content,)  # type: ignore[return-value]  # as above
     if isinstance(content, tuple) and not content:
         return ()
-    if isinstance(content, Sequence) and any(isinstance(item, PART_TYPES) for item in content):
+    if isinstance(content, Sequence) and not isinstance(content, _BYTES_TYPES) and any(map(is_part, content)):
         return tuple(_as_part(item) for item in content)
     return (Json(_json_value(content)),)
 

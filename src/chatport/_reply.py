@@ -93,7 +93,7 @@ class Reply(Generic[OutputT_co]):
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls in the last message that the caller has to run."""
+        """The calls in the last message, for the caller to run; in one that was cut they may be answered already."""
         return self.message.tool_calls
 
     @property

@@ -106,7 +106,12 @@ class Session:
         return f"<Session {self._backend.name}:{self._model}, {len(self._messages)} messages>"
 
     async def __aenter__(self) -> Self:
-        """Return itself; a borrowed backend stays open when the block ends."""
+        """Return itself; a borrowed backend stays open when the block ends.
+
+        Raises:
+            StreamClosedError: Its block has ended before; a new session can go on with its messages.
+        """
+        self._check_open()
         return self
 
     async def __aexit__(
@@ -232,9 +237,7 @@ class Session:
 
     def _begin(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> Turn:
         """Claim the session and prepare a turn."""
-        if self._closed:
-            message = "the session is closed; it sends only inside its `async with` block"
-            raise StreamClosedError(message)
+        self._check_open()
         if self._busy:
             raise BusyError(_BUSY)
         request = self._request(content, options, streaming=streaming)
@@ -248,6 +251,11 @@ class Session:
         )
         self._busy = True
         return Turn(plan)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            message = "the session is closed; it sends only inside its `async with` block"
+            raise StreamClosedError(message)
 
     def _land(self, messages: Sequence[Message]) -> None:
         self._messages = (*self._messages, *messages)

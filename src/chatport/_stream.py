@@ -61,7 +61,7 @@ class ReplyStream(AsyncIterator[Event]):
         self._turn: Turn | None = None
         self._events: AsyncGenerator[Event, None] | None = None
         self._first: Event | None = None
-        self._text = TextStream(self)
+        self._text: TextStream | None = None  # made when asked for: two that hold each other wait for the collector
         self._reader: object | None = None
         self._is_reading = False
         self._reply: Reply[None] | None = None
@@ -132,6 +132,8 @@ class ReplyStream(AsyncIterator[Event]):
     @property
     def text(self) -> TextStream:
         """The text of the turn as it comes, of all its steps; iterate it in place of the stream."""
+        if self._text is None:
+            self._text = TextStream(self)
         return self._text
 
     @property

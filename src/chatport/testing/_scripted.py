@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class ScriptedBackend:
         self.requests: list[ChatRequest] = []
         self.closed = False
         self._script = list(script)
+        self._next = itertools.count()  # threads that ask at once get an answer each
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         """Yield the next answer's events.
@@ -78,10 +80,11 @@ class ScriptedBackend:
             AssertionError: The script has no more answers.
         """
         self.requests.append(request)
-        if len(self.requests) > len(self._script):
-            message = f"the script has {len(self._script)} answers, and this is request {len(self.requests)}"
+        position = next(self._next)
+        if position >= len(self._script):
+            message = f"the script has {len(self._script)} answers, and this is request {position + 1}"
             raise AssertionError(message)
-        for event in _events(self._script[len(self.requests) - 1], request):
+        for event in _events(self._script[position], request):
             # Every event is a place where a real backend would wait, and so a place to be cancelled at.
             await anyio.lowlevel.checkpoint()
             yield event
