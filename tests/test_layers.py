@@ -51,7 +51,10 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "frames": frozenset({"_frame_headers", "_frames"}),
     "errors": frozenset({"_error_codes", "_error_text", "_errors"}),
     "translate": frozenset(
-        {"_blocks", "_body", "_document_names", "_media_blocks", "_scope", "_tool_config", "_translate", "_turns"}
+        {
+            *{"_blocks", "_body", "_document_names", "_media_blocks", "_pairing"},
+            *{"_scope", "_tool_config", "_translate", "_turn", "_turns"},
+        }
     ),
     "decode": frozenset({"_answer", "_decode", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}),
     "signature": frozenset({"_signature"}),

@@ -1,27 +1,19 @@
 """Messages as the service's turns: user and assistant alternate, and results of tools come first in theirs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Any, Final
 
 from chatport.backend import Message, Part, Text, UnsupportedError
 from chatport_bedrock._blocks import is_blank, is_signed_reasoning, part_blocks
-from chatport_bedrock._json_values import is_object
+from chatport_bedrock._pairing import pair_calls
 from chatport_bedrock._scope import Block, Scope
+from chatport_bedrock._turn import Role, Turn, client_call
 
 __all__ = ["call_names", "has_tool_blocks", "translate_messages"]
 
-_Role = Literal["user", "assistant"]
 _SEE_DOCUMENT: Final = "See the attached document."
 _SEE_DOCUMENTS: Final = "See the attached documents."
-
-
-@dataclass(slots=True)
-class _Turn:
-    """One turn on the way: its blocks, each with the place in the caller's request that it comes from."""
-
-    role: _Role
-    blocks: list[tuple[str, Block]] = field(default_factory=list[tuple[str, Block]])
 
 
 def translate_messages(messages: Sequence[Message], start: int, scope: Scope) -> list[dict[str, Any]]:
@@ -35,11 +27,11 @@ def translate_messages(messages: Sequence[Message], start: int, scope: Scope) ->
     Raises:
         UnsupportedError: Something cannot be said at its place, or nothing is left of the newest message.
     """
-    turns: list[_Turn] = []
+    turns: list[Turn] = []
     for index in range(start, len(messages)):
         path = f"messages[{index}]"
         message = messages[index]
-        role: _Role = "assistant" if message.role == "assistant" else "user"
+        role: Role = "assistant" if message.role == "assistant" else "user"
         blocks = _message_blocks(message, role, path, scope)
         if not blocks:
             _omit(message, path, scope, newest=index == len(messages) - 1)
@@ -47,14 +39,14 @@ def translate_messages(messages: Sequence[Message], start: int, scope: Scope) ->
             scope.note("lossless", "turns-merged", path, f"it joins the {role} turn before it: turns must alternate")
             turns[-1].blocks += blocks
         else:
-            turns.append(_Turn(role, blocks))
-    calls: list[str] = []
+            turns.append(Turn(role, blocks))
+    if turns:
+        turns = pair_calls(turns, scope)
+        _keep_newest(messages, turns)
     for turn in turns:
         if turn.role == "user":
-            _put_results_first(turn, calls, scope)
             _accompany_documents(turn, scope)
-        calls = [block["toolUse"]["toolUseId"] for _, block in turn.blocks if _is_client_call(block)]
-    return [{"role": turn.role, "content": [block for _, block in turn.blocks]} for turn in turns]
+    return [turn.wire() for turn in turns]
 
 
 def has_tool_blocks(turns: Sequence[dict[str, Any]]) -> bool:
@@ -64,14 +56,14 @@ def has_tool_blocks(turns: Sequence[dict[str, Any]]) -> bool:
 
 def call_names(turns: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     """Return the names of the tools that the model wanted the caller to run, in the order of their first call."""
-    blocks = (block for turn in turns for block in turn["content"] if _is_client_call(block))
-    return tuple(dict.fromkeys(block["toolUse"]["name"] for block in blocks))
+    calls = (client_call(block) for turn in turns for block in turn["content"])
+    return tuple(dict.fromkeys(call["name"] for call in calls if call is not None))
 
 
 # --- one message -----------------------------------------------------------------------------------------------------
 
 
-def _message_blocks(message: Message, role: _Role, path: str, scope: Scope) -> list[tuple[str, Block]]:
+def _message_blocks(message: Message, role: Role, path: str, scope: Scope) -> list[tuple[str, Block]]:
     parts = message.parts
     if message.role == "system":
         parts = tuple(_wrapped(part) for part in parts)
@@ -104,42 +96,28 @@ def _wrapped(part: Part) -> Part:
 def _omit(message: Message, path: str, scope: Scope, *, newest: bool) -> None:
     # Without the newest message another question would be answered than the one that was asked.
     if newest and message.role != "assistant":
-        raise UnsupportedError(f"{path}: there is nothing in the newest message that could be sent")
+        raise _nothing_left(path)
     scope.note("lossless", "empty-message-omitted", path, "nothing is left of it, and Bedrock refuses empty messages")
+
+
+def _keep_newest(messages: Sequence[Message], turns: Sequence[Turn]) -> None:
+    """Refuse a conversation whose newest message went in pairing calls and results."""
+    path = f"messages[{len(messages) - 1}]"
+    if messages[-1].role == "assistant" or (
+        turns and any(where.startswith(f"{path}.") for where, _ in turns[-1].blocks)
+    ):
+        return
+    raise _nothing_left(path)
+
+
+def _nothing_left(path: str) -> UnsupportedError:
+    return UnsupportedError(f"{path}: there is nothing in the newest message that could be sent")
 
 
 # --- one turn --------------------------------------------------------------------------------------------------------
 
 
-def _is_client_call(block: Block) -> bool:
-    call = block.get("toolUse")
-    return (
-        is_object(call)
-        and call.get("type") != "server_tool_use"
-        and isinstance(call.get("toolUseId"), str)
-        and isinstance(call.get("name"), str)
-    )
-
-
-def _put_results_first(turn: _Turn, calls: Sequence[str], scope: Scope) -> None:
-    """Move results of tools to the front, in the order of their calls; all else keeps its order."""
-    ranks = {call_id: rank for rank, call_id in enumerate(calls)}
-
-    def rank_of(entry: tuple[str, Block]) -> int:
-        result = entry[1]["toolResult"]
-        call_id = result.get("toolUseId") if is_object(result) else None
-        return ranks.get(call_id, len(ranks)) if isinstance(call_id, str) else len(ranks)
-
-    results = sorted((entry for entry in turn.blocks if "toolResult" in entry[1]), key=rank_of)
-    ordered = results + [entry for entry in turn.blocks if "toolResult" not in entry[1]]
-    moved = [new for old, new in zip(turn.blocks, ordered, strict=True) if old is not new]
-    if moved:
-        why = "results of tools come first in their turn, in the order of the calls"
-        scope.note("lossless", "results-reordered", moved[0][0], why)
-        turn.blocks = ordered
-
-
-def _accompany_documents(turn: _Turn, scope: Scope) -> None:
+def _accompany_documents(turn: Turn, scope: Scope) -> None:
     """Put words before documents that stand alone: the service refuses a document without text beside it."""
     documents = [index for index, (_, block) in enumerate(turn.blocks) if "document" in block]
     if not documents or any("text" in block for _, block in turn.blocks):

@@ -1,0 +1,52 @@
+"""One turn of a conversation on its way to the service."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from chatport_bedrock._json_values import is_object
+from chatport_bedrock._scope import Block
+
+__all__ = ["Role", "Turn", "client_call", "tool_result"]
+
+Role: TypeAlias = Literal["user", "assistant"]
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn: its blocks, each with the place in the caller's request that it comes from.
+
+    Attributes:
+        role: Who speaks.
+        blocks: Places and blocks. The list is the turn's own; the blocks may be shared with the request.
+    """
+
+    role: Role
+    blocks: list[tuple[str, Block]] = field(default_factory=list[tuple[str, Block]])
+
+    def wire(self) -> dict[str, Any]:
+        """Return the turn as a message of the service."""
+        return {"role": self.role, "content": [block for _, block in self.blocks]}
+
+    def has(self, kinds: Sequence[str]) -> bool:
+        """Whether a block of one of these kinds stands in it."""
+        return any(kind in block for _, block in self.blocks for kind in kinds)
+
+
+def client_call(block: Block) -> dict[str, Any] | None:
+    """Return the call of a tool that the caller runs, where the block is one and says which."""
+    call = block.get("toolUse")
+    if (
+        is_object(call)
+        and call.get("type") != "server_tool_use"
+        and isinstance(call.get("toolUseId"), str)
+        and isinstance(call.get("name"), str)
+    ):
+        return call
+    return None
+
+
+def tool_result(block: Block) -> dict[str, Any] | None:
+    """Return the result of a tool, where the block is one and says of which call."""
+    result = block.get("toolResult")
+    return result if is_object(result) and isinstance(result.get("toolUseId"), str) else None
