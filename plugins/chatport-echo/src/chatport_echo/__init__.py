@@ -7,15 +7,18 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from chatport.backend import (
+    Adjustment,
     Backend,
     BackendEvent,
     ChatRequest,
     ConfigurationError,
     MessageEnd,
     MessageStart,
+    Text,
     TextDelta,
     Usage,
     hookimpl,
+    refuse_losses,
 )
 
 
@@ -25,9 +28,16 @@ class EchoBackend:
     name = "echo"
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        """Yield the last message's text; a token is a word."""
-        yield MessageStart(request.model)
-        words = re.findall(r"\s*\S+", request.messages[-1].text)
+        """Yield the last message's text; a token is a word.
+
+        Raises:
+            UnsupportedError: The request is strict, and there is something other than text in that message.
+        """
+        dropped = _dropped(request)
+        if request.strict:
+            refuse_losses(dropped)
+        yield MessageStart(request.model, adjustments=dropped)
+        words = re.findall(r"\s*\S+|\s+$", request.messages[-1].text)
         for word in words:
             yield TextDelta(0, word)
         spoken = sum(len(message.text.split()) for message in request.messages)
@@ -35,6 +45,15 @@ class EchoBackend:
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to close."""
+
+
+def _dropped(request: ChatRequest) -> tuple[Adjustment, ...]:
+    place = f"messages[{len(request.messages) - 1}].parts"
+    return tuple(
+        Adjustment("dropped", "part-dropped", f"{place}[{position}]", "an echo has only words")
+        for position, part in enumerate(request.messages[-1].parts)
+        if not isinstance(part, Text)
+    )
 
 
 @hookimpl
