@@ -87,7 +87,7 @@ _said = (
 )
 _system_parts = _words | st.builds(Json, _json) | st.builds(CachePoint) | _foreign
 # Adjustments that add a block of their own.
-_ADDING = {"document-text-added", "call-unanswered"}
+_ADDING = {"document-text-added", "call-unanswered", "leading-turn-added", "prefill-refused", "turn-separated"}
 
 
 def _messages(role: Any, parts: st.SearchStrategy[Part]) -> st.SearchStrategy[Message]:
@@ -122,7 +122,7 @@ def _requests(draw: st.DrawFn) -> ChatRequest:
     return ChatRequest(
         draw(
             st.sampled_from(
-                ["anthropic.claude-3-haiku-20240307-v1:0", "us.amazon.nova-lite-v1:0", "meta.llama3-8b-v1:0"]
+                ["anthropic.claude-3-haiku-20240307-v1:0", "us.amazon.nova-lite-v1:0", "meta.llama3-1-8b-v1:0"]
             )
         ),
         (*draw(_histories), Message.user("And now?")),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import Adjustment, AdjustmentKind
+from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 
 __all__ = ["BACKEND", "PLACES", "Block", "Place", "Scope"]
@@ -31,11 +32,13 @@ class Scope:
     Attributes:
         family: Whose model is asked: reasoning goes back only to the family that wrote it.
         names: The names of the documents so far.
+        capabilities: What the requested model takes.
         adjustments: What has been adjusted so far.
     """
 
     family: str
     names: DocumentNames = field(default_factory=DocumentNames)
+    capabilities: Capabilities = field(default_factory=Capabilities)
     adjustments: list[Adjustment] = field(default_factory=list[Adjustment])
 
     def note(self, kind: AdjustmentKind, code: str, path: str, message: str) -> None:

@@ -12,7 +12,7 @@ from chatport.backend import Adjustment, ChatRequest, Message, Opaque, Part, Set
 from chatport_bedrock._blocks import is_blank, part_blocks
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._json_values import is_object
-from chatport_bedrock._models import base_model, model_family
+from chatport_bedrock._models import capabilities, model_family
 from chatport_bedrock._scope import BACKEND, Block, Scope
 from chatport_bedrock._tool_config import tool_config
 from chatport_bedrock._turns import translate_messages
@@ -48,8 +48,11 @@ def translate(request: ChatRequest) -> Translation:
         TypeError: `settings.extra["bedrock"]` is no dict.
     """
     extra = _own_extra(request.settings)
-    family = model_family(request.model)
-    scope = Scope(family, DocumentNames(_reserved_names(request.messages)))
+    scope = Scope(
+        model_family(request.model),
+        DocumentNames(_reserved_names(request.messages)),
+        capabilities(request.model),
+    )
     start = next((i for i, message in enumerate(request.messages) if message.role != "system"), len(request.messages))
     system = _system_blocks(request, start, scope)
     turns = translate_messages(request.messages, start, scope)
@@ -108,10 +111,13 @@ def _model_fields(request: ChatRequest, scope: Scope) -> dict[str, Any]:
     top_k = request.settings.top_k
     if top_k is None:
         return {}
-    if scope.family == "anthropic":
-        return {"top_k": top_k}
-    if base_model(request.model).startswith("amazon.nova"):
-        return {"inferenceConfig": {"topK": top_k}}
+    path = scope.capabilities.top_k
+    if path:
+        value: Any = top_k
+        for name in reversed(path):
+            value = {name: value}
+        fields: dict[str, Any] = value
+        return fields
     why = "left out: Converse has no top_k, and how this model takes it is not known; settings.extra can say it"
     scope.note("dropped", "setting-dropped", "settings.top_k", why)
     return {}

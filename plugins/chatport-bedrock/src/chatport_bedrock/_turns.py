@@ -9,6 +9,7 @@ from chatport_bedrock._blocks import is_blank, is_signed_reasoning, part_blocks
 from chatport_bedrock._pairing import pair_calls
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import Role, Turn, client_call
+from chatport_bedrock._turn_shapes import shape_turns
 
 __all__ = ["call_names", "has_tool_blocks", "translate_messages"]
 
@@ -43,6 +44,7 @@ def translate_messages(messages: Sequence[Message], start: int, scope: Scope) ->
     if turns:
         turns = pair_calls(turns, scope)
         _keep_newest(messages, turns)
+        turns = shape_turns(turns, scope)
     for turn in turns:
         if turn.role == "user":
             _accompany_documents(turn, scope)

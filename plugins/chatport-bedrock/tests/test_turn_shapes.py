@@ -1,0 +1,153 @@
+"""Turns as families of models take them: who begins, who ends, what stands beside calls and results."""
+
+from typing import Any
+
+import pytest
+from bedrock_support.models import SAMPLES
+
+from chatport.backend import (
+    ChatRequest,
+    Document,
+    Image,
+    Message,
+    Reasoning,
+    Settings,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from chatport_bedrock._models import capabilities
+from chatport_bedrock._translate import Translation, translate
+
+CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+NEW_CLAUDE = "us.anthropic.claude-sonnet-4-6"
+NOVA = "us.amazon.nova-lite-v1:0"
+LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
+NEWCOMER = "newcomer.model-1.5-v1:0"
+HELLO = Message.user("Hello")
+DOT = {"text": "."}
+CALL = {"toolUse": {"toolUseId": "a", "name": "t", "input": {}}}
+RESULT = {"toolResult": {"toolUseId": "a", "content": [{"text": "done"}]}}
+CALLED = Message.assistant(ToolCall("a", "t"))
+DONE = ToolResult("a", "done")
+IMAGE = Image("image/png", b"x")
+
+
+def translated(model: str, *messages: Message) -> Translation:
+    """Translate a conversation."""
+    return translate(ChatRequest(model, messages))
+
+
+def turns(model: str, *messages: Message) -> list[tuple[str, list[Any]]]:
+    """Roles and blocks of a translated conversation."""
+    return [(turn["role"], turn["content"]) for turn in translated(model, *messages).body["messages"]]
+
+
+def codes(model: str, *messages: Message) -> list[tuple[str, str, str]]:
+    """Kind, code and path of what was adjusted, but that no tools are on offer."""
+    adjustments = translated(model, *messages).adjustments
+    return [(item.kind, item.code, item.path) for item in adjustments if item.code != "tools-from-history"]
+
+
+def test_rule_03_the_user_begins_where_the_model_wants_it() -> None:
+    """Nova refuses a conversation that the model begins; Claude takes it, and of an unknown model we know nothing."""
+    messages = (Message.assistant("Welcome!"), HELLO)
+    as_given = [("assistant", [{"text": "Welcome!"}]), ("user", [{"text": "Hello"}])]
+    assert turns(NOVA, *messages) == [("user", [DOT]), *as_given]
+    assert codes(NOVA, *messages) == [("changed", "leading-turn-added", "messages[0].parts[0]")]
+    for model in (CLAUDE, NEWCOMER):
+        assert (turns(model, *messages), codes(model, *messages)) == (as_given, [])
+
+
+def test_rule_04_the_user_ends_where_the_model_does_not_go_on_writing() -> None:
+    """Newer models of Claude refuse a conversation that ends with their own words."""
+    messages = (HELLO, Message.assistant("Once upon"))
+    as_given = [("user", [{"text": "Hello"}]), ("assistant", [{"text": "Once upon"}])]
+    assert turns(NEW_CLAUDE, *messages) == [*as_given, ("user", [{"text": "Continue."}])]
+    assert codes(NEW_CLAUDE, *messages) == [("changed", "prefill-refused", "messages[1].parts[0]")]
+    for model in (CLAUDE, NOVA, NEWCOMER):
+        assert (turns(model, *messages), codes(model, *messages)) == (as_given, [])
+
+
+def test_rule_05_white_space_at_the_end_of_a_prefill_is_taken_off() -> None:
+    """Only there, and only where the model refuses it: what stands before the words stays."""
+    messages = (HELLO, Message.assistant("one ", " \n{ \n"))
+    assert turns(CLAUDE, *messages)[1] == ("assistant", [{"text": "one "}, {"text": " \n{"}])
+    assert codes(CLAUDE, *messages) == [("changed", "prefill-trimmed", "messages[1].parts[1]")]
+    assert turns(CLAUDE, *messages, HELLO)[1][1][1] == {"text": " \n{ \n"}
+    for model in (NOVA, NEWCOMER):
+        assert turns(model, *messages)[1][1][1] == {"text": " \n{ \n"}
+
+
+def test_rule_05_nothing_but_white_space_beside_signed_reasoning() -> None:
+    """Where such a turn stands last, the blank text goes; the reasoning stays as it is."""
+    answer = Message.assistant(Reasoning("Hm.", "sig"), " ")
+    reasoning = {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "sig"}}}
+    assert turns(CLAUDE, HELLO, answer)[1][1] == [reasoning]
+    assert turns(CLAUDE, HELLO, answer, HELLO)[1][1] == [reasoning, {"text": " "}]
+
+
+def test_rule_07_results_stand_alone_where_the_model_wants_it() -> None:
+    """Llama sees either words or results in a turn: the model says next to nothing between them."""
+    messages = (HELLO, CALLED, Message("tool", (DONE,)), Message.user("And?", IMAGE))
+    picture = {"image": {"format": "png", "source": {"bytes": b"x"}}}
+    assert turns(LLAMA, *messages)[2:] == [
+        ("user", [RESULT]),
+        ("assistant", [DOT]),
+        ("user", [{"text": "And?"}, picture]),
+    ]
+    assert ("changed", "turn-separated", "messages[3].parts[0]") in codes(LLAMA, *messages)
+    for model in (CLAUDE, NOVA, NEWCOMER):
+        assert turns(model, *messages)[2:] == [("user", [RESULT, {"text": "And?"}, picture])]
+
+
+def test_rule_07_results_that_stand_alone_are_left_alone() -> None:
+    """Nothing is added where nothing stands beside them."""
+    messages = (HELLO, CALLED, Message("tool", (DONE,)))
+    assert turns(LLAMA, *messages)[2:] == [("user", [RESULT])]
+    assert codes(LLAMA, *messages) == []
+
+
+def test_rule_07_calls_stand_alone_where_the_model_wants_it() -> None:
+    """What the model said beside its calls becomes a turn before them."""
+    messages = (HELLO, Message.assistant("Let me see.", ToolCall("a", "t")), Message("tool", (DONE,)))
+    assert turns(LLAMA, *messages)[1:] == [
+        ("assistant", [{"text": "Let me see."}]),
+        ("user", [DOT]),
+        ("assistant", [CALL]),
+        ("user", [RESULT]),
+    ]
+    assert codes(LLAMA, *messages) == [("changed", "turn-separated", "messages[1].parts[1]")]
+    assert turns(CLAUDE, *messages)[1] == ("assistant", [{"text": "Let me see."}, CALL])
+
+
+def test_rule_07_a_document_keeps_words_beside_it_in_its_new_turn() -> None:
+    """It leaves the results, and words are put before it."""
+    message = Message("tool", (DONE, Document("text/plain", b"x", name="d")))
+    newest = turns(LLAMA, HELLO, CALLED, message)[-1][1]
+    assert [next(iter(block)) for block in newest] == ["text", "document"]
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_top_k_stands_where_the_table_says(model: str) -> None:
+    """Every known place is used, and where none is known, leaving it out is reported."""
+    translation = translate(ChatRequest(model, (HELLO,), settings=Settings(top_k=7)))
+    sent: Any = translation.body.get("additionalModelRequestFields")
+    path = capabilities(model).top_k
+    for name in path:
+        sent = sent[name]
+    assert sent == (7 if path else None)
+    assert [item.code for item in translation.adjustments] == ([] if path else ["setting-dropped"])
+
+
+def test_what_is_not_known_is_not_rewritten() -> None:
+    """Of a model that the table does not know, any order of things is sent as it is."""
+    answer = Message.assistant("Let me see.", ToolCall("a", "t"))
+    messages = (
+        Message.assistant("Hi."),
+        HELLO,
+        answer,
+        Message("tool", (DONE, Text("So?"))),
+        Message.assistant("Yes "),
+    )
+    assert codes(NEWCOMER, *messages) == []
