@@ -209,13 +209,14 @@ REASONING = [
         ),
         f"{MODEL_SAYS}The maxTokens field can't be set when maxReasoningEffort is high.",
         [
+            (NOVA_2, thinking({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}})),
             (
                 NOVA_2,
                 thinking(
                     {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}},
                     inferenceConfig={"maxTokens": 100},
                 ),
-            )
+            ),
         ],
     ),
 ]

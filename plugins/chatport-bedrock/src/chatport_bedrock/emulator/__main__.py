@@ -17,7 +17,7 @@ chatport:  open_session("bedrock:us.amazon.nova-lite-v1:0",
                         backend_options={{"endpoint_url": "{url}", "region": "us-east-1", "api_key": "{key}"}})
 boto3:     boto3.client("bedrock-runtime", endpoint_url="{url}", region_name="us-east-1",
                         aws_access_key_id="any", aws_secret_access_key="any")
-AWS tools: export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}
+AWS tools: export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url} AWS_ENDPOINT_URL_BEDROCK={url}
 
 Stop it with Ctrl+C.
 """
