@@ -224,7 +224,7 @@ async def test_register_backend_without_a_block_holds_until_unregistered() -> No
             assert isinstance(backend, Mine)
             assert (await chatport.Session(backend, "any").ask("?")).text == "servus"
         assert backend.closed == 1
-        with pytest.raises(chatport.BrokenBackendError, match="wrong_option"):
+        with pytest.raises(ConfigurationError, match="wrong_option"):
             await create_backend("mine", {"wrong_option": 1})
     finally:
         registration.unregister()

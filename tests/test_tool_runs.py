@@ -2,6 +2,8 @@ import asyncio
 import contextvars
 import functools
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
@@ -769,3 +771,29 @@ def test_any_arguments_give_a_result(arguments: dict[str, Any], keywords: bool) 
     assert result.content
     if not result.is_error:
         assert "unit" in arguments
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_tool_that_ends_the_process_ends_it(loop: str) -> None:
+    """`sys.exit` in a tool, a thread beside it: the process ends with its code and does not hang."""
+    program = """
+import sys, anyio, chatport
+from chatport import ToolCall
+from chatport.testing import ScriptedBackend
+
+async def leave() -> str:
+    sys.exit(3)
+
+def wait() -> str:
+    return "done"
+
+async def main() -> None:
+    backend = ScriptedBackend([ToolCall("1", "leave"), ToolCall("2", "wait")], "never")
+    await anyio.to_thread.run_sync(str)
+    await chatport.Session(backend, "m", tools=[leave, wait]).ask("go")
+
+anyio.run(main, backend=sys.argv[1])
+"""
+    ran = subprocess.run([sys.executable, "-c", program, loop], capture_output=True, text=True, check=False, timeout=30)
+    assert (ran.returncode, ran.stdout) == (3, ""), ran.stderr

@@ -5,6 +5,7 @@ Nothing is scanned at import. A backend that is never asked for is never importe
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -46,7 +47,8 @@ class _FactoryPlugin:
         self.hook = _hook_of(self)
 
     @hookimpl
-    def chatport_backend(self, options: dict[str, Any]) -> Backend:
+    def chatport_backend(self, name: str, options: dict[str, Any]) -> Backend:
+        _check_options(self.factory, name, options)
         return self.factory(**options)
 
 
@@ -170,6 +172,19 @@ class _Registry:
         return f"no backend named {name!r} is installed (installed: {installed}); to install it: {hint}"
 
 
+def _check_options(factory: BackendFactory, name: str, options: dict[str, Any]) -> None:
+    """Tell a wrong option from a factory that fails: the one is the caller's to mend, the other its author's."""
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # one written in C may not tell its signature
+        return
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        message = f"the options of the backend {name!r} do not fit: {error}"
+        raise ConfigurationError(message) from error
+
+
 def _hook_of(plugin: object) -> pluggy.HookCaller:
     """Return what calls the hook of a plugin.
 
@@ -278,7 +293,7 @@ def _load_and_build(name: str, options: dict[str, Any]) -> Backend:
 
 
 @asynccontextmanager
-async def open_backend(name: str, /, **options: Any) -> AsyncGenerator[Backend]:
+async def open_backend(name: str, **options: Any) -> AsyncGenerator[Backend]:
     """Open a backend, for several sessions to share, and close it at the end.
 
     Args:

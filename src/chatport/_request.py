@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
@@ -57,7 +57,7 @@ class Settings:
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
-    stop_sequences: tuple[str, ...] | None = None
+    stop_sequences: Sequence[str] | None = None
     extra: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], hash=False)
 
     def __post_init__(self) -> None:

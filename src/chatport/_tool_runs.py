@@ -52,11 +52,18 @@ async def run_tools(
         if call.executed_by == "server" or (known is not None and known.function is None):
             raise ValueError(f"the call of {call.name!r} (id {call.id!r}) is not ours to run")
     results: MutableMapping[int, ToolResult] = {} if finished is None else finished
+    ended: BaseException | None = None
 
     async def run(position: int, call: ToolCall) -> None:
-        results[position] = await _run_tool(tools, call)
+        nonlocal ended
+        try:
+            results[position] = await _run_tool(tools, call)
+        except (KeyboardInterrupt, SystemExit) as error:
+            # asyncio stops its loop where a task raises one of these, and once more where the task that waits for it
+            # does: that leaves worker threads behind. So it is carried over and raised once, where the turn is run.
+            ended = ended or error
+            group.cancel_scope.cancel()
 
-    ended: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:
             for position, call in enumerate(calls):
