@@ -52,8 +52,8 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset({"_error_codes", "_error_text", "_errors"}),
     "translate": frozenset(
         {
-            *{"_blocks", "_body", "_document_names", "_media_blocks", "_pairing", "_scope"},
-            *{"_tool_config", "_translate", "_turn", "_turn_shapes", "_turns"},
+            *{"_blocks", "_body", "_call_names", "_document_names", "_media_blocks", "_pairing"},
+            *{"_scope", "_tool_config", "_translate", "_turn", "_turn_shapes", "_turns"},
         }
     ),
     "decode": frozenset({"_answer", "_decode", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}),

@@ -18,6 +18,7 @@ from chatport.backend import (
     Message,
     Opaque,
     Part,
+    Tool,
     ToolCall,
     ToolResult,
     UnsupportedError,
@@ -53,9 +54,10 @@ def asked(*parts: Any) -> tuple[list[Any], list[tuple[str, str, str]]]:
 
 def resulted(result: ToolResult) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
     """The block of a result, and what was reported about it."""
-    blocks, found = translated(Message.user(result))
-    assert len(blocks) == 1
-    return blocks[0]["toolResult"], found
+    messages = (Message.assistant(ToolCall(result.id, "t")), Message.user(result))
+    translation = translate(ChatRequest(CLAUDE, messages, tools=(Tool("t"),)))
+    (block,) = translation.body["messages"][1]["content"]
+    return block["toolResult"], list(map(summary, translation.adjustments))
 
 
 # --- media -----------------------------------------------------------------------------------------------------------

@@ -175,13 +175,15 @@ def _tool_use_block(part: ToolCall, path: str, scope: Scope) -> Block:
             "changed", "invalid-arguments", path, "arguments must be a JSON object; what the model wrote goes in one"
         )
     server = {"type": _SERVER_TOOL} if part.executed_by == "server" else {}
-    return {"toolUse": {"toolUseId": part.id, "name": part.name, "input": arguments, **server}}
+    call_id = scope.call_id(part.id, path)
+    return {"toolUse": {"toolUseId": call_id, "name": scope.tool_name(part.name, path), "input": arguments, **server}}
 
 
 def _tool_result_block(part: ToolResult, place: Place, path: str, scope: Scope) -> Block:
     # A result in an answer is the service's own: it goes back as it came. Others are made fit to be sent.
     content = _result_content(part, path, scope, own=place == "assistant")
-    block: Block = {"toolUseId": part.id, "content": content}
+    # What an id goes as is noted where the call stands.
+    block: Block = {"toolUseId": scope.ids.sent(part.id), "content": content}
     marks = _own(part.metadata)
     status = marks.get("status")
     if part.is_error != (status == "error"):

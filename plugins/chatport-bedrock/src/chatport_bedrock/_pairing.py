@@ -4,7 +4,6 @@ It refuses a call without a result ("Expected toolResult blocks at …"), a resu
 toolResult blocks … exceeds the number of toolUse blocks of previous turn") and one id twice in a turn.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -67,11 +66,7 @@ def _calls(turn: Turn, scope: Scope) -> list[_Call]:
         if call is None:
             continue
         given: str = call["toolUseId"]
-        sent = given
-        number = 1
-        while sent in taken:
-            number += 1
-            sent = f"call_{hashlib.sha256(f'{number} {given}'.encode()).hexdigest()[:24]}"
+        sent = scope.ids.another(given) if given in taken else given
         if sent != given:
             why = f"the id {given!r} stands in this turn twice; here it goes as {sent!r}"
             scope.note("renamed", "call-id-repeated", path, why)

@@ -33,7 +33,7 @@ def tool_config(
         if request.tools:
             scope.note("lossless", "tools-withheld", "tool_choice", "no tool may be called, so none is offered")
         return {}
-    tools = [_tool_spec(tool) for tool in request.tools]
+    tools = [_tool_spec(tool, f"tools[{index}]", scope) for index, tool in enumerate(request.tools)]
     if tool_blocks and not tools and not more_tools:
         tools = _tools_from_history(turns, scope)
     if choice == "none" and (tools or more_tools):
@@ -41,7 +41,8 @@ def tool_config(
         scope.note("changed", "tool-choice-none", "tool_choice", why)
     config: dict[str, Any] = {"tools": tools} if tools else {}
     if choice is not None and choice != "none" and (tools or more_tools):
-        config["toolChoice"] = {choice: {}} if choice in {"auto", "any"} else {"tool": {"name": choice}}
+        forced = {"tool": {"name": scope.tools.sent(choice)}}
+        config["toolChoice"] = {choice: {}} if choice in {"auto", "any"} else forced
     return config
 
 
@@ -54,10 +55,11 @@ def _check_choice(request: ChatRequest, *, more_tools: bool) -> None:
     raise ValueError(f"tool_choice {choice!r} cannot be met: {on_offer}")
 
 
-def _tool_spec(tool: Tool) -> dict[str, Any]:
+def _tool_spec(tool: Tool, path: str, scope: Scope) -> dict[str, Any]:
     # A description may be left out, but what is there must have a visible character.
     description = {"description": tool.description} if tool.description.strip() else {}
-    return {"toolSpec": {"name": tool.name, **description, "inputSchema": {"json": tool.schema}}}
+    name = scope.tool_name(tool.name, path)
+    return {"toolSpec": {"name": name, **description, "inputSchema": {"json": tool.schema}}}
 
 
 def _tools_from_history(turns: list[dict[str, Any]], scope: Scope) -> list[dict[str, Any]]:

@@ -4,12 +4,26 @@ Pure: values in, values out, nothing of AWS imported, the same bytes for the sam
 limits are those of `ConverseRequest` in the service model of Bedrock Runtime.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chatport.backend import Adjustment, ChatRequest, Message, Opaque, Part, Settings, ToolResult, deep_merge
+from chatport.backend import (
+    Adjustment,
+    BackendEvent,
+    ChatRequest,
+    Message,
+    Opaque,
+    Part,
+    PartEnd,
+    Settings,
+    ToolCall,
+    ToolCallStart,
+    ToolResult,
+    deep_merge,
+)
 from chatport_bedrock._blocks import is_blank, part_blocks
+from chatport_bedrock._call_names import CallIds, ToolNames
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._models import capabilities, model_family
@@ -29,11 +43,23 @@ class Translation:
         body: The body: JSON values, media and redacted reasoning as `bytes`. It shares values with the request: do
             not change it. `encode_body` makes bytes of it, `plain_body` JSON to look at.
         adjustments: Everything that was adjusted, what is lossless too, in the caller's terms.
+        tool_names: The caller's names of tools by those on the wire, where they differ.
     """
 
     model: str
     body: dict[str, Any] = field(hash=False)
     adjustments: tuple[Adjustment, ...] = ()
+    tool_names: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+
+    def restored(self, event: BackendEvent) -> BackendEvent:
+        """Return an event of the answer with the tools called as the caller calls them."""
+        match event:
+            case ToolCallStart(name=name) if name in self.tool_names:
+                return replace(event, name=self.tool_names[name])
+            case PartEnd(part=ToolCall(name=name) as part) if name in self.tool_names:
+                return replace(event, part=replace(part, name=self.tool_names[name]))
+            case _:
+                return event
 
 
 def translate(request: ChatRequest) -> Translation:
@@ -48,10 +74,13 @@ def translate(request: ChatRequest) -> Translation:
         TypeError: `settings.extra["bedrock"]` is no dict.
     """
     extra = _own_extra(request.settings)
+    can = capabilities(request.model)
     scope = Scope(
         model_family(request.model),
         DocumentNames(_reserved_names(request.messages)),
-        capabilities(request.model),
+        can,
+        ToolNames(_tool_names(request)),
+        CallIds(_call_ids(request.messages), _own_call_ids(request.messages), can.tool_id),
     )
     start = next((i for i, message in enumerate(request.messages) if message.role != "system"), len(request.messages))
     system = _system_blocks(request, start, scope)
@@ -64,7 +93,7 @@ def translate(request: ChatRequest) -> Translation:
         "additionalModelRequestFields": _model_fields(request, scope),
     }
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
-    return Translation(request.model, body, tuple(scope.adjustments))
+    return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names())
 
 
 # --- the system prompt -----------------------------------------------------------------------------------------------
@@ -154,3 +183,34 @@ def _with_results(parts: Iterable[Part]) -> Iterator[Part]:
         yield part
         if isinstance(part, ToolResult):
             yield from part.content
+
+
+# --- names of tools and ids of calls ---------------------------------------------------------------------------------
+
+
+def _tool_names(request: ChatRequest) -> Iterator[str]:
+    yield from (tool.name for tool in request.tools)
+    yield from (call.name for call in _calls(request.messages))
+
+
+def _calls(messages: Iterable[Message]) -> Iterator[ToolCall]:
+    return (part for message in messages for part in message.parts if isinstance(part, ToolCall))
+
+
+def _call_ids(messages: Sequence[Message]) -> Iterator[str]:
+    for message in messages:
+        yield from (part.id for part in message.parts if isinstance(part, (ToolCall, ToolResult)))
+    yield from _own_call_ids(messages)
+
+
+def _own_call_ids(messages: Iterable[Message]) -> Iterator[str]:
+    """The ids that the service is known to have issued: of calls that bear our mark, or stand in its own words."""
+    for message in messages:
+        for part in message.parts:
+            match part:
+                case ToolCall(id=str(call_id), metadata=marks) if BACKEND in marks:
+                    yield call_id
+                case Opaque(backend=found, data={"toolUse": {"toolUseId": str(call_id)}}) if found == BACKEND:
+                    yield call_id
+                case _:
+                    pass

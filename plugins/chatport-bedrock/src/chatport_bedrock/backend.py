@@ -59,10 +59,10 @@ class BedrockBackend:
                 reader = _StreamReader(response, translation)
                 while not reader.is_complete and (chunk := await response.read()):
                     for event in reader.feed(chunk):
-                        yield event
+                        yield translation.restored(event)
                 rest = reader.feed(await response.read_end()) if reader.is_complete else reader.finish()
                 for event in rest:
-                    yield event
+                    yield translation.restored(event)
         else:
             response = await self._wire.send("converse", translation.model, body)
             async with response:
@@ -73,7 +73,7 @@ class BedrockBackend:
                 request_id=response.request_id,
                 adjustments=translation.adjustments,
             ):
-                yield event
+                yield translation.restored(event)
 
     async def preview(self, request: ChatRequest) -> Preview:
         """Return the body that would be sent, as JSON values, and what cannot be said as asked.
