@@ -264,7 +264,7 @@ class Message:
 
     role: Role
     parts: tuple[Part, ...]
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __post_init__(self) -> None:
         """Refuse an unknown role; take a list of parts for a tuple."""
