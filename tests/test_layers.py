@@ -22,7 +22,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_adjustments", "_download", "_media", "_signatures"),
     ("_fetch", "_messages"),
     ("_events", "_request", "_tool_results"),
-    ("_fold", "_reply", "_tools", "_unfold"),
+    ("_fold", "_reply", "_tools", "_unfold", "_url_media"),
     # `backend` is a door: it re-exports what authors need from above
     ("_content", "_options", "_stream", "_tool_runs", "backend"),
     ("_registry", "_serialize", "_turn"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatport._media import Audio, Document, Image, Media, Video
+from chatport._media import Audio, Document, Image, Media, Video, with_content
 
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
@@ -210,3 +210,73 @@ def test_a_document_has_the_name_of_its_file(tmp_path: Path) -> None:
     assert Document.from_path(path, name="Report").name == "Report"
     assert Document.from_path(path, name="").name == ""
     assert Document.from_bytes(b"%PDF-1.7").name is None
+
+
+# --- addresses on the web --------------------------------------------------------------------------------------------
+
+
+def test_a_url_is_kept_as_it_is_given() -> None:
+    """Nothing is fetched or guessed: the type of what nobody has looked at is a range, unless it is declared."""
+    url = "https://example.com/cat.png?size=1"
+    assert Image.from_url(url) == Image("image/*", url=url)
+    assert Audio.from_url(url).media_type == "audio/*"
+    assert Video.from_url(url).media_type == "video/*"
+    assert Document.from_url(url) == Document("*/*", url=url, name="cat.png")
+    assert Image.from_url(url, media_type="image/JPG").media_type == "image/jpeg"
+    assert Audio.from_url(url, media_type="audio/PCM;rate=8000").media_type == "audio/pcm;rate=8000"
+    assert Document.from_url("https://example.com/", name="Terms").name == "Terms"
+    assert Document.from_url("https://example.com/").name is None
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/a.png", "s3://bucket/a.png", "cat.png", "https://a:b@example.com/"])
+def test_only_the_web_has_urls(url: str) -> None:
+    """Other schemes and addresses with credentials in them are refused where they are given."""
+    for kind in (Image, Document, Audio, Video):
+        with pytest.raises(ValueError, match="a URL"):
+            kind.from_url(url)
+    with pytest.raises(ValueError, match="a URL"):
+        Image("image/png", url=url)
+
+
+def test_a_url_has_content_of_one_kind() -> None:
+    """A declared type of another kind is refused before anything is fetched."""
+    with pytest.raises(ValueError, match="application/pdf is no image"):
+        Image.from_url("https://example.com/a", media_type="application/pdf")
+    with pytest.raises(ValueError, match="image/png is no document"):
+        Document.from_url("https://example.com/a", media_type="image/png")
+
+
+def test_a_repr_shows_the_host_of_a_url_only() -> None:
+    """A signed address is a secret, in its path or in its query."""
+    image = Image.from_url("https://files.example.com:8443/token-1/cat.png?signature=2")
+    assert repr(image) == "<Image image/*, at https://files.example.com:8443>"
+
+
+def test_content_takes_the_place_of_a_url() -> None:
+    """The type is found as for bytes; name and metadata stay."""
+    document = Document.from_url("https://example.com/table", name="t")
+    filled = with_content(document, b"a,b", media_type_hint="text/csv")
+    assert filled == Document("text/csv", b"a,b", name="t")
+    image = Image("image/*", url="https://example.com/a", metadata={"echo": {"n": 1}})
+    assert with_content(image, _PNG) == Image("image/png", _PNG, metadata={"echo": {"n": 1}})
+    samples = Audio.from_url("https://example.com/a", media_type="audio/pcm;rate=8000")
+    assert with_content(samples, b"\x80\x81").media_type == "audio/pcm;rate=8000"
+
+
+@pytest.mark.parametrize(
+    ("medium", "data", "message"),
+    [
+        (Image.from_url("https://example.com/a"), b"<html>", "text/html is no image|text/plain is no image"),
+        (
+            Image.from_url("https://example.com/a", media_type="image/jpeg"),
+            _PNG,
+            "the content is image/png, not image/jpeg",
+        ),
+        (Image.from_url("https://example.com/a"), b"", "Image is empty"),
+        (Document.from_url("https://example.com/a"), _PNG, "image/png is no document"),
+    ],
+)
+def test_content_that_does_not_fit_a_url_is_refused(medium: Media, data: bytes, message: str) -> None:
+    """A page instead of a picture is the usual answer of a link that has expired."""
+    with pytest.raises(ValueError, match=message):
+        with_content(medium, data)

@@ -55,6 +55,14 @@ _STORED: list[tuple[Part, dict[str, Any]]] = [
         {"type": "document", "media_type": "application/pdf", "uri": "s3://bucket/a.pdf"},
     ),
     (
+        Image.from_url("https://example.com/cat.png?size=1"),
+        {"type": "image", "media_type": "image/*", "url": "https://example.com/cat.png?size=1"},
+    ),
+    (
+        Document.from_url("http://example.com/a%20b.md", media_type="text/markdown"),
+        {"type": "document", "media_type": "text/markdown", "url": "http://example.com/a%20b.md", "name": "a b.md"},
+    ),
+    (
         Audio("audio/wav", b"a", metadata={"echo": {"rate": 8000}}),
         {"type": "audio", "media_type": "audio/wav", "data": "YQ==", "metadata": {"echo": {"rate": 8000}}},
     ),

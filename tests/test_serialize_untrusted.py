@@ -51,6 +51,15 @@ _BROKEN: list[tuple[Any, str]] = [
     (_user({"type": "image", "media_type": "image/png", "data": "AA==\n"}), r"data: must be standard base64"),
     (_user({"type": "image", "media_type": "image/png", "data": "ÄÄÄ="}), r"data: must be standard base64"),
     (_user({"type": "image", "media_type": "image/png", "data": 1}), r"data: must be a string"),
+    (
+        _user({"type": "image", "media_type": "image/png", "url": "file:///etc/passwd"}),
+        r"parts\[0\]: a URL begins with",
+    ),
+    (
+        _user({"type": "image", "media_type": "image/png", "url": "http://u:p@h.example/"}),
+        r"parts\[0\]: a URL with a user",
+    ),
+    (_user({"type": "image", "media_type": "image/png", "url": 7}), r"parts\[0\]\.url: must be a string"),
     (_user({"type": "image", "media_type": "image/png"}), r"parts\[0\]: Image needs either data or uri"),
     (
         _user({"type": "image", "media_type": "image/png", "data": "", "uri": "s3://b/k"}),

@@ -69,6 +69,7 @@ from chatport._serialize import dump_messages, load_messages
 from chatport._session import ChatSession, Session, ask, open_session
 from chatport._stream import ReplyStream, TextStream
 from chatport._tools import tool
+from chatport._url_media import fetch_media
 
 __all__ = [
     "Adjustment",
@@ -142,6 +143,7 @@ __all__ = [
     "ask",
     "available_backends",
     "dump_messages",
+    "fetch_media",
     "load_messages",
     "open_backend",
     "open_session",

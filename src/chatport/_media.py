@@ -1,13 +1,14 @@
-"""Images, documents, audio and video: bytes or a place in an object store, with a type found from the content."""
+"""Images, documents, audio and video: bytes, or where they are, with a type found from the content."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from chatport._sniff import canonical_media_type, media_type_from_name, sniff_media_type
+from chatport._urls import parse_url
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,14 +18,16 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Media:
-    """What the four kinds of media share: a type, and either bytes or an address in an object store.
+    """What the four kinds of media share: a type, and either bytes or an address.
 
-    Make one with `from_bytes`, `from_path` or `from_uri`; those check what the plain constructor takes as given.
+    Make one with `from_bytes`, `from_path`, `from_url` or `from_uri`; those check what the plain constructor takes as
+    given.
 
     Attributes:
-        media_type: The media type, such as `"image/png"`.
-        data: The content in bytes, or None when only `uri` is known.
+        media_type: The media type, such as `"image/png"`; of a URL that nobody has said it of, `"image/*"` or `"*/*"`.
+        data: The content in bytes, or None when only an address is known.
         uri: An object-store address such as `"s3://bucket/key"` that the service reads itself, or None.
+        url: An address on the web, which the session fetches unless the backend takes it as it is, or None.
         metadata: JSON values keyed by backend name; nobody but that backend reads them.
     """
 
@@ -34,19 +37,25 @@ class Media:
     media_type: str
     data: bytes | None = None
     uri: str | None = None
+    url: str | None = field(default=None, kw_only=True)
     metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuse a medium with no content, one with two, and an address that is none of an object store."""
-        if (self.data is None) == (self.uri is None):
-            message = f"{type(self).__name__} needs either data or uri"
+        """Refuse a medium with no content, one with two, and an address that is none of its kind."""
+        if [self.data, self.uri, self.url].count(None) != 2:  # noqa: PLR2004 - of three
+            message = f"{type(self).__name__} needs either data or uri or url"
             raise ValueError(message)
         if self.uri is not None:
             _check_uri(self.uri)
+        if self.url is not None:
+            parse_url(self.url)
 
     def __repr__(self) -> str:
-        """Show type and size only: content belongs in no log."""
-        where = f"{len(self.data)} bytes" if self.data is not None else "in an object store"
+        """Show type and size only: content belongs in no log, nor does a URL beyond its host, as it may be signed."""
+        if self.data is not None:
+            where = f"{len(self.data)} bytes"
+        else:
+            where = "in an object store" if self.url is None else f"at {parse_url(self.url).origin}"
         return f"<{type(self).__name__} {self.media_type}, {where}>"
 
     @classmethod
@@ -101,6 +110,58 @@ class Media:
             ValueError: It is no object-store address, or its ending tells no type of this kind.
         """
         return cls(_type_of_uri(cls, uri, media_type), None, uri)
+
+    @classmethod
+    def from_url(cls, url: str, *, media_type: str | None = None) -> Self:
+        """Point to a file on the web. Nothing is fetched here: the session does that when it asks.
+
+        A session fetches from the public internet only (ports 80 and 443, at most 20 MiB), whoever the URL is from; a
+        backend whose service takes URLs gets it as it is. The extra `url` has to be installed: `chatport[url]`.
+
+        Args:
+            url: The address, `http` or `https`, without a user name or password in it.
+            media_type: The type, if it has to be this one. By default it is found from the content.
+
+        Raises:
+            ValueError: It is no address on the web, or the type is of another kind.
+        """
+        parse_url(url)
+        return cls(_declared_type(cls, media_type), url=url)
+
+
+_MediaT = TypeVar("_MediaT", bound=Media)
+
+
+def with_content(medium: _MediaT, data: bytes, *, media_type_hint: str | None = None) -> _MediaT:
+    """Return a medium of a URL with what the URL led to in its place.
+
+    Args:
+        medium: The medium; its type, if one was declared, has to fit.
+        data: The content.
+        media_type_hint: What the server, or the name, says of the type: for what the content does not show.
+
+    Raises:
+        ValueError: The content is empty, too large, of another kind or of another type than declared.
+    """
+    kind = type(medium)
+    declared = None if medium.media_type == _any_type(kind) else medium.media_type
+    checked = _checked_bytes(kind, data, None)
+    return replace(
+        medium, media_type=_decide_media_type(kind, checked, declared, hint=media_type_hint), data=checked, url=None
+    )
+
+
+def _any_type(kind: type[Media]) -> str:
+    """Return the media range of a kind (RFC 9110, 12.5.1): the type of what nobody has looked at."""
+    return f"{kind.family}*" if kind.family else "*/*"
+
+
+def _declared_type(kind: type[Media], declared: str | None) -> str:
+    if declared is None:
+        return _any_type(kind)
+    found = canonical_media_type(declared)
+    _check_family(kind, found)
+    return declared.lower() if ";" in declared else found  # raw samples are nothing without their rate
 
 
 def _limit(kind: type[Media], max_bytes: int | None) -> int:
@@ -246,3 +307,9 @@ class Document(Media):
         """Point to an object that the service reads itself, as `Media.from_uri`."""
         found = _type_of_uri(cls, uri, media_type)
         return cls(found, None, uri, name=name if name is not None else _name_in_uri(uri) or None)
+
+    @classmethod
+    def from_url(cls, url: str, *, media_type: str | None = None, name: str | None = None) -> Self:
+        """Point to a file on the web, as `Media.from_url`; it is named after the file unless `name` is given."""
+        file_name = parse_url(url).file_name
+        return cls(_declared_type(cls, media_type), url=url, name=name if name is not None else file_name or None)

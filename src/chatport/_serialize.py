@@ -90,7 +90,8 @@ def load_messages(text: str | bytes) -> tuple[Message, ...]:
     """Return the messages that a text from `dump_messages` holds.
 
     The text need not be trusted: nothing but parts and messages is made from it, and nothing of it is run, opened or
-    fetched. A history from elsewhere may still say what nobody said, and point to objects in a store (`uri`).
+    fetched. A history from elsewhere may still say what nobody said, and point to objects in a store (`uri`), which
+    a service reads with your account's rights, or to the web (`url`), where a session reaches public hosts only.
 
     Args:
         text: The text; bytes are UTF-8.

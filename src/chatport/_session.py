@@ -28,6 +28,7 @@ from chatport._request import ChatRequest, Preview, Settings
 from chatport._stream import ReplyStream
 from chatport._tools import as_tools
 from chatport._turn import Turn, TurnPlan
+from chatport._url_media import UrlMedia, native_urls
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -97,6 +98,7 @@ class Session:
         self._settings = checked_settings(options.get("settings")) or Settings()
         self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
         self._strict = options.get("strict", False)
+        self._media = UrlMedia()
         self._usage = Usage()
         self._busy = False
         self._closed = False
@@ -175,21 +177,25 @@ class Session:
         return self._open_turn(content, options, streaming=True)
 
     async def preview(self, *content: Content, **options: Unpack[TurnOptions]) -> Preview:
-        """Return what `stream` would send first, and what cannot be said as asked; nothing is sent.
+        """Return what `stream` would send first, and what cannot be said as asked; the backend sends nothing.
+
+        Media that are given as URLs are fetched, as they are part of what would be sent.
 
         Raises:
             ValueError: As for `ask`.
-            UnsupportedError: The backend has no preview, or cannot say it.
+            UnsupportedError: The backend has no preview, or cannot say it, or a URL may not be fetched.
+            TransportError: A URL could not be fetched.
         """
         preview: Any = getattr(self._backend, "preview", None)
         if preview is None:
             message = f"the backend {self._backend.name!r} has no preview"
             raise UnsupportedError(message)
-        shown: Preview = await preview(self._request(content, options, streaming=True))
+        request = self._request(content, options, streaming=True)
+        shown: Preview = await preview(await self._media.filled(request, native_urls(self._backend)))
         return replace(shown, adjustments=reported(shown.adjustments))
 
     def request(self, *content: Content, **options: Unpack[TurnOptions]) -> ChatRequest:
-        """Return the request that `ask` would hand to the backend, sending nothing.
+        """Return the request that `ask` would hand to the backend, sending and fetching nothing.
 
         Raises:
             ValueError: As for `ask`.
@@ -248,6 +254,7 @@ class Session:
             request.messages[len(self._messages) :],
             options.get("run_tools", True),
             self._max_steps if steps is None else checked_steps(steps),
+            self._media,
         )
         self._busy = True
         return Turn(plan)

@@ -19,6 +19,7 @@ from chatport._fold import Fold
 from chatport._messages import Message, ToolCall, ToolResult
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest
+from chatport._url_media import UrlMedia, native_urls
 from chatport.backend import Backend
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class TurnPlan:
         added: The new messages, which the turn adds to the history.
         run_tools: Whether to run tools, or to end with the model's calls.
         max_steps: The most requests to send.
+        media: What puts content in the place of URLs.
     """
 
     backend: Backend
@@ -45,6 +47,7 @@ class TurnPlan:
     added: tuple[Message, ...]
     run_tools: bool
     max_steps: int
+    media: UrlMedia
 
 
 class Turn:
@@ -124,10 +127,13 @@ class Turn:
 
     async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one request, pass its events on and fold them into a step."""
+        backend = self._plan.backend
+        # For this one request: what the turn adds to the history keeps its URLs.
+        request = await self._plan.media.filled(request, native_urls(backend))
         sent = time.perf_counter()
         first_event: float | None = None
-        fold = self._fold = Fold(backend=self._plan.backend.name)
-        async with aclosing(_checked_stream(self._plan.backend, request)) as events:
+        fold = self._fold = Fold(backend=backend.name)
+        async with aclosing(_checked_stream(backend, request)) as events:
             async for event in events:
                 if first_event is None:
                     first_event = time.perf_counter() - sent

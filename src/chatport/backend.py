@@ -79,6 +79,9 @@ hookimpl = pluggy.HookimplMarker("chatport")
 class Backend(Protocol):
     """One service, ready to be asked.
 
+    Media that are given as URLs come with their content. Where the service takes URLs itself, the backend may have
+    `native_urls`: True, or a function `(medium, model) -> bool` that says which of them.
+
     A backend may also have `async def preview(request) -> Preview`, which says what would be sent; the session finds
     it by its name.
     """

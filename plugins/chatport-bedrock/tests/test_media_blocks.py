@@ -155,6 +155,14 @@ def test_content_that_is_no_content_is_refused(data: Any, complaint: str) -> Non
 # --- documents' names ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [Image, Document, Audio, Video])
+def test_rule_25_a_url_is_never_sent(kind: type[Image | Document | Audio | Video]) -> None:
+    """The service fetches nothing from the web, so a URL that no session has fetched is refused, not dropped."""
+    with pytest.raises(UnsupportedError, match=r"^messages\[0\]\.parts\[0\]: Bedrock fetches no URL") as caught:
+        translate(ChatRequest(CLAUDE, (Message.user(kind.from_url("https://example.com/a?signature=1")),)))
+    assert "signature" not in str(caught.value)
+
+
 def test_rules_19_and_20_names_are_accepted_unique_and_stable() -> None:
     """Every document of the request has its own name, and one that is added later changes no earlier one."""
     pdf = Document("application/pdf", b"%PDF-", name="report.pdf")

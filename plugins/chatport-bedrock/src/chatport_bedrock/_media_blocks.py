@@ -17,6 +17,8 @@ def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str
     member = member_of(kind)
     if place == "system" or (place == "tool_result" and kind is Audio):
         raise UnsupportedError(f"{path}: Bedrock takes no {member} {PLACES[place]}")
+    if part.url is not None:
+        raise UnsupportedError(f"{path}: Bedrock fetches no URL; a session does, or give the {member} as bytes")
     if part.uri is not None and not part.uri.startswith("s3://"):
         scope.note("dropped", "foreign-uri", path, f"the {member} is left out: Bedrock reads s3:// addresses only")
         return []
