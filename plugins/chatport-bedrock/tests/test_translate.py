@@ -276,10 +276,10 @@ def test_rule_11_the_services_own_calls_are_no_tools_of_the_caller() -> None:
 def test_tools_of_the_services_own_come_through_extra() -> None:
     """What has no neutral name is taken as it stands, with a choice beside it and without made-up tools."""
     extra = {"bedrock": {"toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]}}}
-    translation = translated(*TOOL_TURNS, model=NOVA, tool_choice="any", settings=Settings(extra=extra))
+    translation = translated(*TOOL_TURNS, model=NOVA, tool_choice="auto", settings=Settings(extra=extra))
     assert translation.body["toolConfig"] == {
         "tools": [{"systemTool": {"name": "nova_grounding"}}],
-        "toolChoice": {"any": {}},
+        "toolChoice": {"auto": {}},
     }
     assert translation.adjustments == ()
 

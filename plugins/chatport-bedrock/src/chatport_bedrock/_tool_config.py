@@ -3,6 +3,8 @@
 from typing import Any
 
 from chatport.backend import ChatRequest, Tool
+from chatport_bedrock._capabilities import ReasoningKind, ReasoningSupport
+from chatport_bedrock._json_values import is_object
 from chatport_bedrock._scope import Scope
 from chatport_bedrock._turns import call_names, has_tool_blocks
 
@@ -10,7 +12,12 @@ __all__ = ["tool_config"]
 
 
 def tool_config(
-    request: ChatRequest, turns: list[dict[str, Any]], scope: Scope, *, more_tools: bool = False
+    request: ChatRequest,
+    turns: list[dict[str, Any]],
+    scope: Scope,
+    *,
+    more_tools: bool = False,
+    model_fields: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the `toolConfig` of a request, empty where there is none to send.
 
@@ -22,6 +29,7 @@ def tool_config(
         turns: Its translated turns.
         scope: The request's scope; adjustments are noted there.
         more_tools: Whether the caller adds tools of the service's own to what is returned here.
+        model_fields: What the caller says to the model past the common settings, which may be how to reason.
 
     Raises:
         ValueError: The choice cannot be met: it names no tool on offer, or asks for any where there is none.
@@ -41,9 +49,58 @@ def tool_config(
         scope.note("changed", "tool-choice-none", "tool_choice", why)
     config: dict[str, Any] = {"tools": tools} if tools else {}
     if choice is not None and choice != "none" and (tools or more_tools):
-        forced = {"tool": {"name": scope.tools.sent(choice)}}
-        config["toolChoice"] = {choice: {}} if choice in {"auto", "any"} else forced
+        sent = _sent_choice(choice, request, scope, model_fields or {})
+        config |= {"toolChoice": sent} if sent else {}
     return config
+
+
+def _sent_choice(choice: str, request: ChatRequest, scope: Scope, model_fields: dict[str, Any]) -> dict[str, Any]:
+    """The choice as the model takes it; empty where it goes without one, which is "auto"."""
+    taken = scope.capabilities.tool_choices
+    auto: dict[str, Any] = {"auto": {}} if "auto" in taken else {}
+    if choice == "auto":
+        if not auto:
+            why = "left out: this model takes no toolChoice, and chooses freely without one"
+            scope.note("lossless", "tool-choice-omitted", "tool_choice", why)
+        return auto
+    refusal = _refusal_to_force(request, scope, model_fields)
+    if refusal is not None:
+        scope.note("changed", "tool-choice-not-forced", "tool_choice", f"the model chooses freely: {refusal}")
+        return auto
+    if choice != "any" and "tool" in taken:
+        return {"tool": {"name": scope.tools.sent(choice)}}
+    if "any" in taken:
+        if choice != "any" and len(request.tools) > 1:
+            why = f"this model cannot be told which tool to call: it has to call one, not {choice!r} alone"
+            scope.note("changed", "tool-choice-any", "tool_choice", why)
+        return {"any": {}}
+    why = "the model chooses freely: it cannot be told that it has to call a tool"
+    scope.note("changed", "tool-choice-not-forced", "tool_choice", why)
+    return auto
+
+
+def _refusal_to_force(request: ChatRequest, scope: Scope, model_fields: dict[str, Any]) -> str | None:
+    """Why a model that takes forced calls refuses them here."""
+    can = scope.capabilities
+    if not request.tools and not can.forces_system_tools:
+        return "where only tools of the service's own are on offer, this model refuses that one has to be called"
+    kind = _reasoning_kind(can.reasoning, model_fields)
+    if kind in can.reasoning.refuses_forced_choice:
+        return "while it reasons, this model refuses that a tool has to be called"
+    return None
+
+
+def _reasoning_kind(reasoning: ReasoningSupport, model_fields: dict[str, Any]) -> ReasoningKind | None:
+    """How the model is asked to reason, as far as its fields say; None: it is not."""
+    thinking = model_fields.get("thinking")
+    asked = thinking.get("type") if is_object(thinking) else None
+    if asked == "enabled":
+        return "budget"
+    if asked == "adaptive":
+        return "adaptive"
+    if "reasoning_effort" in model_fields:
+        return None if model_fields["reasoning_effort"] == "none" else "effort"
+    return reasoning.kind if reasoning.on_by_default and asked is None else None
 
 
 def _check_choice(request: ChatRequest, *, more_tools: bool) -> None:

@@ -89,7 +89,9 @@ def translate(request: ChatRequest) -> Translation:
         "messages": turns,
         "system": system,
         "inferenceConfig": _inference_config(request.settings),
-        "toolConfig": tool_config(request, turns, scope, more_tools=_has_tools(extra)),
+        "toolConfig": tool_config(
+            request, turns, scope, more_tools=_has_tools(extra), model_fields=_own_model_fields(extra)
+        ),
         "additionalModelRequestFields": _model_fields(request, scope),
     }
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
@@ -157,6 +159,11 @@ def _own_extra(settings: Settings) -> dict[str, Any]:
     if not is_object(extra):
         raise TypeError(f"settings.extra[{BACKEND!r}] must be a dict, not {type(extra).__name__}")
     return extra
+
+
+def _own_model_fields(extra: dict[str, Any]) -> dict[str, Any]:
+    fields = extra.get("additionalModelRequestFields")
+    return fields if is_object(fields) else {}
 
 
 def _has_tools(extra: dict[str, Any]) -> bool:
