@@ -21,7 +21,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_sniff", "_urls"),
     ("_adjustments", "_download", "_media", "_signatures"),
     ("_fetch", "_messages"),
-    ("_events", "_request", "_tool_results"),
+    ("_events", "_model_info", "_request", "_tool_results"),
     ("_fold", "_reply", "_tools", "_unfold", "_url_media"),
     # `backend` is a door: it re-exports what authors need from above
     ("_content", "_options", "_stream", "_tool_runs", "backend"),
@@ -46,22 +46,33 @@ APPLICATIONS = frozenset({"emulator"})
 # translating, the wire and decoding do not know each other. Rooms are what the picture in the documentation shows.
 BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "values": frozenset(
-        {"_capabilities", "_json_values", "_media_formats", "_model_ids", "_model_table", "_models", "_options"}
+        {
+            "_calls",
+            "_capabilities",
+            "_json_values",
+            "_media_formats",
+            "_model_ids",
+            "_model_table",
+            "_models",
+            "_options",
+        }
     ),
     "frames": frozenset({"_frame_headers", "_frames"}),
     "errors": frozenset({"_error_codes", "_error_text", "_errors"}),
     "translate": frozenset(
         {
-            *{"_blocks", "_body", "_call_names", "_document_names", "_media_blocks", "_pairing"},
+            *{"_blocks", "_body", "_call_names", "_counting", "_document_names", "_media_blocks", "_pairing"},
             *{"_scope", "_tool_config", "_translate", "_turn", "_turn_shapes", "_turns"},
         }
     ),
-    "decode": frozenset({"_answer", "_decode", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}),
+    "decode": frozenset(
+        {"_answer", "_decode", "_model_list", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}
+    ),
     "signature": frozenset({"_signature"}),
     "wire": frozenset(
         {"_aiohttp_session", "_bodies", "_credentials", "_failures", "_httpx_session", "_identity", "_pool", "_wire"}
     ),
-    "glue": frozenset({"__init__", "backend", "plugin"}),
+    "glue": frozenset({"__init__", "_catalog", "_description", "backend", "plugin"}),
     "emulator": frozenset({"emulator"}),
 }
 BEDROCK_KNOWS: dict[str, frozenset[str]] = {

@@ -61,6 +61,7 @@ from chatport._messages import (
     ToolCall,
     ToolResult,
 )
+from chatport._model_info import ModelInfo
 from chatport._options import SessionOptions, TurnOptions
 from chatport._registry import Registration, available_backends, open_backend, register_backend
 from chatport._reply import Partial, Reply, Step, Timing
@@ -96,6 +97,7 @@ __all__ = [
     "Message",
     "MessageEnd",
     "MessageStart",
+    "ModelInfo",
     "ModelNotFoundError",
     "Opaque",
     "Part",

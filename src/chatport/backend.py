@@ -16,7 +16,7 @@ The hook runs in a worker thread, so its imports do not hold up the event loop; 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol, runtime_checkable
 
 import pluggy
@@ -68,6 +68,7 @@ from chatport._messages import (
     ToolCall,
     ToolResult,
 )
+from chatport._model_info import ModelInfo
 from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice, deep_merge
 from chatport._unfold import events_from
 
@@ -82,8 +83,8 @@ class Backend(Protocol):
     Media that are given as URLs come with their content. Where the service takes URLs itself, the backend may have
     `native_urls`: True, or a function `(medium, model) -> bool` that says which of them.
 
-    A backend may also have `async def preview(request) -> Preview`, which says what would be sent; the session finds
-    it by its name.
+    A backend may also have `async def preview(request) -> Preview`, which says what would be sent, and the methods of
+    `ListsModels`, `CountsTokens` and `DescribesItself`: whoever wants one looks whether it is there.
     """
 
     @property
@@ -113,6 +114,62 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
+class ListsModels(Protocol):
+    """What a backend is that can say which models there are; `isinstance` tells."""
+
+    async def models(
+        self,
+        *,
+        output: str | None = None,
+        input: str | None = None,  # noqa: A002 - the name of `ModelInfo`'s member
+        status: str | None = None,
+        provider: str | None = None,
+    ) -> tuple[ModelInfo, ...]:
+        """Return the models whose ids can be asked; `ModelInfo.matches` says what the filters mean.
+
+        Args:
+            output: What they have to write, such as `"text"`.
+            input: What they have to read, such as `"image"`.
+            status: What their status has to be, such as `"active"`.
+            provider: Who has to have made them.
+
+        Raises:
+            ConfigurationError: Something needed to ask is missing.
+            BackendError: The service did not answer, or not with a list.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """What a backend is that can say how many tokens a request has; `isinstance` tells."""
+
+    async def count_tokens(self, request: ChatRequest) -> int:
+        """Return how many input tokens a request has for its model, by the service's own count.
+
+        Raises:
+            UnsupportedError: The request cannot be said to this service, or it does not count for this model.
+            ConfigurationError: Something needed to ask is missing.
+            BackendError: The exchange failed.
+        """
+        ...
+
+
+@runtime_checkable
+class DescribesItself(Protocol):
+    """What a backend is that can say how it is set up, for `chatport doctor`; `isinstance` tells."""
+
+    async def describe(self) -> Mapping[str, str]:
+        """Return facts about the set-up by their names, in the order in which people should read them.
+
+        Where requests go, as whom, and with which versions: where the credentials come from, never what they are. It
+        may read files and look credentials up, and sends no request to the service itself. What is missing is no
+        error here: its value says so, beginning with `none: `.
+        """
+        ...
+
+
 __all__ = [
     "Adjustment",
     "AdjustmentKind",
@@ -128,15 +185,19 @@ __all__ = [
     "CitationDelta",
     "ConfigurationError",
     "ContextWindowError",
+    "CountsTokens",
+    "DescribesItself",
     "Document",
     "Fold",
     "Image",
     "InvalidRequestError",
     "Json",
+    "ListsModels",
     "Media",
     "Message",
     "MessageEnd",
     "MessageStart",
+    "ModelInfo",
     "ModelNotFoundError",
     "Opaque",
     "Part",

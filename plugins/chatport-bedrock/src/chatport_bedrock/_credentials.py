@@ -91,6 +91,19 @@ class CredentialSource:
         async with turn:
             return (await self._look_up()).keys
 
+    async def method(self) -> str:
+        """Return the place where the keys were found, as botocore names it, such as `"env"` or `"sso"`.
+
+        Raises:
+            AuthenticationError: As `keys`.
+            ConfigurationError: As `keys`.
+            TransportError: As `keys`.
+        """
+        await self.keys()
+        found = self._found
+        method = found.source.method if found is not None else None
+        return str(method or "a place without a name")
+
     def forget(self, keys: Keys) -> None:
         """Look again the next time, because the service says that these keys have expired."""
         found = self._found

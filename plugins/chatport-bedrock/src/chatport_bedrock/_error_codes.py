@@ -120,14 +120,14 @@ class Failure:
         code: The service's code, as it spelled it; None where it gave none.
         status: The HTTP status; None inside a stream, where only a known code stands for one.
         message: What the service says.
-        model: The model id as it was sent.
+        model: The model id as it was sent; None where no model was asked.
         original_status: The status that the model behind the service gave, where the service passes it on.
     """
 
     code: str | None
     status: int | None
     message: str
-    model: str
+    model: str | None
     original_status: int | None = None
 
     @property
@@ -213,8 +213,8 @@ def _credentials_hint(failure: Failure) -> str:
             return "Check which credentials are used, that session token and key belong together, and the region."
 
 
-def _model_hint(model: str) -> str:
-    if is_arn(model) or "." not in model or model.partition(".")[0] in GEOGRAPHIES:
+def _model_hint(model: str | None) -> str:
+    if model is None or is_arn(model) or "." not in model or model.partition(".")[0] in GEOGRAPHIES:
         return "Check the id, and that the region you call offers it."
     return (
         f"Most models are called by the id of an inference profile, such as `us.{model}` "

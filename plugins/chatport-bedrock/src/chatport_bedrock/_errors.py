@@ -32,14 +32,14 @@ class _Place(NamedTuple):
     retry_after: float | None = None
 
 
-def error_from_response(status: int, headers: Mapping[str, str], body: bytes, *, model: str) -> BackendError:
+def error_from_response(status: int, headers: Mapping[str, str], body: bytes, *, model: str | None) -> BackendError:
     """Return the error that an HTTP answer other than 200 stands for.
 
     Args:
         status: The HTTP status.
         headers: The answer's headers, in any case.
         body: The answer's body; JSON, or whatever a proxy put in its place.
-        model: The model id as it was sent.
+        model: The model id as it was sent; None where no model was asked.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     members = _json_object(body)

@@ -39,12 +39,12 @@ class Exchange:
     """What is known of an exchange when it fails.
 
     Attributes:
-        model: The model that was asked.
+        model: The model that was asked; None where no model was.
         status: The HTTP status, once there is one.
         request_id: The service's id of the request, once known.
     """
 
-    model: str
+    model: str | None
     status: int | None = None
     request_id: str | None = None
 

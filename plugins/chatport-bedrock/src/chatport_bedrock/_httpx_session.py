@@ -32,4 +32,5 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
 async def _use_origin_form(request: httpx2.Request) -> None:
     for name in _TARGETS:
         if name in request.extensions:
-            request.extensions[name] = urlsplit(request.extensions[name]).path
+            parts = urlsplit(request.extensions[name])
+            request.extensions[name] = parts.path + (b"?" + parts.query if parts.query else b"")

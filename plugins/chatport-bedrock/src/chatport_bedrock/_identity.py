@@ -11,7 +11,7 @@ import re
 import ssl
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -27,11 +27,17 @@ from chatport_bedrock._failures import configuration_failure
 from chatport_bedrock._options import check_endpoint_url
 
 if TYPE_CHECKING:
+    from chatport_bedrock._calls import Service
     from chatport_bedrock._options import ConnectionOptions
     from chatport_bedrock._signature import Keys
 
-_SERVICE = "bedrock-runtime"
-_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
+# A service's own variable, and its section in the configuration file; then comes what is said for all services.
+_ENDPOINT_VARIABLES: Final[dict[Service, str]] = {
+    "bedrock-runtime": "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+    "bedrock": "AWS_ENDPOINT_URL_BEDROCK",
+}
+_SECTIONS: Final[dict[Service, str]] = {"bedrock-runtime": "bedrock_runtime", "bedrock": "bedrock"}
+_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
 _REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 # The order is botocore's, which reads the older name first.
 _PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
@@ -79,21 +85,25 @@ class Identity:
         self._lock = threading.RLock()
         self._turn: RunVar[anyio.Lock] = RunVar("chatport_bedrock.endpoints")
         self._session: Any = None
-        self._endpoints: dict[str | None, Endpoint] = {}
-        self._rules: EndpointProvider | None = None
+        self._endpoints: dict[tuple[Service, str | None], Endpoint] = {}
+        self._rules: dict[Service, EndpointProvider] = {}
         self._credentials = CredentialSource(options, self._aws_session, self._lock)
 
-    async def endpoint(self, model: str) -> Endpoint:
-        """Return where a model is asked.
+    async def endpoint(self, model: str | None, *, service: Service = "bedrock-runtime") -> Endpoint:
+        """Return where a service is asked.
+
+        Args:
+            model: The model that is meant; its ARN may say the region. None: no model.
+            service: Which of the two.
 
         Raises:
             ConfigurationError: There is no region, or the AWS configuration cannot be used.
         """
-        region = arn_region(model)
-        found = self._endpoints.get(region)
+        region = None if model is None else arn_region(model)
+        found = self._endpoints.get((service, region))
         if found is None:
             async with self._loop_turn():
-                found = await anyio.to_thread.run_sync(self._find_endpoint, region)
+                found = await anyio.to_thread.run_sync(self._find_endpoint, service, region)
         return found
 
     def bearer_token(self) -> str | None:
@@ -124,6 +134,26 @@ class Identity:
         """
         return await self._credentials.keys()
 
+    async def credential_source(self) -> str:
+        """Return where the credentials come from, in words; never what they are.
+
+        Raises:
+            AuthenticationError: As `keys` and `bearer_token`.
+            ConfigurationError: As `keys`.
+            TransportError: As `keys`.
+        """
+        options = self._options
+        if options.api_key is not None:
+            return "an API key: the option api_key"
+        if options.access_key_id is not None:
+            return "keys: the options access_key_id and secret_access_key"
+        if self.bearer_token() is not None:
+            return f"an API key: the variable {BEARER_VARIABLE}"
+        method = await self._credentials.method()
+        if options.session is not None:
+            return f"keys: the session of the caller ({method})"
+        return f"keys: {method} (profile {self._profile()!r})"
+
     def forget(self, keys: Keys) -> None:
         """Read the AWS configuration again the next time, because the service says that these keys have expired."""
         self._credentials.forget(keys)
@@ -146,21 +176,21 @@ class Identity:
             session = self._session = Session(profile=self._options.profile)
         return session
 
-    def _find_endpoint(self, model_region: str | None) -> Endpoint:
+    def _find_endpoint(self, service: Service, model_region: str | None) -> Endpoint:
         with self._lock:
-            found = self._endpoints.get(model_region)
+            found = self._endpoints.get((service, model_region))
             if found is None:
                 try:
-                    found = self._resolve_endpoint(model_region)
+                    found = self._resolve_endpoint(service, model_region)
                 except BotoCoreError as error:
                     raise configuration_failure(error) from error
-                self._endpoints[model_region] = found
+                self._endpoints[service, model_region] = found
             return found
 
-    def _resolve_endpoint(self, model_region: str | None) -> Endpoint:
+    def _resolve_endpoint(self, service: Service, model_region: str | None) -> Endpoint:
         session, options = self._aws_session(), self._options
         region = self._region(session, model_region)
-        url = self._endpoint_url(session, region)
+        url = self._endpoint_url(session, service, region)
         proxies = options.proxies if options.proxies is not None else get_environ_proxies(url)
         return Endpoint(url, region, self._verify(session), tuple(sorted(proxies.items())))
 
@@ -190,24 +220,25 @@ class Identity:
             candidates = [session.profile]
         return next(filter(None, candidates), "default")
 
-    def _endpoint_url(self, session: Any, region: str) -> str:
+    def _endpoint_url(self, session: Any, service: Service, region: str) -> str:
         if self._options.endpoint_url is not None:
             return check_endpoint_url(self._options.endpoint_url, "endpoint_url")
-        configured = _configured_endpoint(session)
+        configured = _configured_endpoint(session, service)
         if configured is not None:
             return check_endpoint_url(configured, "the endpoint URL of the AWS configuration")
-        return self._regional_endpoint(session, region)
+        return self._regional_endpoint(session, service, region)
 
-    def _regional_endpoint(self, session: Any, region: str) -> str:
-        if self._rules is None:
+    def _regional_endpoint(self, session: Any, service: Service, region: str) -> str:
+        rules = self._rules.get(service)
+        if rules is None:
             loader = session.get_component("data_loader")
-            rules = loader.load_service_model(_SERVICE, "endpoint-rule-set-1")
-            self._rules = EndpointProvider(rules, loader.load_data("partitions"))
+            text = loader.load_service_model(service, "endpoint-rule-set-1")
+            rules = self._rules[service] = EndpointProvider(text, loader.load_data("partitions"))
         use_fips = self._options.use_fips
         if use_fips is None:
             use_fips = bool(session.get_config_variable("use_fips_endpoint"))
         dual_stack = bool(session.get_config_variable("use_dualstack_endpoint"))
-        found = self._rules.resolve_endpoint(Region=region, UseFIPS=use_fips, UseDualStack=dual_stack)
+        found = rules.resolve_endpoint(Region=region, UseFIPS=use_fips, UseDualStack=dual_stack)
         return str(found.url)
 
     def _verify(self, session: Any) -> bool | str:
@@ -245,15 +276,15 @@ def arn_region(model: str) -> str | None:
     return fields[_ARN_REGION_FIELD] or None
 
 
-def _configured_endpoint(session: Any) -> str | None:
+def _configured_endpoint(session: Any, service: Service) -> str | None:
     """Return an endpoint from the environment or the profile, in AWS's own order of precedence."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None
-    for name in _ENDPOINT_VARIABLES:
+    for name in (_ENDPOINT_VARIABLES[service], _ENDPOINT_VARIABLE):
         if os.environ.get(name):
             return os.environ[name]
     profile = session.get_scoped_config()
     services = session.full_config.get("services", {}).get(profile.get("services", ""), {})
-    specific = services.get("bedrock_runtime", {})
+    specific = services.get(_SECTIONS[service], {})
     found = specific.get("endpoint_url") if isinstance(specific, dict) else None
     return found or profile.get("endpoint_url") or None

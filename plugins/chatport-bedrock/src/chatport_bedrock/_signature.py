@@ -36,17 +36,18 @@ class Keys:
 
 
 def sign(
-    url: str, headers: Mapping[str, str], body: bytes, *, keys: Keys, region: str, now: datetime
+    url: str, headers: Mapping[str, str], body: bytes, *, keys: Keys, region: str, now: datetime, method: str = "POST"
 ) -> dict[str, str]:
-    """Return the headers that a POST request needs besides its own to be accepted.
+    """Return the headers that a request needs besides its own to be accepted.
 
     Args:
-        url: Where it goes: an encoded path, no query.
+        url: Where it goes: an encoded path, and perhaps a query whose names and values are encoded in the same way.
         headers: The headers to be signed, the host among them; no proxy on the way may change these.
         body: What is sent.
         keys: Whose signature it is to be.
         region: The region that the endpoint belongs to.
         now: The time in UTC; the service refuses what is minutes off.
+        method: The HTTP method.
     """
     moment = now.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{moment[:8]}/{region}/{_SERVICE}/aws4_request"
@@ -56,9 +57,11 @@ def sign(
     signed = {name.lower(): " ".join(value.split()) for name, value in {**headers, **added}.items()}
     names = sorted(signed)
     # The path is encoded once more: services other than S3 sign it like that.
-    path = quote(urlsplit(url).path or "/", safe="/~")
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", safe="/~")
+    query = "&".join(sorted(parts.query.split("&")))
     lines = [*(f"{name}:{signed[name]}" for name in names), ""]
-    canonical = "\n".join(["POST", path, "", *lines, ";".join(names), sha256(body).hexdigest()])
+    canonical = "\n".join([method, path, query, *lines, ";".join(names), sha256(body).hexdigest()])
     to_sign = "\n".join([_ALGORITHM, moment, scope, sha256(canonical.encode()).hexdigest()])
     key = f"AWS4{keys.secret_access_key}".encode()
     for part in scope.split("/"):

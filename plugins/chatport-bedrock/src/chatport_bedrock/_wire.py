@@ -10,8 +10,8 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import anyio
 from aiobotocore import __version__ as aiobotocore_version
@@ -37,16 +37,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from chatport_bedrock._calls import Call
     from chatport_bedrock._identity import Endpoint
     from chatport_bedrock._options import ConnectionOptions
-
-Operation = Literal["converse", "converse-stream"]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 64 * 1024
 LAST_BYTES_SECONDS = 1.0
 _FIRST_ERROR_STATUS: Final = 300
-_ACCEPT: Final = {"converse": "application/json", "converse-stream": "application/vnd.amazon.eventstream"}
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _USER_AGENT: Final = (
     f"chatport-bedrock/{version('chatport-bedrock')} aiobotocore/{aiobotocore_version} "
@@ -66,7 +64,12 @@ class Wire:
         self._identity = Identity(options)
         self._pool = ConnectionPool(max_connections=options.max_connections)
 
-    async def send(self, operation: Operation, model: str, body: bytes) -> WireResponse:
+    @property
+    def identity(self) -> Identity:
+        """Where it sends to, and as whom."""
+        return self._identity
+
+    async def send(self, call: Call) -> WireResponse:
         """Send one request and return its answer, whose body is still to be read and which must be closed.
 
         Raises:
@@ -74,24 +77,23 @@ class Wire:
             AuthenticationError: No credentials; nothing was sent.
             BackendError: The service could not be reached, or answered with an error.
         """
-        endpoint = await self._identity.endpoint(model)
-        # Ids are ARNs too: every character but the unreserved ones is encoded, as botocore does for a path label.
-        url = f"{endpoint.url}/model/{quote(model, safe='-._~')}/{operation}"
-        headers, keys = await self._headers(operation, endpoint, url, body)
+        endpoint = await self._identity.endpoint(call.model, service=call.service)
+        url = f"{endpoint.url}{call.path}"
+        headers, keys = await self._headers(call, endpoint, url)
         try:
             session = await self._pool.session(endpoint)
         except BotoCoreError as error:
             raise configuration_failure(error) from error
         try:
-            answer = await session.send(AWSPreparedRequest("POST", url, headers, body, stream_output=True))
+            answer = await session.send(AWSPreparedRequest(call.method, url, headers, call.body, stream_output=True))
         except Exception as error:
-            raise request_failure(error, Exchange(model)) from error
-        response = WireResponse(answer, model)
+            raise request_failure(error, Exchange(call.model)) from error
+        response = WireResponse(answer, call.model)
         if response.status < _FIRST_ERROR_STATUS:
             return response
         async with response:
             content = await response.read_error()
-        failure = error_from_response(response.status, response.headers, content, model=model)
+        failure = error_from_response(response.status, response.headers, content, model=call.model)
         if keys is not None and isinstance(failure, AuthenticationError):
             self._identity.forget(keys)
         raise failure
@@ -100,12 +102,12 @@ class Wire:
         """Close the connections of the running event loop."""
         await self._pool.aclose()
 
-    async def _headers(
-        self, operation: Operation, endpoint: Endpoint, url: str, body: bytes
-    ) -> tuple[dict[str, str], Keys | None]:
-        signed = {"Host": _host(url), "Content-Type": "application/json"}
+    async def _headers(self, call: Call, endpoint: Endpoint, url: str) -> tuple[dict[str, str], Keys | None]:
+        signed = {"Host": _host(url)}
+        if call.method == "POST":
+            signed["Content-Type"] = "application/json"
         unsigned = {
-            "Accept": _ACCEPT[operation],
+            "Accept": call.accept,
             "Accept-Encoding": "identity",  # httpx2 asks for gzip unless told otherwise, and hands it out as it comes
             "User-Agent": _USER_AGENT,
         }
@@ -113,7 +115,15 @@ class Wire:
         if token is not None:
             return {**signed, **unsigned, "Authorization": f"Bearer {token}"}, None
         keys = await self._identity.keys()
-        added = sign(url, signed, body, keys=keys, region=endpoint.region, now=datetime.now(UTC))
+        added = sign(
+            url,
+            signed,
+            call.body,
+            keys=keys,
+            region=endpoint.region,
+            now=datetime.now(UTC),
+            method=call.method,
+        )
         return {**signed, **unsigned, **added}, keys
 
 
@@ -127,7 +137,7 @@ def _host(url: str) -> str:
 class WireResponse:
     """An answer whose body is still on the wire. Use it in `async with`: leaving closes it."""
 
-    def __init__(self, answer: Any, model: str) -> None:
+    def __init__(self, answer: Any, model: str | None) -> None:
         """Take over an answer of aiobotocore's HTTP session."""
         self.status: int = answer.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from chatport.backend import ChatRequest, Preview, refuse_losses
 from chatport_bedrock._body import encode_body, plain_body
+from chatport_bedrock._calls import chat_call
+from chatport_bedrock._catalog import count_tokens, list_models
 from chatport_bedrock._decode import StreamDecoder, decode_response
+from chatport_bedrock._description import describe_identity
 from chatport_bedrock._errors import error_from_frame_error
 from chatport_bedrock._frames import FrameError, FrameReader
 from chatport_bedrock._options import check_options
@@ -16,7 +19,7 @@ from chatport_bedrock._translate import Translation, translate
 from chatport_bedrock._wire import Wire, WireResponse
 
 if TYPE_CHECKING:
-    from chatport.backend import BackendEvent
+    from chatport.backend import BackendEvent, ModelInfo
 
 
 class BedrockBackend:
@@ -54,7 +57,7 @@ class BedrockBackend:
         translation = _checked(request)
         body = encode_body(translation.body)
         if self._streams(request):
-            response = await self._wire.send("converse-stream", translation.model, body)
+            response = await self._wire.send(chat_call("converse-stream", translation.model, body))
             async with response:
                 reader = _StreamReader(response, translation)
                 while not reader.is_complete and (chunk := await response.read()):
@@ -64,7 +67,7 @@ class BedrockBackend:
                 for event in rest:
                     yield translation.restored(event)
         else:
-            response = await self._wire.send("converse", translation.model, body)
+            response = await self._wire.send(chat_call("converse", translation.model, body))
             async with response:
                 content = await response.read_all()
             for event in decode_response(
@@ -84,6 +87,49 @@ class BedrockBackend:
         translation = _checked(request)
         reported = tuple(item for item in translation.adjustments if item.kind != "lossless")
         return Preview(plain_body(translation.body), reported)
+
+    async def models(
+        self,
+        *,
+        output: str | None = None,
+        input: str | None = None,  # noqa: A002 - the name of `ModelInfo`'s member
+        status: str | None = None,
+        provider: str | None = None,
+    ) -> tuple[ModelInfo, ...]:
+        """Return what the region offers and can be asked by its id: base models, then inference profiles.
+
+        Base models that answer through an inference profile only are left out; their profiles are there. The service's
+        own facts stand in `metadata["bedrock"]`.
+
+        Args:
+            output: What they have to write: `"text"`, `"image"`, `"embedding"`.
+            input: What they have to read: `"text"`, `"image"`.
+            status: `"active"` or `"legacy"`.
+            provider: Who has to have made them, as the service writes it, in any case.
+
+        Raises:
+            ConfigurationError: No region, or a configuration that cannot be used.
+            BackendError: The exchange failed, or the answer is no list.
+        """
+        found = await list_models(self._wire)
+        wanted = {"output": output, "input": input, "status": status, "provider": provider}
+        return tuple(model for model in found if model.matches(**wanted))
+
+    async def count_tokens(self, request: ChatRequest) -> int:
+        """Return how many input tokens a request has, by the service's own count. Nothing is asked of the model.
+
+        Tokens are counted for base models: an inference profile stands for its model.
+
+        Raises:
+            UnsupportedError: As for `stream`, or the service does not count for this model.
+            ConfigurationError: No region, or a configuration that cannot be used.
+            BackendError: The exchange failed.
+        """
+        return await count_tokens(self._wire, _checked(request))
+
+    async def describe(self) -> dict[str, str]:
+        """Return region, endpoints, the source of the credentials and versions, in words; no secret."""
+        return await describe_identity(self._wire.identity)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""

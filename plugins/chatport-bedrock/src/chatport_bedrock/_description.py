@@ -1,0 +1,45 @@
+"""How a backend is set up, in words for `chatport doctor`; no secret is among them."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from chatport.backend import ChatError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from chatport_bedrock._identity import Identity
+
+_T = TypeVar("_T")
+_SAME: Final = "none: for the same reason"
+_PACKAGES: Final = ("chatport-bedrock", "aiobotocore", "botocore", "aiohttp", "httpx2")
+
+
+async def describe_identity(identity: Identity) -> dict[str, str]:
+    """Return region, endpoints, the source of the credentials, and versions; what is missing says so."""
+    endpoint = await _or_reason(identity.endpoint(None))
+    control = await _or_reason(identity.endpoint(None, service="bedrock"))
+    credentials = await _or_reason(identity.credential_source())
+    return {
+        "region": endpoint if isinstance(endpoint, str) else endpoint.region,
+        "endpoint": _SAME if isinstance(endpoint, str) else endpoint.url,
+        "control plane": _SAME if isinstance(control, str) else control.url,
+        "credentials": credentials,
+        **{name: _version(name) for name in _PACKAGES},
+    }
+
+
+async def _or_reason(found: Awaitable[_T]) -> _T | str:
+    try:
+        return await found
+    except ChatError as error:
+        return f"none: {error}"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none: not installed"
