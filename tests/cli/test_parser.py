@@ -2,16 +2,17 @@
 
 import pytest
 
-from chatport.cli._errors import UsageError
-from chatport.cli._parser import (
+from chatport.cli._commands import (
     AskCommand,
     BackendsCommand,
     DemoCommand,
+    DoctorCommand,
     HelpCommand,
+    ModelsCommand,
     VersionCommand,
-    help_text,
-    parse_arguments,
 )
+from chatport.cli._errors import UsageError
+from chatport.cli._parser import help_text, parse_arguments
 
 
 def test_words_are_joined_and_options_may_stand_between_them() -> None:
@@ -160,3 +161,40 @@ def test_version_and_help_of_the_command() -> None:
     assert parse_arguments(["--version"]) == VersionCommand()
     assert "chatport backends" in help_text()
     assert "chatport demo" in help_text()
+
+
+def test_models_and_doctor() -> None:
+    """Both take a backend or none, its options and a form; each its own besides."""
+    assert parse_arguments(["models"]) == ModelsCommand()
+    words = [
+        "models",
+        "b",
+        "-o",
+        "x=1",
+        "--output",
+        "text",
+        "--input",
+        "image",
+        "--status",
+        "active",
+        "--provider",
+        "P",
+    ]
+    assert parse_arguments([*words, "--json", "--debug"]) == ModelsCommand(
+        backend="b",
+        options={"x": 1},
+        filters={"output": "text", "input": "image", "status": "active", "provider": "P"},
+        json=True,
+        debug=True,
+    )
+    assert parse_arguments(["doctor"]) == DoctorCommand()
+    assert parse_arguments(["doctor", "b", "--no-probe", "--json", "-o", "x=y"]) == DoctorCommand(
+        backend="b", options={"x": "y"}, probe=False, json=True
+    )
+    for name in ("models", "doctor"):
+        command = parse_arguments([name, "--help"])
+        assert isinstance(command, HelpCommand)
+        assert f"chatport {name}" in command.text
+        with pytest.raises(UsageError, match="does not take"):
+            parse_arguments([name, "b", "c"])
+        assert parse_arguments(["--", name]) == AskCommand(prompt=name)

@@ -1,4 +1,4 @@
-"""The command `chatport`: ask from a terminal, list the backends, see a demo.
+"""The command `chatport`: ask from a terminal, list backends and models, look at a set-up, see a demo.
 
     chatport "What is in this picture?" -a cat.png
 
@@ -12,18 +12,20 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, assert_never
 
-from chatport.cli._errors import OutputError, UsageError
-from chatport.cli._output import abandon_output, prepare_output, say, write_output
-from chatport.cli._parser import (
+from chatport.cli._commands import (
     AskCommand,
     BackendsCommand,
     Command,
     DemoCommand,
+    DoctorCommand,
     HelpCommand,
+    ModelsCommand,
+    ServiceCommand,
     VersionCommand,
-    help_text,
-    parse_arguments,
 )
+from chatport.cli._errors import OutputError, UsageError
+from chatport.cli._output import abandon_output, prepare_output, say, write_output
+from chatport.cli._parser import help_text, parse_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +76,7 @@ def _run(command: Command) -> int:
             from importlib.metadata import version  # noqa: PLC0415
 
             write_output(f"chatport {version('chatport')}\n")
-        case AskCommand() | BackendsCommand() | DemoCommand():
+        case AskCommand() | BackendsCommand() | DemoCommand() | DoctorCommand() | ModelsCommand():
             from chatport.cli._logging import shown_records  # noqa: PLC0415
 
             with shown_records(enabled=command.debug):
@@ -84,7 +86,7 @@ def _run(command: Command) -> int:
     return 0
 
 
-def _run_chat(command: AskCommand | BackendsCommand | DemoCommand) -> int:
+def _run_chat(command: ServiceCommand) -> int:
     match command:
         case AskCommand():
             from chatport.cli._ask import run_ask  # noqa: PLC0415
@@ -98,6 +100,14 @@ def _run_chat(command: AskCommand | BackendsCommand | DemoCommand) -> int:
             from chatport.cli._demo import run_demo  # noqa: PLC0415
 
             return run_demo(command)
+        case DoctorCommand():
+            from chatport.cli._doctor import run_doctor  # noqa: PLC0415
+
+            return run_doctor(command)
+        case ModelsCommand():
+            from chatport.cli._models import run_models  # noqa: PLC0415
+
+            return run_models(command)
         case _:
             assert_never(command)
 

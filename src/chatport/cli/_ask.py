@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chatport import Reply, Session
+    from chatport.cli._commands import AskCommand
     from chatport.cli._input import Attachment
-    from chatport.cli._parser import AskCommand
     from chatport.cli._target import Choice
 
 

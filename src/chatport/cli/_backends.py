@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from chatport._registry import BackendStatus, backend_status
-from chatport.cli._output import one_line, write_output
+from chatport.cli._output import write_output
+from chatport.cli._tables import table_text
 
 if TYPE_CHECKING:
-    from chatport.cli._parser import BackendsCommand
+    from chatport.cli._commands import BackendsCommand
 
 _HEADINGS = ("NAME", "VERSION", "DISTRIBUTION", "STATE")
 
@@ -42,14 +43,9 @@ def _as_json(rows: tuple[BackendStatus, ...]) -> str:
 def _as_table(rows: tuple[BackendStatus, ...]) -> str:
     if not rows:
         return "no backend is installed\n"
-    cells = [_HEADINGS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
-    # The last column is not padded: a reason may be long, and nothing stands behind it.
-    widths[-1] = 0
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
-    return "".join(f"{line}\n" for line in lines)
+    return table_text([_HEADINGS, *(_cells(row) for row in rows)])
 
 
 def _cells(row: BackendStatus) -> tuple[str, ...]:
     state = "ok" if row.error is None else f"broken: {row.error}"
-    return tuple(one_line(cell) for cell in (row.name, row.version or "-", row.origin, state))
+    return row.name, row.version or "-", row.origin, state

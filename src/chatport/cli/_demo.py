@@ -32,7 +32,7 @@ from chatport.cli._target import Target, choose_target, open_target
 if TYPE_CHECKING:
     from chatport import Content, Reply, ReplyStream, ToolResult
     from chatport.backend import Backend
-    from chatport.cli._parser import DemoCommand
+    from chatport.cli._commands import DemoCommand
     from chatport.cli._target import Choice
 
 # Enough for what is asked, and a bound on what a service charges for it.

@@ -1,4 +1,4 @@
-"""The command line: what can be said, and what was said, as values.
+"""The command line: what can be said.
 
 It imports argparse and nothing heavy, so that help and version come at once.
 """
@@ -9,23 +9,36 @@ import argparse
 import json
 import math
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from chatport.cli._commands import (
+    AskCommand,
+    BackendsCommand,
+    Command,
+    DemoCommand,
+    DoctorCommand,
+    HelpCommand,
+    ModelsCommand,
+    VersionCommand,
+)
 from chatport.cli._errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBCOMMANDS = ("backends", "demo")
+SUBCOMMANDS = ("backends", "demo", "doctor", "models")
 
 _USAGE = """chatport [options] [prompt ...]
        chatport backends [--json]
+       chatport models [backend] [options]
+       chatport doctor [backend] [options]
        chatport demo [options]"""
 _DESCRIPTION = "Ask a chat model and read the answer as it comes."
 _EPILOG = """\
 commands, where they are the first word:
   backends   list the installed backends, the broken ones too
+  models     list the models that a backend offers
+  doctor     say how a backend is set up, and whether it answers
   demo       see a stream, a question about an image and a tool call
   To ask one of these words as a prompt: chatport -- demo
 
@@ -38,89 +51,14 @@ examples:
   git diff | chatport -s "Be brief." "Write a commit message."
 """
 _SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences")
+_FILTERS = {
+    "output": "what they write, such as text",
+    "input": "what they read, such as image",
+    "status": "active or legacy",
+    "provider": "who made them",
+}
 _OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskCommand:
-    """Ask and show the answer.
-
-    Attributes:
-        prompt: The words of the command line, joined; perhaps empty.
-        attachments: Paths, addresses in an object store, or `-` for standard input.
-        model: `backend:model`, or None where none is given.
-        options: The backend's own options.
-        system: The system prompt.
-        settings: What is set of `chatport.Settings`, by name.
-        strict: Whether a loss is refused instead of reported.
-        streaming: Whether the backend streams its answer.
-        usage: Whether to say what it cost.
-        json: Whether the answer is one JSON object.
-        debug: Whether to show log records and traces.
-    """
-
-    prompt: str = ""
-    attachments: tuple[str, ...] = ()
-    model: str | None = None
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
-    system: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict[str, Any])
-    strict: bool = False
-    streaming: bool = True
-    usage: bool = False
-    json: bool = False
-    debug: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendsCommand:
-    """List the backends.
-
-    Attributes:
-        json: Whether to list them as JSON.
-        debug: As for `AskCommand`.
-    """
-
-    json: bool = False
-    debug: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoCommand:
-    """Show what a conversation can do.
-
-    Attributes:
-        model: As for `AskCommand`.
-        options: As for `AskCommand`.
-        debug: As for `AskCommand`.
-    """
-
-    model: str | None = None
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
-    debug: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HelpCommand:
-    """Show how the command is used.
-
-    Attributes:
-        text: The help.
-    """
-
-    text: str
-    debug: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class VersionCommand:
-    """Show which version this is."""
-
-    debug: bool = False
-
-
-Command: TypeAlias = AskCommand | BackendsCommand | DemoCommand | HelpCommand | VersionCommand
 
 
 def parse_arguments(arguments: Sequence[str]) -> Command:
@@ -134,6 +72,10 @@ def parse_arguments(arguments: Sequence[str]) -> Command:
             return _parse_backends(rest)
         case ["demo", *rest]:
             return _parse_demo(rest)
+        case ["doctor", *rest]:
+            return _parse_doctor(rest)
+        case ["models", *rest]:
+            return _parse_models(rest)
         case words:
             return _parse_ask(words)
 
@@ -197,6 +139,45 @@ def _parse_demo(arguments: list[str]) -> Command:
     return DemoCommand(model=given.model, options=_collect_options(given.options), debug=given.debug)
 
 
+def _parse_models(arguments: list[str]) -> Command:
+    parser = _Parser(prog="chatport models", description="List the models of a backend that can be asked.")
+    _add_backend(parser)
+    for name, what in _FILTERS.items():
+        parser.add_argument(f"--{name}", metavar="WORD", help=f"only those that match: {what}")
+    _add_output(parser, "print the list as JSON")
+    given = _parse_subcommand(parser, arguments, "models")
+    if given.help:
+        return HelpCommand(parser.format_help())
+    return ModelsCommand(
+        backend=given.backend,
+        options=_collect_options(given.options),
+        filters={name: value for name in _FILTERS if (value := getattr(given, name)) is not None},
+        json=given.json,
+        debug=given.debug,
+    )
+
+
+def _parse_doctor(arguments: list[str]) -> Command:
+    parser = _Parser(
+        prog="chatport doctor",
+        description="Say how a backend is set up: where requests go, as whom, with which versions. No secret is shown. "
+        "In the end the service is asked for its list of models, which costs nothing.",
+    )
+    _add_backend(parser)
+    parser.add_argument("--no-probe", dest="probe", action="store_false", help="do not ask the service")
+    _add_output(parser, "print it as one JSON object")
+    given = _parse_subcommand(parser, arguments, "doctor")
+    if given.help:
+        return HelpCommand(parser.format_help())
+    return DoctorCommand(
+        backend=given.backend,
+        options=_collect_options(given.options),
+        probe=given.probe,
+        json=given.json,
+        debug=given.debug,
+    )
+
+
 def _parse_subcommand(parser: argparse.ArgumentParser, arguments: list[str], name: str) -> argparse.Namespace:
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -244,8 +225,17 @@ def _ask_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_backend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("backend", nargs="?", help="its name; by default that of CHATPORT_MODEL, else the demo's")
+    _add_options(parser)
+
+
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--model", metavar="BACKEND:MODEL", help="whom to ask, such as echo:any")
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--option",

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from chatport import open_backend
 from chatport.cli._demos import DemoFunction, find_demo
 from chatport.cli._output import say
+
+if TYPE_CHECKING:
+    from chatport.backend import Backend
 
 _MODEL_VARIABLE = "CHATPORT_MODEL"
 
@@ -71,3 +75,32 @@ async def open_target(choice: Choice) -> AsyncGenerator[Target]:
     async with choice.demo() as demo:
         say(f"no model chosen ({choice.ways}), so this is {demo.description}")
         yield Target(demo.model, {**demo.backend_options, **choice.options})
+
+
+def choose_backend(name: str | None, options: Mapping[str, Any]) -> Choice:
+    """Choose a backend; a demo is loaded, which blocks, but not started.
+
+    Args:
+        name: The backend that the command line names; by default it is that of the model in the environment.
+        options: Its options, from the command line as well.
+
+    Raises:
+        CommandError: There is neither a backend nor a demo.
+    """
+    if name is None:
+        choice = choose_target(None, options, environment=True)
+        return replace(choice, ways=f"a backend's name or {_MODEL_VARIABLE}")
+    return Choice(f"{name}:", options)
+
+
+@asynccontextmanager
+async def open_chosen_backend(choice: Choice) -> AsyncGenerator[Backend]:
+    """Give the backend of what was chosen, opened.
+
+    Raises:
+        ChatError: It cannot be opened.
+    """
+    async with open_target(choice) as target:
+        name, _, _ = target.model.partition(":")
+        async with open_backend(name, **target.options) as backend:
+            yield backend

@@ -1,0 +1,128 @@
+"""What a command line asks for, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskCommand:
+    """Ask and show the answer.
+
+    Attributes:
+        prompt: The words of the command line, joined; perhaps empty.
+        attachments: Paths, addresses in an object store, or `-` for standard input.
+        model: `backend:model`, or None where none is given.
+        options: The backend's own options.
+        system: The system prompt.
+        settings: What is set of `chatport.Settings`, by name.
+        strict: Whether a loss is refused instead of reported.
+        streaming: Whether the backend streams its answer.
+        usage: Whether to say what it cost.
+        json: Whether the answer is one JSON object.
+        debug: Whether to show log records and traces.
+    """
+
+    prompt: str = ""
+    attachments: tuple[str, ...] = ()
+    model: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    system: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    strict: bool = False
+    streaming: bool = True
+    usage: bool = False
+    json: bool = False
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendsCommand:
+    """List the backends.
+
+    Attributes:
+        json: Whether to list them as JSON.
+        debug: As for `AskCommand`.
+    """
+
+    json: bool = False
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoCommand:
+    """Show what a conversation can do.
+
+    Attributes:
+        model: As for `AskCommand`.
+        options: As for `AskCommand`.
+        debug: As for `AskCommand`.
+    """
+
+    model: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsCommand:
+    """List the models of a backend.
+
+    Attributes:
+        backend: Its name, or None for the one of the chosen model.
+        options: As for `AskCommand`.
+        filters: What `models` of a backend takes, by name.
+        json: Whether to list them as JSON.
+        debug: As for `AskCommand`.
+    """
+
+    backend: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    filters: dict[str, str] = field(default_factory=dict[str, str])
+    json: bool = False
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorCommand:
+    """Say how a backend is set up, and whether it answers.
+
+    Attributes:
+        backend: As for `ModelsCommand`.
+        options: As for `AskCommand`.
+        probe: Whether to ask the service something that costs nothing.
+        json: Whether to say it as JSON.
+        debug: As for `AskCommand`.
+    """
+
+    backend: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    probe: bool = True
+    json: bool = False
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HelpCommand:
+    """Show how the command is used.
+
+    Attributes:
+        text: The help.
+    """
+
+    text: str
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VersionCommand:
+    """Show which version this is."""
+
+    debug: bool = False
+
+
+ServiceCommand: TypeAlias = AskCommand | BackendsCommand | DemoCommand | DoctorCommand | ModelsCommand
+"""What needs the library."""
+
+Command: TypeAlias = ServiceCommand | HelpCommand | VersionCommand
