@@ -340,3 +340,21 @@ async def test_a_read_that_is_cancelled_after_its_block_was_left_frees_the_sessi
             tasks.cancel_scope.cancel()
     assert backend.closed.is_set()
     chat.keep(chatport.Partial())  # it is not busy any more
+
+
+async def test_an_event_of_a_derived_class_is_that_event() -> None:
+    """A backend may have more to say with its events than others; readers of text miss nothing of it."""
+
+    class Start(MessageStart):
+        pass
+
+    class Delta(TextDelta):
+        pass
+
+    class End(MessageEnd):
+        pass
+
+    chat = session([Start("m"), Delta(0, "one"), TextDelta(0, " two"), End("stop")])
+    async with chat.stream("go") as stream:
+        assert [text async for text in stream.text] == ["one", " two"]
+    assert stream.reply.text == "one two"

@@ -118,7 +118,7 @@ class Fold:
         """
         if self.end is not None:
             raise self._misplaced(event, "after MessageEnd")
-        if self.start is None and type(event) is not MessageStart:
+        if self.start is None and not isinstance(event, MessageStart):
             raise self._misplaced(event, "before MessageStart")
         match event:
             case TextDelta(index, text):

@@ -243,13 +243,13 @@ class TextStream(AsyncIterator[str]):
         self._stream.claim_for_text(self)
         while True:
             event = await self._stream.next_event()
-            if type(event) is TextDelta:
+            if isinstance(event, TextDelta):
                 self._streamed.add(event.index)
                 if event.text:
                     return event.text
-            elif type(event) is MessageStart:
+            elif isinstance(event, MessageStart):
                 self._streamed.clear()
-            elif type(event) is PartEnd and (text := self._whole_text(event)):
+            elif isinstance(event, PartEnd) and (text := self._whole_text(event)):
                 return text
 
     def _whole_text(self, event: PartEnd) -> str:

@@ -142,7 +142,7 @@ class Turn:
                 ended = fold.feed(event)
                 for part_end in ended:
                     yield part_end
-                if type(event) is MessageStart:
+                if isinstance(event, MessageStart):
                     yield replace(event, adjustments=reported(event.adjustments))
                 else:
                     yield event
