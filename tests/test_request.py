@@ -70,13 +70,13 @@ def test_nothing_merged_is_nothing_changed(settings: Settings) -> None:
 
 def test_stop_sequences_become_a_tuple() -> None:
     """A list is what people write; a value has tuples."""
-    assert Settings(stop_sequences=["a", "b"]) == Settings(stop_sequences=("a", "b"))  # type: ignore[arg-type]
+    assert Settings(stop_sequences=["a", "b"]) == Settings(stop_sequences=("a", "b"))
 
 
 def test_one_string_is_not_a_sequence_of_stops() -> None:
     """`stop_sequences="END"` would stop at E, N and D."""
     with pytest.raises(TypeError, match="stop_sequences is a sequence of str"):
-        Settings(stop_sequences="END")  # type: ignore[arg-type]
+        Settings(stop_sequences="END")
 
 
 # --- deep merge ------------------------------------------------------------------------------------------------------
