@@ -216,6 +216,24 @@ async def test_a_missing_profile(aws_files: Callable[..., None]) -> None:
         await _ask(MODEL, profile="nope")
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"api_key": "k"}, {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "s"}],
+    ids=lambda each: next(iter(each)),
+)
+async def test_a_stale_profile_in_the_environment_does_not_beat_a_key(
+    given: dict[str, str], server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the caller says is enough; without a key, the profile that nobody has is named."""
+    monkeypatch.setenv("AWS_PROFILE", "ghost")
+    server.answer(unary("Hello!"))
+    place = {"region": "us-east-1", "endpoint_url": server.url}
+    reply = await chatport.ask(f"bedrock:{MODEL}", "Hi", backend_options={**place, **given})
+    assert reply.text == "Hello!"
+    with pytest.raises(ConfigurationError, match="ghost"):
+        await chatport.ask(f"bedrock:{MODEL}", "Hi", backend_options=place)
+
+
 async def test_a_configuration_file_that_cannot_be_read(aws_files: Callable[..., None]) -> None:
     """It is named."""
     aws_files("[default\nregion = us-east-1\n")

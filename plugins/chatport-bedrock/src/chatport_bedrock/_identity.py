@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 from botocore.endpoint_provider import EndpointProvider
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
@@ -173,7 +173,7 @@ class Identity:
             return self._options.session
         session = self._session
         if session is None:
-            session = self._session = Session(profile=self._options.profile)
+            session = self._session = _own_session(self._options)
         return session
 
     def _find_endpoint(self, service: Service, model_region: str | None) -> Endpoint:
@@ -252,6 +252,18 @@ class Identity:
                 message = f"the CA bundle {verify!r} cannot be used: {error}"
                 raise ConfigurationError(message) from error
         return verify
+
+
+def _own_session(options: ConnectionOptions) -> Any:
+    session = Session(profile=options.profile)
+    has_key = options.api_key is not None or options.access_key_id is not None
+    if has_key and options.profile is None:
+        try:
+            session.get_scoped_config()
+        except ProfileNotFound:
+            # A profile that the environment names and nobody has: it would only say who asks, which the caller did.
+            return Session(session_vars={"profile": (None, None, None, None)})
+    return session
 
 
 def _check_session(session: Any) -> None:
