@@ -305,10 +305,10 @@ def test_json_that_is_no_json_is_refused_with_its_place() -> None:
 
 def test_cache_points_stand_where_they_were_set() -> None:
     """With the service's own word for how long, or without."""
-    assert asked(CachePoint(), Text("x"), CachePoint("1h"))[0] == [
-        {"cachePoint": {"type": "default"}},
-        {"text": "x"},
+    assert asked(CachePoint("1h"), Text("x"), CachePoint())[0] == [
         {"cachePoint": {"type": "default", "ttl": "1h"}},
+        {"text": "x"},
+        {"cachePoint": {"type": "default"}},
     ]
 
 

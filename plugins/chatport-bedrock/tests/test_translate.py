@@ -328,6 +328,7 @@ def test_every_adjustment_says_what_where_and_why() -> None:
         ("lossless", "json-as-text", "messages[6].parts[0]"),
         ("lossless", "turns-merged", "messages[6]"),
         ("lossless", "results-reordered", "messages[4].parts[1]"),
+        ("dropped", "cache-point-refused", "messages[1].parts[2]"),
         ("changed", "document-text-added", "messages[1].parts[1]"),
     ]
     assert all(item.message for item in translate(EVERYTHING).adjustments)

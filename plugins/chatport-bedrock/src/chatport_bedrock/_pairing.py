@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chatport_bedrock._cache_points import drop_lone_points
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import Turn, client_call, tool_result
 
@@ -48,6 +49,7 @@ def pair_calls(turns: Iterable[Turn], scope: Scope) -> list[Turn]:
             continue
         _answer(turn, calls, scope)
         calls = []
+        drop_lone_points(turn, scope)
         if turn.blocks:
             paired.append(turn)
     if calls:

@@ -84,13 +84,13 @@ def translate(request: ChatRequest) -> Translation:
     )
     start = next((i for i, message in enumerate(request.messages) if message.role != "system"), len(request.messages))
     system = _system_blocks(request, start, scope)
-    turns = translate_messages(request.messages, start, scope)
+    turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
     members: dict[str, Any] = {
         "messages": turns,
-        "system": system,
+        "system": [block for _, block in system],
         "inferenceConfig": _inference_config(request.settings),
         "toolConfig": tool_config(
-            request, turns, scope, more_tools=_has_tools(extra), model_fields=_own_model_fields(extra)
+            request, turns, scope, more_tools=bool(_tools_of(extra)), model_fields=_own_model_fields(extra)
         ),
         "additionalModelRequestFields": _model_fields(request, scope),
     }
@@ -101,15 +101,15 @@ def translate(request: ChatRequest) -> Translation:
 # --- the system prompt -----------------------------------------------------------------------------------------------
 
 
-def _system_blocks(request: ChatRequest, start: int, scope: Scope) -> list[Block]:
+def _system_blocks(request: ChatRequest, start: int, scope: Scope) -> list[tuple[str, Block]]:
     """The system prompt, and after it the system messages that begin the conversation."""
-    blocks: list[Block] = []
+    blocks: list[tuple[str, Block]] = []
     for path, part in _system_parts(request, start):
         found = part_blocks(part, "system", path, scope)
         if is_blank(part, found):
             scope.note("lossless", "blank-text-omitted", path, "Bedrock refuses text without a visible character")
         else:
-            blocks += found
+            blocks += ((path, block) for block in found)
     for index in range(start):
         why = "a system message that begins the conversation goes into the system prompt"
         scope.note("lossless", "system-message-moved", f"messages[{index}]", why)
@@ -166,9 +166,9 @@ def _own_model_fields(extra: dict[str, Any]) -> dict[str, Any]:
     return fields if is_object(fields) else {}
 
 
-def _has_tools(extra: dict[str, Any]) -> bool:
+def _tools_of(extra: dict[str, Any]) -> object:
     config = extra.get("toolConfig")
-    return is_object(config) and bool(config.get("tools"))
+    return config.get("tools") if is_object(config) else None
 
 
 # --- documents -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from chatport.backend import Message, Part, Text, UnsupportedError
 from chatport_bedrock._blocks import is_blank, is_signed_reasoning, part_blocks
+from chatport_bedrock._cache_points import drop_lone_points, fit_cache_points
 from chatport_bedrock._pairing import pair_calls
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import Role, Turn, client_call
@@ -17,13 +18,23 @@ _SEE_DOCUMENT: Final = "See the attached document."
 _SEE_DOCUMENTS: Final = "See the attached documents."
 
 
-def translate_messages(messages: Sequence[Message], start: int, scope: Scope) -> list[dict[str, Any]]:
+def translate_messages(
+    messages: Sequence[Message],
+    start: int,
+    scope: Scope,
+    *,
+    system: list[tuple[str, Block]] | None = None,
+    tools: object = None,
+) -> list[dict[str, Any]]:
     """Return the messages of a conversation as the service wants them.
 
     Args:
         messages: The whole conversation.
         start: The first message to translate; those before it went elsewhere.
         scope: The request's scope; adjustments are noted there.
+        system: The blocks of the system prompt with their places: its cache points count with those of the messages,
+            and those that are too many or out of order are taken out of it.
+        tools: The tools that the caller sends in the service's words; their cache points count too.
 
     Raises:
         UnsupportedError: Something cannot be said at its place, or nothing is left of the newest message.
@@ -33,18 +44,22 @@ def translate_messages(messages: Sequence[Message], start: int, scope: Scope) ->
         path = f"messages[{index}]"
         message = messages[index]
         role: Role = "assistant" if message.role == "assistant" else "user"
-        blocks = _message_blocks(message, role, path, scope)
-        if not blocks:
+        turn = Turn(role, _message_blocks(message, role, path, scope))
+        is_merged = bool(turns) and turns[-1].role == role
+        if not is_merged:
+            drop_lone_points(turn, scope)
+        if not turn.blocks:
             _omit(message, path, scope, newest=index == len(messages) - 1)
-        elif turns and turns[-1].role == role:
+        elif is_merged:
             scope.note("lossless", "turns-merged", path, f"it joins the {role} turn before it: turns must alternate")
-            turns[-1].blocks += blocks
+            turns[-1].blocks += turn.blocks
         else:
-            turns.append(Turn(role, blocks))
+            turns.append(turn)
     if turns:
         turns = pair_calls(turns, scope)
         _keep_newest(messages, turns)
-        turns = shape_turns(turns, scope)
+    fit_cache_points([] if system is None else system, turns, tools, scope)
+    turns = shape_turns(turns, scope)
     for turn in turns:
         if turn.role == "user":
             _accompany_documents(turn, scope)
