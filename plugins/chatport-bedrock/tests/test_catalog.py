@@ -1,4 +1,4 @@
-"""Models and token counts, as the emulator has them, as botocore reads them, and as a broken service gives them."""
+"""Models as the emulator lists them, as botocore reads them, and as a broken service gives them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,19 @@ from typing import Any
 
 import boto3
 import pytest
-from bedrock_support.answers import REQUEST_ID
 from bedrock_support.loopback import LoopbackServer, whole
-from bedrock_support.recordings import FOLDER
 from botocore.config import Config
 
 from chatport import (
     AuthenticationError,
     ConfigurationError,
-    Message,
     ModelInfo,
-    ModelNotFoundError,
     PermissionDeniedError,
     ProtocolError,
     Session,
-    Settings,
-    Text,
-    Tool,
     TransportError,
-    UnsupportedError,
 )
-from chatport.backend import ChatRequest
 from chatport_bedrock import _catalog
-from chatport_bedrock._counting import counted_model
 from chatport_bedrock._model_list import merge_models
 from chatport_bedrock.backend import BedrockBackend
 from chatport_bedrock.emulator import Credentials, Emulator, HttpError
@@ -39,7 +29,6 @@ from chatport_bedrock.emulator import Credentials, Emulator, HttpError
 pytestmark = pytest.mark.anyio
 
 KEYS = Credentials("AKIDEXAMPLE", "not-a-secret")
-COUNTED = "anthropic.claude-sonnet-4-20250514-v1:0"
 MODELS = "/foundation-models"
 PROFILES = "/inference-profiles"
 
@@ -62,13 +51,6 @@ async def backend(emulator: Emulator) -> AsyncGenerator[BedrockBackend]:
     )
     yield made
     await made.aclose()
-
-
-def _request(*words: str, model: str = COUNTED, **members: Any) -> ChatRequest:
-    return ChatRequest(model, (Message("user", tuple(map(Text, words or ["Hello!"]))),), **members)
-
-
-# --- models ----------------------------------------------------------------------------------------------------------
 
 
 async def test_models_are_what_botocore_lists(backend: BedrockBackend, emulator: Emulator) -> None:
@@ -253,144 +235,3 @@ async def test_nothing_to_ask() -> None:
         await backend.models()
     assert (caught.value.phase, caught.value.model) == ("connect", None)
     await backend.aclose()
-
-
-# --- tokens ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("model", "counted"),
-    [
-        (COUNTED, COUNTED),
-        (f"us.{COUNTED}", COUNTED),
-        (f"global.{COUNTED}", COUNTED),
-        (f"arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.{COUNTED}", COUNTED),
-        (f"arn:aws:bedrock:us-east-1::foundation-model/{COUNTED}", COUNTED),
-        (f"arn:aws:bedrock:us-east-1:123456789012:custom-model/{COUNTED}/abcdefghijkl", None),
-        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdef", None),
-        ("an-alias", None),
-    ],
-)
-def test_rule_76_tokens_are_counted_for_base_models(model: str, counted: str | None) -> None:
-    """Geographies and ARNs around a base model are taken off; an id that hides its model goes as it is."""
-    assert counted_model(model) == (counted or model)
-
-
-@pytest.mark.parametrize("model", [COUNTED, f"us.{COUNTED}"])
-async def test_rule_76_the_count_is_that_of_an_answer(backend: BedrockBackend, emulator: Emulator, model: str) -> None:
-    """The request of a session, with system prompt and tools, counts as many tokens as asking it costs."""
-    tools = [Tool("get_time", "Tell the time of day.", {"type": "object", "properties": {}})]
-    session = Session(backend, model, system="Be kind.", tools=tools, settings=Settings(max_tokens=99, top_k=3))
-    count = await backend.count_tokens(session.request("How long is this?"))
-    assert session.messages == ()
-    asked = emulator.requests[-1]
-    assert (asked.operation, asked.model) == ("CountTokens", COUNTED)
-    sent = json.loads(asked.raw_body)["input"]["converse"]
-    assert sent.keys() == {"messages", "system", "toolConfig", "additionalModelRequestFields"}
-    reply = await Session(
-        backend, f"us.{COUNTED}", system="Be kind.", tools=tools, settings=Settings(max_tokens=99, top_k=3)
-    ).ask("How long is this?", run_tools=False)
-    assert count == reply.usage.input_tokens
-
-
-async def test_the_region_of_an_arn_is_kept(server: LoopbackServer) -> None:
-    """The base id says no region any more; the request is signed for the one in the ARN all the same."""
-    server.answer(whole(b'{"inputTokens": 7}'))
-    backend = BedrockBackend(endpoint_url=server.url, access_key_id="AKIDEXAMPLE", secret_access_key="s")
-    arn = f"arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.{COUNTED}"
-    assert await backend.count_tokens(_request(model=arn)) == 7
-    assert "/eu-west-3/bedrock/aws4_request" in server.requests[0].headers["authorization"]
-    assert server.requests[0].target == f"/model/{COUNTED.replace(':', '%3A')}/count-tokens"
-    await backend.aclose()
-
-
-async def test_models_that_are_not_counted_for(backend: BedrockBackend) -> None:
-    """What the service says of the model is no fault of the request; an id of nothing is one."""
-    with pytest.raises(UnsupportedError, match=r"does not count tokens for the model 'amazon\.nova-lite-v1:0'"):
-        await backend.count_tokens(_request(model="amazon.nova-lite-v1:0"))
-    with pytest.raises(ModelNotFoundError, match="identifier is invalid"):
-        await backend.count_tokens(_request(model="does-not-exist-model-v1:0"))
-
-
-async def test_what_cannot_be_said_is_not_counted(backend: BedrockBackend, emulator: Emulator) -> None:
-    """A strict request is refused as `stream` refuses it, before anything is sent."""
-    request = _request(model="meta.llama3-1-8b-instruct-v1:0", settings=Settings(top_k=3), strict=True)
-    with pytest.raises(UnsupportedError, match="top_k") as caught:
-        await backend.count_tokens(request)
-    assert caught.value.adjustments
-    assert not emulator.requests
-
-
-@pytest.mark.parametrize("body", [b"{}", b'{"inputTokens": "7"}', b'{"inputTokens": -1}', b'{"inputTokens": true}'])
-async def test_answers_that_are_no_count(server: LoopbackServer, options: dict[str, Any], body: bytes) -> None:
-    """An answer without a number is an error that names the model, not a count of nothing."""
-    server.answer(whole(body, headers={"x-amzn-RequestId": REQUEST_ID}))
-    backend = BedrockBackend(**options)
-    with pytest.raises(ProtocolError, match="a number inputTokens") as caught:
-        await backend.count_tokens(_request(model=f"us.{COUNTED}"))
-    assert caught.value.model == f"us.{COUNTED}"
-    await backend.aclose()
-
-
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not here")
-async def test_recorded_counts(server: LoopbackServer, options: dict[str, Any]) -> None:
-    """Each recorded answer to a count of a Converse request gives its number, or its error's class."""
-    seen: list[int] = []
-    backend = BedrockBackend(**options)
-    for path in sorted(FOLDER.glob("*count_tokens*.json")):
-        for exchange in json.loads(path.read_text(encoding="utf-8"))["exchanges"]:
-            response = exchange["response"]
-            status = {200: "200 OK", 400: "400 Bad Request"}[response["status"]]
-            headers = {"x-amzn-ErrorType": "ValidationException"} if response["status"] != 200 else {}
-            server.answer(whole(json.dumps(response["body_json"]).encode(), status=status, headers=headers))
-            seen.append(response["status"])
-            if response["status"] == 200:
-                assert await backend.count_tokens(_request()) == response["body_json"]["inputTokens"], path.stem
-            elif "support counting" in response["body_json"]["message"]:
-                with pytest.raises(UnsupportedError):
-                    await backend.count_tokens(_request(model=exchange["model"]))
-            else:
-                with pytest.raises(ModelNotFoundError):
-                    await backend.count_tokens(_request(model=exchange["model"]))
-    await backend.aclose()
-    assert sorted(set(seen)) == [200, 400]
-
-
-# --- the set-up ------------------------------------------------------------------------------------------------------
-
-
-async def test_a_description_says_where_the_keys_come_from(
-    aws_files: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each place by its name; the secret itself is nowhere."""
-
-    async def described(**options: Any) -> str:
-        found = await BedrockBackend(region="us-east-1", **options).describe()
-        assert "hush" not in str(found)
-        assert found["region"] == "us-east-1"
-        assert found["endpoint"] == "https://bedrock-runtime.us-east-1.amazonaws.com"
-        assert found["control plane"] == "https://bedrock.us-east-1.amazonaws.com"
-        return found["credentials"]
-
-    aws_files(credentials="[work]\naws_access_key_id = hush1\naws_secret_access_key = hush2\n")
-    assert (await described()).startswith("none: no AWS credentials")
-    assert await described(profile="work") == "keys: shared-credentials-file (profile 'work')"
-    assert await described(api_key="hush") == "an API key: the option api_key"
-    keys = {"access_key_id": "hush", "secret_access_key": "hush"}
-    assert await described(**keys) == "keys: the options access_key_id and secret_access_key"
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "hush1")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush2")
-    assert await described() == "keys: env (profile 'default')"
-    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "hush")
-    assert await described() == "an API key: the variable AWS_BEARER_TOKEN_BEDROCK"
-    assert await described(profile="work") == "keys: shared-credentials-file (profile 'work')"
-
-
-async def test_a_description_of_nothing() -> None:
-    """What is missing is said, and is no error; the versions are there."""
-    found = await BedrockBackend().describe()
-    assert found["region"].startswith("none: no AWS region")
-    assert found["endpoint"] == found["control plane"] == "none: for the same reason"
-    assert found["credentials"].startswith("none: no AWS credentials")
-    assert found["aiobotocore"][0].isdigit()
-    assert found["chatport-bedrock"][0].isdigit()
