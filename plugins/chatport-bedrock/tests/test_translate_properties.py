@@ -188,6 +188,10 @@ def test_every_part_is_sent_or_reported_as_left_out(request: ChatRequest) -> Non
         parts |= {f"messages[{number}].parts[{index}]": part for index, part in enumerate(message.parts)}
     expected = sum(_block_count(part) for path, part in parts.items() if path not in left_out)
     added = sum(item.code in _ADDING for item in translation.adjustments)
+    added += 2 * sum(
+        item.code == "result-media-moved" and item.path.rpartition(".")[0] not in left_out
+        for item in translation.adjustments
+    )
     sent = sum(len(turn["content"]) for turn in translation.body["messages"]) + len(translation.body.get("system", []))
     assert sent == expected + added
 

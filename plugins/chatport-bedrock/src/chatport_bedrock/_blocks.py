@@ -33,6 +33,7 @@ __all__ = ["is_blank", "is_signed_reasoning", "part_blocks"]
 
 _NO_OUTPUT: Final = "(no output)"
 _NOT_SHOWN: Final = "(the result cannot be shown)"
+_FAILED: Final = "The tool failed:"
 _SERVER_TOOL: Final = "server_tool_use"
 
 
@@ -53,7 +54,9 @@ def is_signed_reasoning(block: Block) -> bool:
 def part_blocks(  # noqa: PLR0911 - one return for each kind of part
     part: Part, place: Place, path: str, scope: Scope
 ) -> list[Block]:
-    """Return a part as blocks: one, or none where it has to be left out; two for reasoning that is half redacted.
+    """Return a part as blocks: one, or none where it has to be left out.
+
+    Reasoning that is half redacted gives two, and a result with media that have to stand beside it more.
 
     Args:
         part: The part.
@@ -76,7 +79,7 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
         case ToolCall() if place == "assistant":
             return [_tool_use_block(part, path, scope)]
         case ToolResult() if place in {"user", "assistant"}:
-            return [_tool_result_block(part, place, path, scope)]
+            return _tool_result_blocks(part, place, path, scope)
         case CachePoint():
             return _cache_point_blocks(part, place, path, scope)
         case Opaque():
@@ -179,23 +182,32 @@ def _tool_use_block(part: ToolCall, path: str, scope: Scope) -> Block:
     return {"toolUse": {"toolUseId": call_id, "name": scope.tool_name(part.name, path), "input": arguments, **server}}
 
 
-def _tool_result_block(part: ToolResult, place: Place, path: str, scope: Scope) -> Block:
+def _tool_result_blocks(part: ToolResult, place: Place, path: str, scope: Scope) -> list[Block]:
+    """The result, and behind it the media that the model does not take inside it."""
     # A result in an answer is the service's own: it goes back as it came. Others are made fit to be sent.
-    content = _result_content(part, path, scope, own=place == "assistant")
+    own = place == "assistant"
+    beside: list[Block] = []
+    content = _result_content(part, path, scope, beside, own=own)
     # What an id goes as is noted where the call stands.
     block: Block = {"toolUseId": scope.ids.sent(part.id), "content": content}
     marks = _own(part.metadata)
     status = marks.get("status")
     if part.is_error != (status == "error"):
         status = "error" if part.is_error else None
+    if status is not None and not own and not scope.capabilities.result_status:
+        if part.is_error:
+            why = f"this model takes no status of a result: {_FAILED!r} is put before what the tool said"
+            scope.note("changed", "result-status-as-text", path, why)
+            content.insert(0, {"text": _FAILED})
+        status = None
     if status is not None:
         block["status"] = status
     if marks.get("type") is not None:
         block["type"] = marks["type"]
-    return {"toolResult": block}
+    return [{"toolResult": block}, *beside]
 
 
-def _result_content(part: ToolResult, path: str, scope: Scope, *, own: bool) -> list[Block]:
+def _result_content(part: ToolResult, path: str, scope: Scope, beside: list[Block], *, own: bool) -> list[Block]:
     content: list[Block] = []
     placeholder = _NO_OUTPUT
     for index, item in enumerate(part.content):
@@ -207,6 +219,8 @@ def _result_content(part: ToolResult, path: str, scope: Scope, *, own: bool) -> 
         if not own and is_blank(item, blocks):
             scope.note("lossless", "blank-text-omitted", where, "Bedrock refuses text without a visible character")
             continue
+        if not own and isinstance(item, (Image, Document, Video)) and blocks:
+            blocks = _taken_media(blocks, where, scope, beside, call_id=scope.ids.sent(part.id))
         content += blocks
         if not blocks:
             placeholder = _NOT_SHOWN
@@ -214,6 +228,20 @@ def _result_content(part: ToolResult, path: str, scope: Scope, *, own: bool) -> 
         scope.note("lossless", "empty-result", path, f"a result must not be empty; this one says {placeholder!r}")
         content.append({"text": placeholder})
     return content
+
+
+def _taken_media(blocks: list[Block], path: str, scope: Scope, beside: list[Block], *, call_id: str) -> list[Block]:
+    """A medium inside a result, or words in its place where the model wants it outside; then it joins those beside."""
+    can = scope.capabilities
+    ((kind, medium),) = blocks[0].items()
+    formats = can.result_documents
+    if kind in can.result_media and (kind != "document" or formats is None or medium["format"] in formats):
+        return blocks
+    name = medium.get("name", f"{kind} {len(beside) // 2 + 1}")
+    why = f"this model takes no such {kind} inside a result: it follows behind the results, as {name!r}"
+    scope.note("changed", "result-media-moved", path, why)
+    beside += [{"text": f"This is {name!r} of the result of the call {call_id}:"}, *blocks]
+    return [{"text": f"(see {name!r}, which follows)"}]
 
 
 # --- marks and the unknown -------------------------------------------------------------------------------------------

@@ -86,7 +86,8 @@ def _answer(turn: Turn, calls: Sequence[_Call], scope: Scope) -> None:
             continue
         why = "nothing answers this call, which Bedrock refuses; an error result says that it was interrupted"
         scope.note("changed", "call-unanswered", call.path, why)
-        block: Block = {"toolResult": {"toolUseId": call.sent_id, "content": [{"text": _NO_RESULT}], "status": "error"}}
+        status = {"status": "error"} if scope.capabilities.result_status else {}
+        block: Block = {"toolResult": {"toolUseId": call.sent_id, "content": [{"text": _NO_RESULT}], **status}}
         turn.blocks.insert(rank, (call.path, block))
 
 
