@@ -51,6 +51,19 @@ async def test_no_secret_shows(
         assert not [line for line in shown if secret in line]
 
 
+def _with_locals(error: BaseException) -> str:
+    """The traceback as tools for reporting errors show it: with the local variables of every frame but this test's."""
+    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    lines: list[str] = []
+    seen: traceback.TracebackException | None = report
+    while seen is not None:
+        for frame in seen.stack:
+            # The functions of this file hold the options themselves, as they came from the caller.
+            lines += [] if frame.filename == __file__ else [f"{frame.filename} {frame.locals}"]
+        seen = seen.__cause__ or seen.__context__
+    return "\n".join(lines)
+
+
 async def _shown(options: dict[str, Any]) -> list[str]:
     """What a turn lets people see."""
     backend = BedrockBackend(**options)
@@ -60,6 +73,9 @@ async def _shown(options: dict[str, Any]) -> list[str]:
         await session.ask("hi")
     except chatport.ChatError as error:
         shown += [repr(error), str(error), "".join(traceback.format_exception(error))]
+        # Where the service itself quotes a secret, the bytes that it sent are a local variable, as they have to be.
+        if not isinstance(error, chatport.AuthenticationError):
+            shown.append(_with_locals(error))
     identity = backend._wire._identity
     shown += map(repr, [backend, session, backend._options, backend._wire, identity, await identity.endpoint(MODEL)])
     if "api_key" not in options:

@@ -130,6 +130,23 @@ def body_failure(error: Exception, exchange: Exchange, phase: Phase) -> BackendE
     return TransportError(f"the connection broke before the answer was complete: {reason}", **facts)
 
 
+def without_frames(error: BaseException) -> BaseException:
+    """Return an exception of a library, and what led to it, without the places where they were raised.
+
+    The frames of aiohttp and httpx2 hold the headers of the request, token included, and tools that report errors print
+    the local variables of every frame. What went wrong stands in the messages, which stay.
+    """
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            left += [each.__cause__, each.__context__]
+    return error
+
+
 def is_transport_error(error: Exception) -> bool:
     """Whether the error is one that a body raises when its connection fails."""
     httpx = _httpx()

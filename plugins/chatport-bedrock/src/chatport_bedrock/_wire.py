@@ -27,6 +27,7 @@ from chatport_bedrock._failures import (
     configuration_failure,
     is_transport_error,
     request_failure,
+    without_frames,
 )
 from chatport_bedrock._identity import Identity
 from chatport_bedrock._pool import ConnectionPool
@@ -86,8 +87,8 @@ class Wire:
             raise configuration_failure(error) from error
         try:
             answer = await session.send(AWSPreparedRequest(call.method, url, headers, call.body, stream_output=True))
-        except Exception as error:
-            raise request_failure(error, Exchange(call.model)) from error
+        except Exception as error:  # noqa: BLE001 - raised again as ours
+            raise request_failure(error, Exchange(call.model)) from without_frames(error)
         response = WireResponse(answer, call.model)
         if response.status < _FIRST_ERROR_STATUS:
             return response
@@ -113,7 +114,7 @@ class Wire:
         }
         token = self._identity.bearer_token()
         if token is not None:
-            return {**signed, **unsigned, "Authorization": f"Bearer {token}"}, None
+            return _Headers({**signed, **unsigned, "Authorization": f"Bearer {token}"}), None
         keys = await self._identity.keys()
         added = sign(
             url,
@@ -124,7 +125,14 @@ class Wire:
             now=datetime.now(UTC),
             method=call.method,
         )
-        return {**signed, **unsigned, **added}, keys
+        return _Headers({**signed, **unsigned, **added}), keys
+
+
+class _Headers(dict[str, str]):
+    """Headers that do not show what they hold: tools that report errors print the local variables of every frame."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
 
 
 def _host(url: str) -> str:
