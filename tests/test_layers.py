@@ -61,8 +61,9 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset({"_error_codes", "_error_text", "_errors"}),
     "translate": frozenset(
         {
-            *{"_blocks", "_body", "_cache_points", "_call_names", "_document_names", "_media_blocks", "_pairing"},
-            *{"_scope", "_tool_config", "_translate", "_turn", "_turn_shapes", "_turns"},
+            *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
+            *{"_media_blocks", "_pairing", "_scope", "_tool_config", "_translate", "_turn"},
+            *{"_turn_shapes", "_turns"},
         }
     ),
     "decode": frozenset(
