@@ -232,6 +232,14 @@ async def test_register_backend_without_a_block_holds_until_unregistered() -> No
 
 
 @pytest.mark.anyio
+async def test_an_option_may_be_called_name() -> None:
+    """Options are the backend's own business, their names too."""
+    with chatport.register_backend("named", ScriptedBackend):
+        async with chatport.open_session("named:m", backend_options={"name": "another"}) as session:
+            assert session.backend.name == "another"
+
+
+@pytest.mark.anyio
 async def test_a_configuration_error_of_a_backend_passes_as_it_is() -> None:
     """A backend that says which option is wrong is not broken."""
     with pytest.raises(ConfigurationError, match="no options"):

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from tests.web_server import PNG, WebServer, answer
 
-from chatport import Document, Image, Message, Text, ToolResult, TransportError, UnsupportedError, _url_media
+from chatport import Document, Image, Message, Session, Text, ToolResult, TransportError, UnsupportedError, _url_media
+from chatport._fetch import Fetcher
 from chatport._media import Media
 from chatport._url_media import UrlMedia, fetch_media
 from chatport.backend import ChatRequest
+from chatport.testing import ScriptedBackend
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +122,26 @@ async def test_one_failure_ends_the_others(server: WebServer) -> None:
     server.answers["/missing"] = answer(status="404 Not Found")
     with pytest.raises(UnsupportedError, match="answers with status 404"):
         await UrlMedia(server.fetcher()).filled(request(Message.user(missing, *held)), native_urls=False)
+
+
+@pytest.mark.parametrize("error", [OSError("no such name"), RuntimeError("a bug")], ids=["expected", "bug"])
+async def test_a_failure_before_the_request_is_not_the_backends(error: Exception) -> None:
+    """It leaves the turn as itself, says what had happened, and names no backend: nobody has been asked yet."""
+
+    async def look_up(_host: str, _port: int) -> tuple[str, ...]:
+        raise error
+
+    backend = ScriptedBackend("never")
+    chat = Session(backend, "m")
+    chat._media = UrlMedia(Fetcher(resolve=look_up))
+    kind = TransportError if isinstance(error, OSError) else RuntimeError
+    with pytest.raises(kind) as caught:
+        await chat.ask("Look:", *(Image.from_url(f"http://media.example.com/{number}.png") for number in range(3)))
+    if isinstance(caught.value, TransportError):
+        assert (caught.value.backend, caught.value.model) == (None, None)
+        assert caught.value.partial is not None
+        assert len(caught.value.partial.messages) == 1
+    assert (backend.requests, chat.messages) == ([], ())
 
 
 async def test_a_failure_is_not_remembered(server: WebServer) -> None:

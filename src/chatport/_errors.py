@@ -81,7 +81,7 @@ class BackendError(ChatError):
     """The exchange with the service failed.
 
     Attributes:
-        backend: The backend's name, the key of its metadata.
+        backend: The backend's name, the key of its metadata; None where it was not asked yet.
         model: The model id as it was sent.
         status: The HTTP status, also for errors inside a stream where the service defines one.
         code: The service's own error code.

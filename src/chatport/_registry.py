@@ -305,6 +305,13 @@ async def open_backend(name: str, **options: Any) -> AsyncGenerator[Backend]:
         BrokenBackendError: What is installed cannot be loaded or built.
         ConfigurationError: An option is wrong.
     """
+    async with opened_backend(name, options) as backend:
+        yield backend
+
+
+@asynccontextmanager
+async def opened_backend(name: str, options: dict[str, Any]) -> AsyncGenerator[Backend]:
+    """Do what `open_backend` does, with options that may have any name, `name` included."""
     backend = await create_backend(name, options)
     try:
         yield backend

@@ -23,7 +23,7 @@ from chatport._options import (
     checked_settings,
     checked_steps,
 )
-from chatport._registry import open_backend, split_model
+from chatport._registry import opened_backend, split_model
 from chatport._request import ChatRequest, Preview, Settings
 from chatport._stream import ReplyStream
 from chatport._tools import as_tools
@@ -307,7 +307,7 @@ async def open_session(
     """
     backend_name, identifier = split_model(model if model is not None else _model_from_environment())
     async with (
-        open_backend(backend_name, **(backend_options or {})) as backend,
+        opened_backend(backend_name, backend_options or {}) as backend,
         Session(backend, identifier, **options) as session,
     ):
         yield session

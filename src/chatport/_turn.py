@@ -191,7 +191,7 @@ class Turn:
     def _complete_error(self, error: ChatError) -> None:
         # Whatever it carries already is of another turn: a backend may raise one and the same error again.
         error.partial = self.partial()
-        if isinstance(error, BackendError):
+        if isinstance(error, BackendError) and self._fold is not None:  # else nobody was asked yet: a download failed
             error.backend = error.backend or self._plan.backend.name
             error.model = error.model or self._plan.request.model
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import anyio
 
-from chatport._errors import ChatError, UnsupportedError
+from chatport._errors import UnsupportedError
 from chatport._fetch import MAX_BYTES, STANDARD_PORTS, Fetcher, FetchLimits
 from chatport._media import Media, with_content
 from chatport._messages import Message, Part, ToolResult
@@ -79,14 +79,14 @@ class UrlMedia:
 
     async def _fetch_all(self, media: Sequence[Media], content: dict[_Key, Media]) -> None:
         """Fetch a few at a time; the first failure ends them all and is raised as it is."""
-        failures: list[ChatError] = []
+        failures: list[Exception] = []
         limiter = anyio.CapacityLimiter(_AT_ONCE)
 
         async def fetch(medium: Media) -> None:
             try:
                 async with limiter:
                     content[_key(medium)] = await _with_fetched(medium, self._fetcher)
-            except ChatError as failure:
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it leaves the task group as itself
                 failures.append(failure)
                 group.cancel_scope.cancel()
 
