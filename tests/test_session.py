@@ -197,6 +197,15 @@ async def test_run_tools_false_hands_the_calls_to_the_caller() -> None:
     )
 
 
+async def test_who_runs_a_call_by_hand_does_not_change_the_history() -> None:
+    """Arguments are taken apart and filled up; the model is shown what it wrote."""
+    chat, backend = session([call("1", place={"city": "Paris"})], "sunny", tools=[get_weather])
+    (pending,) = (await chat.ask("go", run_tools=False)).tool_calls
+    pending.arguments.pop("place")["city"] = "Rome"
+    await chat.ask(ToolResult("1", "sun"))
+    assert backend.requests[1].messages[1] == Message.assistant(call("1", place={"city": "Paris"}))
+
+
 async def test_a_tool_without_a_function_is_the_callers() -> None:
     """One such call in a step leaves the whole step to the caller: results go back together."""
     by_hand = Tool("ask_human", "Ask a person.", {"type": "object", "properties": {}})

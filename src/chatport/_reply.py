@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -93,8 +94,11 @@ class Reply(Generic[OutputT_co]):
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls in the last message, for the caller to run; in one that was cut they may be answered already."""
-        return self.message.tool_calls
+        """The calls in the last message, for the caller to run; in one that was cut they may be answered already.
+
+        Their arguments are copies: what is done to them while a tool runs does not change the history.
+        """
+        return tuple(replace(call, arguments=copy.deepcopy(call.arguments)) for call in self.message.tool_calls)
 
     @property
     def stop_reason(self) -> StopReason:
