@@ -31,7 +31,7 @@ def translated(model: str, *results: ToolResult) -> Translation:
 def resulted(model: str, *content: Part, is_error: bool = False) -> tuple[list[Any], list[tuple[str, str, str]]]:
     """The blocks of the last turn, and what was adjusted."""
     translation = translated(model, ToolResult("tooluse_1", content, is_error))
-    found = [(item.kind, item.code, item.path) for item in translation.adjustments]
+    found: list[tuple[str, str, str]] = [(item.kind, item.code, item.path) for item in translation.adjustments]
     return translation.body["messages"][-1]["content"], found
 
 
