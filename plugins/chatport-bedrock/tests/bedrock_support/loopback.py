@@ -284,11 +284,14 @@ def _end(peer: socket.socket, connection: Connection, how: End) -> None:
         with contextlib.suppress(ConnectionError):
             while received := peer.recv(1 << 20):
                 connection.drained += len(received)
+    if how is End.FIN:
+        # Before it is noted: who waits for the note may count on the end being on its way.
+        peer.shutdown(socket.SHUT_WR)
     connection.close(by_client=how is End.DRAIN)
     if how is End.RST:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     if how is End.FIN:
-        _end_politely(peer)
+        _wait_for_end(peer)
 
 
 def _wait_for_release(peer: socket.socket, hold: Hold, *, watch: bool) -> None:
@@ -302,9 +305,8 @@ def _wait_for_release(peer: socket.socket, hold: Hold, *, watch: bool) -> None:
         raise _ClientGoneError
 
 
-def _end_politely(peer: socket.socket) -> None:
-    """End the sending side, then wait for the client's, or data on its way would be lost in a reset."""
-    peer.shutdown(socket.SHUT_WR)
+def _wait_for_end(peer: socket.socket) -> None:
+    """Wait for the end of the client's side, or data on its way would be lost in a reset."""
     peer.settimeout(PATIENCE)
     with contextlib.suppress(OSError):
         while peer.recv(65536):
