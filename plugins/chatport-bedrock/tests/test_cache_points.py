@@ -43,7 +43,7 @@ def kept(translation: Translation) -> list[tuple[str, str | None]]:
         for index, block in enumerate(blocks):
             if "cachePoint" in block:
                 before = blocks[index - 1] if index else {"nothing": None}
-                found.append((before.get("text", next(iter(before))), block["cachePoint"].get("ttl")))
+                found.append((str(before.get("text", next(iter(before)))), block["cachePoint"].get("ttl")))
     return found
 
 

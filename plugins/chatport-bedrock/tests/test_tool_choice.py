@@ -27,7 +27,7 @@ def chosen(model: str, choice: str, names: str = "ab", **extra: Any) -> tuple[An
     translation = translate(
         ChatRequest(model, (Message.user("Hello"),), tools=tools, tool_choice=choice, settings=settings)
     )
-    found = [(item.kind, item.code, item.path) for item in translation.adjustments]
+    found: list[tuple[str, str, str]] = [(item.kind, item.code, item.path) for item in translation.adjustments]
     return translation.body["toolConfig"].get("toolChoice"), found
 
 
