@@ -202,8 +202,8 @@ KEYWORDS = [
 @given(st.dictionaries(st.sampled_from([*KEYWORDS, "minimum", "maxLength", "default"]), JSON), st.text(max_size=40))
 def test_schemas_that_make_no_sense_are_no_trouble(schema: dict[str, Any], prompt: str) -> None:
     """Whatever stands where in a schema, there are arguments, and they are JSON."""
-    json.dumps(fill_arguments({"type": "object", **schema}, prompt))
-    json.dumps(fill_value({"type": "object", "properties": {"a": schema}, "required": ["a"]}, prompt))
+    assert json.dumps(fill_arguments({"type": "object", **schema}, prompt))
+    assert json.dumps(fill_value({"type": "object", "properties": {"a": schema}, "required": ["a"]}, prompt))
 
 
 def test_a_schema_that_refers_to_itself_has_an_end() -> None:
