@@ -1,5 +1,5 @@
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from tests.strategies import json_objects
 
 from chatport._adjustments import Adjustment
 from chatport._messages import Message
-from chatport._request import ChatRequest, Preview, Settings, Tool, deep_merge
+from chatport._request import CacheChoice, ChatRequest, Preview, ReasoningLevel, Settings, Tool, deep_merge
 
 # --- settings --------------------------------------------------------------------------------------------------------
 
@@ -17,7 +17,9 @@ def _settings() -> st.SearchStrategy[Settings]:
     numbers = st.none() | st.integers(0, 5)
     stops = st.none() | st.lists(st.sampled_from("abc"), max_size=2).map(tuple)
     extra = st.dictionaries(st.sampled_from(["echo", "other"]), json_objects(), max_size=2)
-    return st.builds(Settings, numbers, numbers, numbers, numbers, stops, extra)
+    reasoning = st.none() | st.integers(1, 5) | st.sampled_from(get_args(ReasoningLevel))
+    cache = st.none() | st.sampled_from(get_args(CacheChoice))
+    return st.builds(Settings, numbers, numbers, numbers, numbers, stops, reasoning, cache, extra)
 
 
 def test_nothing_is_set_by_default() -> None:
@@ -29,6 +31,8 @@ def test_nothing_is_set_by_default() -> None:
         "top_p": None,
         "top_k": None,
         "stop_sequences": None,
+        "reasoning": None,
+        "cache": None,
         "extra": {},
     }
 
@@ -77,6 +81,41 @@ def test_one_string_is_not_a_sequence_of_stops() -> None:
     """`stop_sequences="END"` would stop at E, N and D."""
     with pytest.raises(TypeError, match="stop_sequences is a sequence of str"):
         Settings(stop_sequences="END")
+
+
+@pytest.mark.parametrize("reasoning", [*get_args(ReasoningLevel), 1, 100_000])
+def test_reasoning_is_a_level_or_a_budget(reasoning: Any) -> None:
+    """Every level, and every number of tokens from 1; equal settings have equal hashes."""
+    settings = Settings(reasoning=reasoning)
+    assert settings.reasoning == reasoning
+    assert settings == Settings(reasoning=reasoning)
+    assert hash(settings) == hash(Settings(reasoning=reasoning))
+    assert Settings(reasoning="low").merged(settings) == settings
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "error", "message"),
+    [
+        (True, TypeError, "a number of tokens, not True"),
+        (1.5, TypeError, "a number of tokens, not 1.5"),
+        (["low"], TypeError, "not \\['low'\\]"),
+        ("none", ValueError, "one of off, minimal, low, medium, high, xhigh, max or a number of tokens, not 'none'"),
+        ("", ValueError, "not ''"),
+        (0, ValueError, "at least 1 token, not 0; to ask for none say 'off'"),
+        (-1, ValueError, "not -1"),
+    ],
+)
+def test_other_reasoning_is_refused(reasoning: Any, error: type[Exception], message: str) -> None:
+    """Where it is said, not where it is sent; a bool is no number of tokens, and 0 is no budget."""
+    with pytest.raises(error, match=message):
+        Settings(reasoning=reasoning)
+
+
+@pytest.mark.parametrize("cache", ["2d", "", True, 5])
+def test_caches_have_known_lives(cache: Any) -> None:
+    """Anything but the three words is refused at once."""
+    with pytest.raises(ValueError, match="cache is one of auto, 5m, 1h, not"):
+        Settings(cache=cache)
 
 
 # --- deep merge ------------------------------------------------------------------------------------------------------

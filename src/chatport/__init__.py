@@ -65,7 +65,15 @@ from chatport._model_info import ModelInfo
 from chatport._options import SessionOptions, TurnOptions
 from chatport._registry import Registration, available_backends, open_backend, register_backend
 from chatport._reply import Partial, Reply, Step, Timing
-from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice
+from chatport._request import (
+    CacheChoice,
+    ChatRequest,
+    Preview,
+    ReasoningLevel,
+    Settings,
+    Tool,
+    ToolChoice,
+)
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import ChatSession, Session, ask, open_session
 from chatport._stream import ReplyStream, TextStream
@@ -80,6 +88,7 @@ __all__ = [
     "BackendLookupError",
     "BrokenBackendError",
     "BusyError",
+    "CacheChoice",
     "CachePoint",
     "ChatError",
     "ChatRequest",
@@ -109,6 +118,7 @@ __all__ = [
     "RateLimitError",
     "Reasoning",
     "ReasoningDelta",
+    "ReasoningLevel",
     "Registration",
     "Reply",
     "ReplyEnd",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from chatport._adjustments import Adjustment
 from chatport._messages import Message, Part
 
 ToolChoice: TypeAlias = str
 """`"auto"`, `"any"`, `"none"`, or the name of the one tool that must be called."""
+
+ReasoningLevel: TypeAlias = Literal["off", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much to think before answering, from not at all upwards."""
+
+CacheChoice: TypeAlias = Literal["auto", "5m", "1h"]
+"""Whether what a request begins with is kept for the next one: where that pays, or for how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,12 @@ class Settings:
         top_p: The share of probability to choose from, 0 to 1.
         top_k: How many candidates to choose from.
         stop_sequences: Texts that end the answer.
+        reasoning: How much to think before answering: a level, or a budget in tokens, at least 1. A backend says it in
+            its model's words and reports where the model has no such level. `"off"` is said where a model would think
+            unasked.
+        cache: Let the service keep what the request begins with, so that the next one costs less. `"auto"` is a wish:
+            it is done where the model is known to cache. `"5m"` and `"1h"` ask for it for that long, and are reported
+            where that cannot be had.
         extra: Wire members by backend name, deep-merged into the request last and with their case kept; for what
             has no neutral name.
     """
@@ -58,15 +70,22 @@ class Settings:
     top_p: float | None = None
     top_k: int | None = None
     stop_sequences: Sequence[str] | None = None
+    reasoning: ReasoningLevel | int | None = None
+    cache: CacheChoice | None = None
     extra: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], hash=False)
 
     def __post_init__(self) -> None:
-        """Take a list of stop sequences for a tuple, and refuse a single str."""
+        """Take a list of stop sequences for a tuple; refuse a single str, and words that nobody knows."""
         if isinstance(self.stop_sequences, str):
             message = "stop_sequences is a sequence of str, not one str"
             raise TypeError(message)
         if self.stop_sequences is not None:
             object.__setattr__(self, "stop_sequences", tuple(self.stop_sequences))
+        if self.reasoning is not None:
+            _check_reasoning(self.reasoning)
+        if self.cache is not None and self.cache not in get_args(CacheChoice):
+            message = f"cache is one of {', '.join(get_args(CacheChoice))}, not {self.cache!r}"
+            raise ValueError(message)
 
     def merged(self, over: Settings | None) -> Settings:
         """Return these settings with another's laid over them, field by field; `extra` is merged deeply."""
@@ -78,6 +97,20 @@ class Settings:
             if item.name != "extra" and (value := getattr(over, item.name)) is not None
         }
         return replace(self, extra=deep_merge(self.extra, over.extra), **changes)
+
+
+def _check_reasoning(reasoning: object) -> None:
+    levels = get_args(ReasoningLevel)
+    what = f"reasoning is one of {', '.join(levels)} or a number of tokens"
+    if isinstance(reasoning, bool) or not isinstance(reasoning, (str, int)):
+        message = f"{what}, not {reasoning!r}"
+        raise TypeError(message)
+    if isinstance(reasoning, str) and reasoning not in levels:
+        message = f"{what}, not {reasoning!r}"
+        raise ValueError(message)
+    if isinstance(reasoning, int) and reasoning < 1:
+        message = f"a budget for reasoning is at least 1 token, not {reasoning}; to ask for none say 'off'"
+        raise ValueError(message)
 
 
 def deep_merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

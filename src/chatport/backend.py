@@ -69,7 +69,16 @@ from chatport._messages import (
     ToolResult,
 )
 from chatport._model_info import ModelInfo
-from chatport._request import ChatRequest, Preview, Settings, Tool, ToolChoice, deep_merge
+from chatport._request import (
+    CacheChoice,
+    ChatRequest,
+    Preview,
+    ReasoningLevel,
+    Settings,
+    Tool,
+    ToolChoice,
+    deep_merge,
+)
 from chatport._unfold import events_from
 
 hookimpl = pluggy.HookimplMarker("chatport")
@@ -178,6 +187,7 @@ __all__ = [
     "Backend",
     "BackendError",
     "BackendEvent",
+    "CacheChoice",
     "CachePoint",
     "ChatError",
     "ChatRequest",
@@ -209,6 +219,7 @@ __all__ = [
     "RateLimitError",
     "Reasoning",
     "ReasoningDelta",
+    "ReasoningLevel",
     "Role",
     "ServiceError",
     "Settings",

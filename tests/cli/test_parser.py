@@ -1,7 +1,10 @@
 """The command line: what it takes, and what it refuses before anything is asked."""
 
+from typing import get_args
+
 import pytest
 
+from chatport import CacheChoice, ReasoningLevel
 from chatport.cli._commands import (
     AskCommand,
     BackendsCommand,
@@ -12,7 +15,7 @@ from chatport.cli._commands import (
     VersionCommand,
 )
 from chatport.cli._errors import UsageError
-from chatport.cli._parser import help_text, parse_arguments
+from chatport.cli._parser import CACHE_CHOICES, REASONING_LEVELS, help_text, parse_arguments
 
 
 def test_words_are_joined_and_options_may_stand_between_them() -> None:
@@ -27,6 +30,7 @@ def test_everything_that_can_be_said() -> None:
         [
             *("-s", "Be brief.", "--max-tokens", "0", "--temperature", "0", "--top-p", "0.5", "--top-k", "7"),
             *("--stop", "END", "--stop", "FIN", "--strict", "--no-stream", "--usage", "--json", "--debug", "hi"),
+            *("--reasoning", "high", "--cache", "1h"),
         ]
     )
     assert command == AskCommand(
@@ -38,6 +42,8 @@ def test_everything_that_can_be_said() -> None:
             "top_p": 0.5,
             "top_k": 7,
             "stop_sequences": ["END", "FIN"],
+            "reasoning": "high",
+            "cache": "1h",
         },
         strict=True,
         streaming=False,
@@ -52,6 +58,24 @@ def test_what_is_not_set_is_not_there() -> None:
     command = parse_arguments(["hi"])
     assert isinstance(command, AskCommand)
     assert command.settings == {}
+
+
+def test_the_words_of_settings_are_those_of_the_library() -> None:
+    """The command knows every level and life that `Settings` takes, without importing it."""
+    assert get_args(ReasoningLevel) == REASONING_LEVELS
+    assert get_args(CacheChoice) == CACHE_CHOICES
+
+
+def test_reasoning_is_a_level_or_a_number_of_tokens() -> None:
+    """Whole numbers from 1 are budgets; what is neither is refused with the levels there are."""
+    command = parse_arguments(["--reasoning", "2048", "hi"])
+    assert isinstance(command, AskCommand)
+    assert command.settings == {"reasoning": 2048}
+    for text in ("0", "-1", "1.5", "much", "True"):
+        with pytest.raises(UsageError, match="none of off, minimal, low, medium, high, xhigh, max"):
+            parse_arguments([f"--reasoning={text}", "hi"])
+    with pytest.raises(UsageError, match="invalid choice: '2d'"):
+        parse_arguments(["--cache", "2d", "hi"])
 
 
 @pytest.mark.parametrize(

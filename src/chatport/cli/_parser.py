@@ -50,7 +50,10 @@ examples:
   chatport "What is in this picture?" -a cat.png
   git diff | chatport -s "Be brief." "Write a commit message."
 """
-_SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences")
+_SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "reasoning", "cache")
+# The words of `Settings`, which is not imported for the sake of `--help`; a test compares them.
+REASONING_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
+CACHE_CHOICES = ("auto", "5m", "1h")
 _FILTERS = {
     "output": "what they write, such as text",
     "input": "what they read, such as image",
@@ -261,6 +264,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a text that ends the answer; repeatable",
     )
+    group.add_argument(
+        "--reasoning",
+        metavar="LEVEL|N",
+        type=_reasoning,
+        help=f"how much to think first: {', '.join(REASONING_LEVELS)}, or a number of tokens",
+    )
+    group.add_argument(
+        "--cache", choices=CACHE_CHOICES, help="keep what the request begins with: where it pays, or for how long"
+    )
     group.add_argument("--strict", action="store_true", help="refuse what the backend cannot say as asked")
 
 
@@ -281,6 +293,15 @@ def _whole_number(text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)
+
+
+def _reasoning(text: str) -> str | int:
+    if _WHOLE_NUMBER.fullmatch(text) and int(text) >= 1:
+        return int(text)
+    if text not in REASONING_LEVELS:
+        levels = ", ".join(REASONING_LEVELS)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {levels} and no number of tokens")
+    return text
 
 
 def _number(text: str) -> float:
