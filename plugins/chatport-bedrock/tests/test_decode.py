@@ -77,7 +77,7 @@ def test_without_metadata_the_usage_is_incomplete() -> None:
     ],
     ids=["nothing", "a start only", "text"],
 )
-def test_a_stream_that_ends_early_is_interrupted(frames: tuple[Frame, ...], words: str) -> None:
+def test_rule_69_a_stream_that_ends_early_is_interrupted(frames: tuple[Frame, ...], words: str) -> None:
     """Without `messageStop` no stream passes for an answer, however cleanly it ends; metadata does not make it one."""
     for more in ((), END[1:]):
         if more and not frames:
@@ -141,7 +141,7 @@ def test_no_stop_reason() -> None:
     ],
     ids=["plain", "cached", "read only", "blocked by a guardrail", "a part", "no numbers", "empty"],
 )
-def test_usage(wire: dict[str, Any], neutral: Usage) -> None:
+def test_rule_56_the_input_includes_what_was_cached(wire: dict[str, Any], neutral: Usage) -> None:
     """The input includes what was cached; not reported is None; the wire's own figures stay, unknown ones too."""
     raw = {**wire, "serverToolUsage": {}, "cacheDetails": [{"ttl": "5m", "inputTokens": 20}]}
     end = decode(BEGIN, END[0], frame("metadata", usage=raw))[-1]

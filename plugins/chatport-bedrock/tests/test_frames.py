@@ -239,7 +239,7 @@ class TestFinish:
         assert caught.value.offset == len(data)
 
     @pytest.mark.parametrize("missing", [1, 20])
-    def test_cut_behind_the_prelude(self, missing: int) -> None:
+    def test_rule_69_cut_behind_the_prelude(self, missing: int) -> None:
         """The error says how much had come, and of how much."""
         reader = FrameReader()
         data = encode_frame(EVENT, b"payload")

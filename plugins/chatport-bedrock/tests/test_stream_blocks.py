@@ -28,7 +28,7 @@ from chatport_bedrock._frames import Frame
 # --- text, reasoning, citations --------------------------------------------------------------------------------------
 
 
-def test_text_begins_with_its_first_delta() -> None:
+def test_rule_66_text_begins_with_its_first_delta() -> None:
     """No start announces text; an index not seen before opens a part, and blocks may interleave."""
     message, _ = blocks(
         delta(0, text="a"), delta(2, text="x"), delta(0, text="b"), stop(0), delta(2, text="y"), stop(2)
@@ -146,6 +146,21 @@ def test_a_call_without_arguments(pieces: list[dict[str, str]]) -> None:
         start(0, toolUse={"toolUseId": "1", "name": "t"}), *(delta(0, toolUse=one) for one in pieces), stop(0)
     )
     assert message.parts == (ToolCall("1", "t"),)
+
+
+def test_rule_66_the_index_says_which_call_a_piece_belongs_to() -> None:
+    """Calls whose pieces come in turns keep their own arguments, and stand in the order of their indices."""
+    message, _ = blocks(
+        start(1, toolUse={"toolUseId": "b", "name": "second"}),
+        start(0, toolUse={"toolUseId": "a", "name": "first"}),
+        delta(0, toolUse={"input": '{"x"'}),
+        delta(1, toolUse={"input": '{"y":'}),
+        delta(0, toolUse={"input": ":1}"}),
+        stop(0),
+        delta(1, toolUse={"input": "2}"}),
+        stop(1),
+    )
+    assert message.parts == (ToolCall("a", "first", {"x": 1}), ToolCall("b", "second", {"y": 2}))
 
 
 def test_a_call_that_is_cut_off() -> None:

@@ -1,0 +1,152 @@
+"""Recorded requests that the service answered, said in chatport's values and planned again: the same requests come out.
+
+Each recorded body is read back into messages, tools and settings by code of its own (`bedrock_support.rebuilding`),
+messages of the model by the decoder. What the planner makes of them is what was recorded, but for the three differences
+below, which the service cannot tell, and it reports nothing: what the service took is not rewritten.
+"""
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, Final
+
+import pytest
+from bedrock_support.rebuilding import Rebuilt, rebuilt
+from bedrock_support.recorded_requests import RecordedRequest, answered_requests
+from bedrock_support.recordings import FOLDER
+
+from chatport_bedrock._body import encode_body
+from chatport_bedrock._translate import translate
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the repository")
+
+# What is taken for the same, how often it was recorded, and why.
+EMPTY: Final = "an empty member at the top"  # it says nothing, and 311 times the service took it for nothing
+SUCCESS: Final = "status: success"  # a result without a status is none of a failure; both were recorded, and answered
+TWO_TURNS: Final = "two turns of the user"  # the service joins turns of one role itself; chatport sends one
+LIKENESSES = {EMPTY: 311, SUCCESS: 38, TWO_TURNS: 1}
+
+# Not rebuilt from neutral values alone: these hold something that goes to the service word for word, as an `Opaque`
+# or among the tools in `settings.extra`, because no neutral value says it.
+VERBATIM = {
+    "langchain-aws__test_citations-document0[0]": ["document"],
+    "langchain-aws__test_citations-document0[1]": ["document"],
+    "langchain-aws__test_citations_v1-v1[0]": ["document"],
+    "langchain-aws__test_citations_v1-v1[1]": ["document"],
+    "langchain-aws__test_pdf_citations[0]": ["document"],
+    "openllmetry__test_bedrock_guardrails_metrics__test_titan_converse_guardrail[0]": ["guardContent", "guardContent"],
+    "openllmetry__test_nova__test_nova_converse[0]": ["guardContent", "guardContent"],
+    "openllmetry__test_nova__test_nova_converse_stream[0]": ["guardContent", "guardContent"],
+    "pydantic-ai__test_bedrock_mixed_strict_tool_run[0]": ["toolSpec with strict", "toolSpec"],
+    "pydantic-ai__test_bedrock_mixed_strict_tool_run[1]": ["toolSpec with strict", "toolSpec"],
+    "pydantic-ai__test_bedrock_mixed_strict_tool_run[2]": ["toolSpec with strict", "toolSpec"],
+    "pydantic-ai__test_bedrock_strict_tool_supported_model[0]": ["toolSpec with strict"],
+    "pydantic-ai__test_bedrock_strict_tool_supported_model[1]": ["toolSpec with strict"],
+    "pydantic-ai__test_tool_choice_matrix-list_single-bedrock[0]": ["toolSpec with strict", "toolSpec with strict"],
+    "ruby-llm__chat_citations_with_bedrock_claude-haiku-4-5_cites_tool_results_returned_as_search_results[1]": [
+        "searchResult"
+    ],
+    "ruby-llm__chat_citations_with_bedrock_claude-haiku-4-5_streams_citations[0]": ["document"],
+    "ruby-llm__chat_web_search_with_bedrock_amazon_nova-2-lite-v1_0_grounds_the_answer_with_web_citations[0]": [
+        "systemTool"
+    ],
+    "ruby-llm__chat_web_search_with_bedrock_amazon_nova-2-lite-v1_0_streams_grounded_turns[0]": ["systemTool"],
+}
+
+# Members that have no neutral place, which `settings.extra` is for, and how many requests have them.
+EXTRA = {"additionalModelRequestFields": 17, "outputConfig": 9, "guardrailConfig": 7, "performanceConfig": 1}
+
+
+def normalised(body: dict[str, Any], found: Counter[str]) -> str:
+    """A body without what makes no difference, as text; what is taken away is counted."""
+    members = {name: value for name, value in body.items() if value not in ([], {})}
+    found[EMPTY] += len(body) - len(members)
+    return json.dumps({**members, "messages": list(joined_turns(body["messages"], found))}, sort_keys=True)
+
+
+def joined_turns(messages: list[dict[str, Any]], found: Counter[str]) -> Iterator[dict[str, Any]]:
+    """The turns, neighbours of one role joined."""
+    for role, neighbours in groupby(messages, key=lambda message: message["role"]):
+        turns = list(neighbours)
+        found[TWO_TURNS] += len(turns) - 1
+        yield {"role": role, "content": [plain_block(block, found) for turn in turns for block in turn["content"]]}
+
+
+def plain_block(block: dict[str, Any], found: Counter[str]) -> dict[str, Any]:
+    """A block, of a result without the status that says no more than none does."""
+    result = block.get("toolResult")
+    if result is None or result.get("status") != "success":
+        return block
+    found[SUCCESS] += 1
+    return {"toolResult": {name: value for name, value in result.items() if name != "status"}}
+
+
+def complaint(recorded: RecordedRequest, again: Rebuilt, found: Counter[str]) -> str | None:
+    """What is wrong with a request that was rebuilt and planned again, if anything."""
+    translation = translate(again.request)
+    sent = json.loads(encode_body(translation.body))
+    reported = [item for item in translation.adjustments if item.kind != "lossless"]
+    if translation.model != recorded.model or reported:
+        return f"{recorded.name}: {translation.model}, {reported}"
+    nothing = Counter[str]()
+    expected, came_out = normalised(recorded.body, found), normalised(sent, nothing)
+    assert not nothing.total(), f"{recorded.name}: what the planner writes is normal already"
+    return None if came_out == expected else f"{recorded.name}\n  recorded: {expected}\n  rebuilt:  {came_out}"
+
+
+def test_recorded_requests_are_rebuilt_from_neutral_values() -> None:
+    """At least 94 of 100 come out of neutral values as they were recorded; the others are listed, and come out too."""
+    count = 0
+    found = Counter[str]()
+    extra = Counter[str]()
+    verbatim: dict[str, list[str]] = {}
+    wrong: list[str] = []
+    for recorded in answered_requests():
+        count += 1
+        again = rebuilt(recorded)
+        extra.update(again.extra)
+        if again.verbatim:
+            verbatim[recorded.name] = again.verbatim
+        if message := complaint(recorded, again, found):
+            wrong.append(message)
+    assert not wrong, "\n".join(wrong)
+    assert count == 317
+    assert verbatim == VERBATIM
+    assert len(verbatim) <= 0.06 * count
+    assert extra == EXTRA
+    assert found == LIKENESSES
+
+
+def test_every_other_difference_counts() -> None:
+    """Whatever leaf of a recorded body is changed, it is another request."""
+    changed = 0
+    for recorded in answered_requests():
+        if len(json.dumps(recorded.body)) > 5000:
+            continue
+        original = normalised(recorded.body, Counter())
+        for path in leaves(recorded.body):
+            other = copy.deepcopy(recorded.body)
+            put(other, path, "something else")
+            changed += 1
+            assert normalised(other, Counter()) != original, (recorded.name, path)
+    assert changed > 2000
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The places of all values that hold no others, but for the role: that is what joins turns."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, item in entries:
+        here = (*path, name)
+        if isinstance(item, (dict, list)) and item:
+            yield from leaves(item, here)
+        elif not isinstance(item, (dict, list)):
+            yield here
+
+
+def put(body: Any, path: tuple[str | int, ...], value: Any) -> None:
+    """Put a value at a place."""
+    for name in path[:-1]:
+        body = body[name]
+    body[path[-1]] = value
