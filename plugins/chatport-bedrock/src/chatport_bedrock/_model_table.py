@@ -247,6 +247,7 @@ _OTHER_ROWS: Final = (
         r"deepseek\.r1",
         tools=False,  # documented; 43
         streaming_tools=False,
+        tool_choices=_NO_CHOICE,  # 40
         # Reported, 60: "User messages cannot contain reasoning content".
         reasoning=ReasoningSupport(kinds=("fixed",), on_by_default=True, off="impossible", replays_unsigned=False),
         **_UNSTRUCTURED,
