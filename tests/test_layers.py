@@ -18,14 +18,14 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 # A row may import the rows above it: never its own row, never one below. A folder (testing, cli) is one entry.
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
-    ("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_sniff", "_urls"),
-    ("_adjustments", "_download", "_media", "_signatures"),
+    ("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_json_schema", "_sniff", "_urls"),
+    ("_adjustments", "_download", "_media", "_output", "_signatures"),
     ("_fetch", "_messages"),
     ("_events", "_model_info", "_request", "_tool_results"),
     ("_fold", "_reply", "_tools", "_unfold", "_url_media"),
     # `backend` is a door: it re-exports what authors need from above
     ("_content", "_options", "_stream", "_tool_runs", "backend"),
-    ("_registry", "_serialize", "_turn"),
+    ("_chat_session", "_registry", "_serialize", "_turn"),
     ("_session",),
     ("__init__", "testing"),
     ("cli",),

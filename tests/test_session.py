@@ -228,9 +228,9 @@ async def test_wrong_options_of_a_turn_are_found_before_anything_is_sent() -> No
     with pytest.raises(TypeError, match=r"temprature.*settings"):
         await chat.ask("hi", **options)
     with pytest.raises(TypeError, match="a Settings, not a dict"):
-        await chat.ask("hi", settings={"temperature": 1})  # type: ignore[arg-type]  # the mistake itself
+        await chat.ask("hi", settings={"temperature": 1})  # type: ignore[call-overload]  # the mistake itself
     with pytest.raises(TypeError, match="int"):
-        await chat.ask(3)  # type: ignore[arg-type]  # the mistake itself
+        await chat.ask(3)  # type: ignore[call-overload]  # the mistake itself
     assert backend.requests == []
 
 

@@ -7,6 +7,7 @@ This is the door for callers. Backend authors use `chatport.backend`, tests `cha
 """
 
 from chatport._adjustments import Adjustment
+from chatport._chat_session import ChatSession
 from chatport._errors import (
     AuthenticationError,
     BackendError,
@@ -18,6 +19,7 @@ from chatport._errors import (
     ContextWindowError,
     InvalidRequestError,
     ModelNotFoundError,
+    OutputError,
     PermissionDeniedError,
     ProtocolError,
     RateLimitError,
@@ -75,7 +77,7 @@ from chatport._request import (
     ToolChoice,
 )
 from chatport._serialize import dump_messages, load_messages
-from chatport._session import ChatSession, Session, ask, open_session
+from chatport._session import Session, ask, open_session
 from chatport._stream import ReplyStream, TextStream
 from chatport._tools import tool
 from chatport._url_media import fetch_media
@@ -109,6 +111,7 @@ __all__ = [
     "ModelInfo",
     "ModelNotFoundError",
     "Opaque",
+    "OutputError",
     "Part",
     "PartEnd",
     "Partial",

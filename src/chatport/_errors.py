@@ -17,6 +17,7 @@
     │   │   └── StreamTimeoutError
     │   └── ProtocolError
     │       └── StreamInterruptedError
+    ├── OutputError                   the reply does not fit the type that was asked for
     ├── ToolLoopError                 max_steps reached and the model still asks for tools
     └── ConfigurationError            something is missing or wrong before anything was sent
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chatport._adjustments import Adjustment
-    from chatport._reply import Partial
+    from chatport._reply import Partial, Reply
 
 Phase = Literal["connect", "request", "stream"]
 """Where in an exchange a failure happened: before the service was reached, before it answered, or while it did."""
@@ -191,6 +192,22 @@ class StreamInterruptedError(ProtocolError):
     """The stream ended before its closing event; `partial` holds what had arrived."""
 
     retryable_by_default = True
+
+
+class OutputError(ChatError):
+    """The reply does not fit the type that was asked for; the message says where and why.
+
+    The turn does not stand in the history. `session.keep(error.partial)` puts it there, to go on from it.
+
+    Attributes:
+        reply: The whole reply, with everything but `output`.
+    """
+
+    def __init__(self, message: str, *, reply: Reply[None], partial: Partial | None = None) -> None:
+        """Keep the message and the reply."""
+        super().__init__(message)
+        self.reply = reply
+        self.partial = partial
 
 
 class ToolLoopError(ChatError):

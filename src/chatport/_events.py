@@ -231,7 +231,7 @@ class ReplyEnd:
         reply: The reply.
     """
 
-    reply: Reply[None]
+    reply: Reply[Any]
 
 
 BackendEvent: TypeAlias = (

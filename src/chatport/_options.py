@@ -52,8 +52,13 @@ class SessionOptions(TypedDict, total=False):
     strict: bool
 
 
-def check_names(options: Mapping[str, object], known: type) -> None:
+def check_names(options: Mapping[str, object], known: type, *more: str) -> None:
     """Refuse an option that does not exist: misspelt, it would be ignored in silence.
+
+    Args:
+        options: What was given.
+        known: The options there are.
+        *more: Those that are arguments of their own; the message names them too.
 
     Raises:
         TypeError: There is no such option.
@@ -61,7 +66,7 @@ def check_names(options: Mapping[str, object], known: type) -> None:
     names = known.__annotations__
     unknown = [name for name in options if name not in names]
     if unknown:
-        message = f"unknown option {unknown[0]!r}; there are {', '.join(sorted(names))}"
+        message = f"unknown option {unknown[0]!r}; there are {', '.join(sorted([*names, *more]))}"
         raise TypeError(message)
 
 

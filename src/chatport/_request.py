@@ -28,12 +28,15 @@ class Tool:
         description: What it does and when to use it.
         schema: A JSON schema of its arguments, an object.
         function: What runs; None leaves the call to the caller.
+        strict: Whether the model's arguments have to fit the schema by force, where the service can do that. Schemas
+            are then limited; what the limits do not allow is said in descriptions instead, and reported.
     """
 
     name: str
     description: str = ""
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}}, hash=False)
     function: Callable[..., Any] | None = field(default=None, repr=False)
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a tool without a name and a schema that is no object."""
@@ -136,6 +139,9 @@ class ChatRequest:
         settings: How to answer.
         streaming: Whether the caller reads the answer as it comes; the backend picks the operation.
         strict: Whether a loss must be refused instead of reported.
+        output_schema: A JSON schema, an object, that the answer has to fit; None for an answer in words. The text of
+            the message that ends the turn has to be the JSON then, however the backend gets the model to write it.
+        output_name: A name for that schema: letters, digits, "_" and "-", at most 64 of them.
     """
 
     model: str
@@ -146,6 +152,8 @@ class ChatRequest:
     settings: Settings = field(default_factory=Settings)
     streaming: bool = False
     strict: bool = False
+    output_schema: dict[str, Any] | None = field(default=None, hash=False)
+    output_name: str = "output"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from chatport._adjustments import reported
 from chatport._content import kept_messages, turn_messages
@@ -33,39 +33,14 @@ from chatport._url_media import UrlMedia, native_urls
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Unpack
+    from typing_extensions import TypeForm, Unpack
 
+    from chatport._output import Output
     from chatport._reply import Partial, Reply
     from chatport.backend import Backend
 
 _MODEL_VARIABLE = "CHATPORT_MODEL"
-
-
-@runtime_checkable
-class ChatSession(Protocol):
-    """A conversation, as callers see it; wrap one in a class of your own to log, route or record."""
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The history, without the system prompt."""
-        ...
-
-    @property
-    def usage(self) -> Usage:
-        """What the session has cost so far, in tokens."""
-        ...
-
-    async def ask(self, *content: Content, **options: Unpack[TurnOptions]) -> Reply[None]:
-        """Say something and wait for the whole reply."""
-        ...
-
-    def stream(self, *content: Content, **options: Unpack[TurnOptions]) -> ReplyStream:
-        """Say something and read the reply as it comes."""
-        ...
-
-    async def preview(self, *content: Content, **options: Unpack[TurnOptions]) -> Preview:
-        """Return what would be sent, sending nothing."""
-        ...
+_OutputT = TypeVar("_OutputT")
 
 
 class Session:
@@ -142,12 +117,27 @@ class Session:
         """What the session has cost so far, in tokens, turns that failed included as far as known."""
         return self._usage
 
-    async def ask(self, *content: Content, **options: Unpack[TurnOptions]) -> Reply[None]:
+    @overload
+    async def ask(self, *content: Content, output: None = None, **options: Unpack[TurnOptions]) -> Reply[None]: ...
+
+    @overload
+    async def ask(
+        self, *content: Content, output: type[_OutputT], **options: Unpack[TurnOptions]
+    ) -> Reply[_OutputT]: ...
+
+    @overload
+    async def ask(
+        self, *content: Content, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]
+    ) -> Reply[_OutputT]: ...
+
+    async def ask(self, *content: Content, output: Any = None, **options: Unpack[TurnOptions]) -> Reply[Any]:
         """Say something, let tools run, and return the whole reply.
 
         Args:
             *content: Any mix of str and parts; `ToolResult` parts answer the model's open calls. Nothing at all
                 answers a history that ends with a user's message.
+            output: The type that the answer has to fit, for `reply.output`: anything that pydantic reads from JSON, be
+                it a model, a dataclass, `Literal["yes", "no"]`, `list[int]` or `City | None`. None is words.
             **options: See `TurnOptions`.
 
         Raises:
@@ -157,26 +147,43 @@ class Session:
             UnsupportedError: The backend cannot say it; nothing was sent.
             BackendError: The exchange failed.
             ToolLoopError: `max_steps` is reached and the model still asks for tools.
+            OutputError: The answer does not fit `output`; `error.reply` has it.
 
-        All three have `partial`, which says how far the turn came. Whoever must know that also when the task is
+        All four have `partial`, which says how far the turn came. Whoever must know that also when the task is
         cancelled uses `stream`, whose `partial` is there at any time.
         """
-        async with self._open_turn(content, options, streaming=False) as stream:
+        async with self._open_turn(content, output, options, streaming=False) as stream:
             return await stream.finish()
 
-    def stream(self, *content: Content, **options: Unpack[TurnOptions]) -> ReplyStream:
+    @overload
+    def stream(self, *content: Content, output: None = None, **options: Unpack[TurnOptions]) -> ReplyStream[None]: ...
+
+    @overload
+    def stream(
+        self, *content: Content, output: type[_OutputT], **options: Unpack[TurnOptions]
+    ) -> ReplyStream[_OutputT]: ...
+
+    @overload
+    def stream(
+        self, *content: Content, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]
+    ) -> ReplyStream[_OutputT]: ...
+
+    def stream(self, *content: Content, output: Any = None, **options: Unpack[TurnOptions]) -> ReplyStream[Any]:
         """Say something and read the reply as it comes, inside `async with`.
 
         Args:
             *content: As for `ask`.
+            output: As for `ask`; what comes piece by piece is the JSON.
             **options: See `TurnOptions`.
 
         Returns:
             A stream that sends when it is entered; there, and while it is read, it raises what `ask` raises.
         """
-        return self._open_turn(content, options, streaming=True)
+        return self._open_turn(content, output, options, streaming=True)
 
-    async def preview(self, *content: Content, **options: Unpack[TurnOptions]) -> Preview:
+    async def preview(
+        self, *content: Content, output: TypeForm[Any] | None = None, **options: Unpack[TurnOptions]
+    ) -> Preview:
         """Return what `stream` would send first, and what cannot be said as asked; the backend sends nothing.
 
         Media that are given as URLs are fetched, as they are part of what would be sent.
@@ -190,17 +197,19 @@ class Session:
         if preview is None:
             message = f"the backend {self._backend.name!r} has no preview"
             raise UnsupportedError(message)
-        request = self._request(content, options, streaming=True)
+        request = self._request(content, _as_output(output), options, streaming=True)
         shown: Preview = await preview(await self._media.filled(request, native_urls(self._backend)))
         return replace(shown, adjustments=reported(shown.adjustments))
 
-    def request(self, *content: Content, **options: Unpack[TurnOptions]) -> ChatRequest:
+    def request(
+        self, *content: Content, output: TypeForm[Any] | None = None, **options: Unpack[TurnOptions]
+    ) -> ChatRequest:
         """Return the request that `ask` would hand to the backend, sending and fetching nothing.
 
         Raises:
             ValueError: As for `ask`.
         """
-        return self._request(content, options, streaming=False)
+        return self._request(content, _as_output(output), options, streaming=False)
 
     def keep(self, partial: Partial) -> None:
         """Put what is left of a turn that broke off into the history, as a valid turn.
@@ -219,18 +228,23 @@ class Session:
             raise BusyError(_BUSY)
         self._messages = (*self._messages, *kept_messages(self._messages, partial))
 
-    def _open_turn(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> ReplyStream:
-        check_names(options, TurnOptions)
-        return ReplyStream(_TurnOwner(self, lambda: self._begin(content, options, streaming=streaming)))
+    def _open_turn(
+        self, content: Sequence[Content], asked: object, options: TurnOptions, *, streaming: bool
+    ) -> ReplyStream[Any]:
+        check_names(options, TurnOptions, "output")
+        output = _as_output(asked)
+        return ReplyStream(_TurnOwner(self, lambda: self._begin(content, output, options, streaming=streaming)))
 
-    def _request(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> ChatRequest:
-        check_names(options, TurnOptions)
+    def _request(
+        self, content: Sequence[Content], output: Output | None, options: TurnOptions, *, streaming: bool
+    ) -> ChatRequest:
+        check_names(options, TurnOptions, "output")
         given = options.get("tools")
         tools = self._tools if given is None else as_tools(given)
         choice = options.get("tool_choice")
         strict = options.get("strict")
         settings = self._settings.merged(checked_settings(options.get("settings")))
-        return ChatRequest(
+        request = ChatRequest(
             self._model,
             (*self._messages, *turn_messages(self._messages, content)),
             self._system,
@@ -240,13 +254,16 @@ class Session:
             streaming=streaming,
             strict=self._strict if strict is None else strict,
         )
+        return request if output is None else replace(request, output_schema=output.schema, output_name=output.name)
 
-    def _begin(self, content: Sequence[Content], options: TurnOptions, *, streaming: bool) -> Turn:
+    def _begin(
+        self, content: Sequence[Content], output: Output | None, options: TurnOptions, *, streaming: bool
+    ) -> Turn:
         """Claim the session and prepare a turn."""
         self._check_open()
         if self._busy:
             raise BusyError(_BUSY)
-        request = self._request(content, options, streaming=streaming)
+        request = self._request(content, output, options, streaming=streaming)
         steps = options.get("max_steps")
         plan = TurnPlan(
             self._backend,
@@ -255,6 +272,7 @@ class Session:
             options.get("run_tools", True),
             self._max_steps if steps is None else checked_steps(steps),
             self._media,
+            output,
         )
         self._busy = True
         return Turn(plan)
@@ -279,7 +297,7 @@ class _TurnOwner:
         self._session = session
         self.begin_turn = begin
 
-    def land_turn(self, reply: Reply[None]) -> None:
+    def land_turn(self, reply: Reply[Any]) -> None:
         self._session._land(reply.messages)  # noqa: SLF001 - the other half of one class, kept off the public face
 
     def end_turn(self, turn: Turn) -> None:
@@ -313,17 +331,49 @@ async def open_session(
         yield session
 
 
+@overload
 async def ask(
     model: str | None,
     *content: Content,
+    output: None = None,
     backend_options: dict[str, Any] | None = None,
     **options: Unpack[SessionOptions],
-) -> Reply[None]:
+) -> Reply[None]: ...
+
+
+@overload
+async def ask(
+    model: str | None,
+    *content: Content,
+    output: type[_OutputT],
+    backend_options: dict[str, Any] | None = None,
+    **options: Unpack[SessionOptions],
+) -> Reply[_OutputT]: ...
+
+
+@overload
+async def ask(
+    model: str | None,
+    *content: Content,
+    output: TypeForm[_OutputT],
+    backend_options: dict[str, Any] | None = None,
+    **options: Unpack[SessionOptions],
+) -> Reply[_OutputT]: ...
+
+
+async def ask(
+    model: str | None,
+    *content: Content,
+    output: Any = None,
+    backend_options: dict[str, Any] | None = None,
+    **options: Unpack[SessionOptions],
+) -> Reply[Any]:
     """Ask once and close everything: for scripts. Whoever asks more than once opens a session.
 
     Args:
         model: As for `open_session`.
         *content: As for `Session.ask`.
+        output: As for `Session.ask`.
         backend_options: The backend's own options.
         **options: See `SessionOptions`.
 
@@ -331,7 +381,15 @@ async def ask(
         ChatError: As for `open_session` and `Session.ask`.
     """
     async with open_session(model, backend_options=backend_options, **options) as session:
-        return await session.ask(*content)
+        return cast("Reply[Any]", await session.ask(*content, output=output))
+
+
+def _as_output(asked: object) -> Output | None:
+    if asked is None:
+        return None
+    from chatport._output import Output  # noqa: PLC0415 - loads pydantic, for who wants a type
+
+    return Output(asked)
 
 
 def _model_from_environment() -> str:

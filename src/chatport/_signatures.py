@@ -16,62 +16,24 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from typing_extensions import Unpack
 
 from chatport._annotations import label_of, names_in_scope, resolve_annotation
+from chatport._json_schema import SchemaGenerator, explain, joined_path, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from pydantic.json_schema import JsonSchemaWarningKind
+    from pydantic_core import ErrorDetails
 
 _MISSING = inspect.Parameter.empty
 _EXTRAS_FIELD = "extras"
 # Dataclasses and typed dicts without a configuration of their own go by this one too.
 _CONFIG = ConfigDict(extra="forbid", defer_build=True)
-_ERRORS_SHOWN = 10
-_REASON_LENGTH = 300  # characters
-_INPUT_LENGTH = 60  # characters
 
 
 class InvalidArgumentsError(ValueError):
     """Arguments do not fit a function; the text tells a model which and why."""
-
-
-class _SchemaGenerator(GenerateJsonSchema):
-    """Leaves out the titles that pydantic makes from names: they say nothing new and cost tokens."""
-
-    # A default that JSON cannot say is applied all the same; the schema is silent about its value.
-    ignored_warning_kinds: set[JsonSchemaWarningKind] = {  # noqa: RUF012 - as pydantic declares it
-        "skipped-choice",
-        "non-serializable-default",
-    }
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the signature is pydantic's
-        return False
-
-    def generate_inner(self, schema: Any) -> JsonSchemaValue:
-        generated = super().generate_inner(schema)
-        if isinstance(named_after := schema.get("cls"), type):
-            reference = generated.get("$ref")
-            found = generated if reference is None else self.get_schema_from_definitions(reference)
-            if found is not None and found.get("title") == named_after.__name__:
-                del found["title"]
-        return generated
-
-    def p_arguments_schema(self, arguments: Any, var_args_schema: Any) -> JsonSchemaValue:
-        generated = super().p_arguments_schema(arguments, var_args_schema)
-        # The members of named tuples: older pydantic gives them titles whatever is said above.
-        for argument, item in zip(arguments, generated.get("prefixItems", ()), strict=False):
-            if item.get("title") == self.get_title_from_name(argument["name"]):
-                del item["title"]
-        return generated
-
-    def encode_default(self, dft: Any) -> Any:
-        encoded = super().encode_default(dft)
-        # The order of a set differs from one interpreter to the next; a schema must not (services cache by it).
-        return sorted(encoded, key=json.dumps) if isinstance(dft, (set, frozenset)) else encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +125,13 @@ class Parameters:
         try:
             return self._model.model_validate_json(text)
         except ValidationError as error:
-            raise InvalidArgumentsError(self._explained(error)) from error
+            raise InvalidArgumentsError(explain(error, self._problem)) from error
 
-    def _explained(self, error: ValidationError) -> str:
-        found = error.errors(include_url=False, include_context=False)
-        lines = [self._problem(item) for item in found[:_ERRORS_SHOWN]]
-        if len(found) > _ERRORS_SHOWN:
-            lines.append(f"- and {len(found) - _ERRORS_SHOWN} more")
-        return "\n".join(lines)
-
-    def _problem(self, item: Mapping[str, Any]) -> str:
-        location: tuple[int | str, ...] = item["loc"]
+    def _problem(self, item: ErrorDetails) -> str:
+        location = item["loc"]
         if location[:1] == (self._extras,):
             location = location[1:]
-        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+        path = joined_path(location)
         match item["type"]:
             case "missing":
                 reason = "required, but missing"
@@ -186,8 +141,8 @@ class Parameters:
             case "extra_forbidden" | "unexpected_keyword_argument":
                 reason = "there is no such member"
             case _:
-                reason = _shortened(item["msg"], _REASON_LENGTH) + (_echo(item["input"]) if location else "")
-        return f"- {_shortened(path, _REASON_LENGTH) or 'the arguments'}: {reason}"
+                reason = reason_of(item, echo=bool(location))
+        return f"- {path or 'the arguments'}: {reason}"
 
     def _name_of_extras(self, offered: Iterable[inspect.Parameter], hints: Mapping[str, Any]) -> str | None:
         """Return under which name to check what `**kwargs` takes, or None where the function has none."""
@@ -265,7 +220,7 @@ def _model_and_schema(fields: dict[str, Any], names: Mapping[str, Any]) -> tuple
     model: type[BaseModel] = create_model("Arguments", __config__=_CONFIG, __module__=__name__, **fields)
     # The names are for types of the function's own scope that refer to each other by strings.
     model.model_rebuild(force=True, _types_namespace=dict(names))
-    schema = model.model_json_schema(schema_generator=_SchemaGenerator)
+    schema = model.model_json_schema(schema_generator=SchemaGenerator)
     schema.setdefault("properties", {})
     return model, schema
 
@@ -291,14 +246,3 @@ def _bound_keywords(function: Callable[..., Any]) -> frozenset[str]:
         names |= function.keywords.keys()
         function = function.func
     return frozenset(names)
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _echo(value: Any) -> str:
-    """Return what was sent, where it is short by nature: enough to recognise a slip, and no flood."""
-    if isinstance(value, str | int | float) or value is None:
-        return f", not {_shortened(json.dumps(value, ensure_ascii=False), _INPUT_LENGTH)}"
-    return ""

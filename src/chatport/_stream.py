@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self
 
 from chatport._closing import close_in_time
 from chatport._errors import BusyError, StreamClosedError
 from chatport._events import Event, MessageStart, PartEnd, ReplyEnd, TextDelta
 from chatport._messages import Text
-from chatport._reply import Partial, Reply
+from chatport._reply import OutputT_co, Partial, Reply
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +29,7 @@ class TurnOwner(Protocol):
         """Claim the session and prepare the turn."""
         ...
 
-    def land_turn(self, reply: Reply[None]) -> None:
+    def land_turn(self, reply: Reply[Any]) -> None:
         """Put a finished turn into the history."""
         ...
 
@@ -46,7 +46,7 @@ class _State(Enum):
     CLOSED = auto()
 
 
-class ReplyStream(AsyncIterator[Event]):
+class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
     """A turn as it happens: iterate it for events, or its `text` for text, not both.
 
     Enter it with `async with`: that sends the request and waits for the first event, so that what the service refuses
@@ -64,7 +64,7 @@ class ReplyStream(AsyncIterator[Event]):
         self._text: TextStream | None = None  # made when asked for: two that hold each other wait for the collector
         self._reader: object | None = None
         self._is_reading = False
-        self._reply: Reply[None] | None = None
+        self._reply: Reply[OutputT_co] | None = None
 
     async def __aenter__(self) -> Self:
         """Send the request and wait for the first event.
@@ -137,7 +137,7 @@ class ReplyStream(AsyncIterator[Event]):
         return self._text
 
     @property
-    def reply(self) -> Reply[None]:
+    def reply(self) -> Reply[OutputT_co]:
         """The finished turn.
 
         Raises:
@@ -153,7 +153,7 @@ class ReplyStream(AsyncIterator[Event]):
         """What has happened so far; there at any time, also after the stream broke off."""
         return self._turn.partial() if self._turn is not None else Partial()
 
-    async def finish(self) -> Reply[None]:
+    async def finish(self) -> Reply[OutputT_co]:
         """Read what is left and return the reply.
 
         Raises:
@@ -223,7 +223,7 @@ class ReplyStream(AsyncIterator[Event]):
 class TextStream(AsyncIterator[str]):
     """The text of a turn, piece by piece."""
 
-    def __init__(self, stream: ReplyStream) -> None:
+    def __init__(self, stream: ReplyStream[Any]) -> None:
         """Read from a stream; `ReplyStream.text` makes these."""
         self._stream = stream
         self._streamed: set[int] = set()

@@ -10,10 +10,10 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from chatport._adjustments import reported
-from chatport._errors import BackendError, ChatError, ProtocolError, ToolLoopError
+from chatport._errors import BackendError, ChatError, OutputError, ProtocolError, ToolLoopError
 from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
 from chatport._fold import Fold
 from chatport._messages import Message, ToolCall, ToolResult
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from chatport._events import BackendEvent, StopReason
+    from chatport._output import Output  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
     from chatport._request import Tool
 
 
@@ -40,6 +41,7 @@ class TurnPlan:
         run_tools: Whether to run tools, or to end with the model's calls.
         max_steps: The most requests to send.
         media: What puts content in the place of URLs.
+        output: The type that the answer has to fit; None for an answer in words.
     """
 
     backend: Backend
@@ -48,6 +50,7 @@ class TurnPlan:
     run_tools: bool
     max_steps: int
     media: UrlMedia
+    output: Output | None = None
 
 
 class Turn:
@@ -99,7 +102,8 @@ class Turn:
         """Run the turn. Close the generator to break off.
 
         Raises:
-            ChatError: The exchange failed, or the model asks for tools without end; `partial` says how far it came.
+            ChatError: The exchange failed, the model asks for tools without end, or its answer does not fit the type
+                that was asked for; `partial` says how far it came.
         """
         self._started = time.perf_counter()
         request = self._plan.request
@@ -120,10 +124,11 @@ class Turn:
                 if _is_cut(self._steps[-1].stop_reason):
                     break
                 request = self._next_request(request)
+            reply = self._reply()
         except ChatError as error:
             self._complete_error(error)
             raise
-        yield ReplyEnd(self._reply())
+        yield ReplyEnd(reply)
 
     async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one request, pass its events on and fold them into a step."""
@@ -195,11 +200,35 @@ class Turn:
             error.backend = error.backend or self._plan.backend.name
             error.model = error.model or self._plan.request.model
 
-    def _reply(self) -> Reply[None]:
+    def _reply(self) -> Reply[Any]:
+        """Return the finished turn.
+
+        Raises:
+            OutputError: The answer does not fit the type that was asked for.
+        """
         services = [step.timing.service for step in self._steps if step.timing.service is not None]
         total = time.perf_counter() - self._started
         timing = Timing(self._first_event, total, sum(services) if services else None)
-        return Reply(self.messages, tuple(self._steps), None, timing)
+        reply: Reply[None] = Reply(self.messages, tuple(self._steps), None, timing)
+        return reply if self._plan.output is None else replace(reply, output=_read_output(reply, self._plan.output))
+
+
+def _read_output(reply: Reply[None], output: Output) -> Any:
+    """The value that a reply says."""
+    cut = _is_cut(reply.stop_reason)
+    if reply.tool_calls and not cut:
+        names = ", ".join(dict.fromkeys(call.name for call in reply.tool_calls))
+        message = (
+            f"the model asks for tools ({names}) that this turn leaves to the caller: ask without output=, and with it "
+            "when the calls are answered"
+        )
+        raise OutputError(message, reply=reply)
+    try:
+        return output.parse(reply.text)
+    except ValueError as error:  # pydantic's and ours; what else a validator of the caller's raises is the caller's
+        end = f"was cut short ({reply.stop_reason}) and" if cut else ""
+        message = f"the reply {end} does not fit {output.label}:\n{error}".replace("  ", " ")
+        raise OutputError(message, reply=reply) from error
 
 
 def _checked_stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:

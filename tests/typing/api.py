@@ -5,7 +5,10 @@ Each `assert_type` says what an editor should show. Each ignored line is a mista
 """
 
 from collections.abc import AsyncGenerator
-from typing import Any, Literal, assert_type
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, assert_type
+
+from typing_extensions import TypedDict
 
 import chatport
 from chatport import (
@@ -19,6 +22,7 @@ from chatport import (
     MessageEnd,
     MessageStart,
     Opaque,
+    OutputError,
     Part,
     Partial,
     Preview,
@@ -91,9 +95,56 @@ async def ask() -> None:
         assert_type(session.usage, Usage)
         assert_type(await session.preview("Hi"), Preview)
 
-        await session.ask("Hi", temperature=1)  # type: ignore[call-arg]
-        await session.ask(3.5)  # type: ignore[arg-type]
+        await session.ask("Hi", temperature=1)  # type: ignore[call-overload]
+        await session.ask(3.5)  # type: ignore[call-overload]
         await session.ask("Hi", settings=Settings(max_tokens="many"))  # type: ignore[arg-type]
+
+
+@dataclass
+class City:
+    """A type to ask for."""
+
+    name: str
+
+
+class Address(TypedDict):
+    """Another one."""
+
+    street: str
+
+
+async def ask_for_a_type(session: Session, other: ChatSession) -> None:
+    """The reply knows the type, be it a class or not."""
+    assert_type(await session.ask("Which?", output=City), Reply[City])
+    assert_type((await session.ask("Which?", Image.from_path("cat.jpg"), output=City, strict=True)).output, City)
+    assert_type(await session.ask("Which?", output=Address), Reply[Address])
+    assert_type(await session.ask("Which?", output=list[City]), Reply[list[City]])
+    assert_type(await session.ask("Which?", output=Literal["yes", "no"]), Reply[Literal["yes", "no"]])
+    assert_type(await session.ask("Which?", output=City | None), Reply[City | None])
+    assert_type(await session.ask("Which?", output=Annotated[int, "positive"]), Reply[int])
+    assert_type(await session.ask("Which?", output=None), Reply[None])
+    assert_type(await other.ask("Which?", output=City), Reply[City])
+    assert_type(await chatport.ask("echo:any", "Which?", output=City), Reply[City])
+    assert_type(await chatport.ask("echo:any", "Which?", output=int | str, system="Hi"), Reply[int | str])
+    assert_type(session.request("Which?", output=City | None), ChatRequest)
+    assert_type(await session.preview("Which?", output=list[int]), Preview)
+
+    async with session.stream("Which?", output=City) as stream:
+        assert_type(stream, ReplyStream[City])
+        assert_type(await stream.finish(), Reply[City])
+    assert_type(stream.reply.output, City)
+    async with other.stream("Which?", output=int | str) as stream_of_union:
+        assert_type(stream_of_union.reply.output, int | str)
+
+    await session.ask("Which?", output=3)  # type: ignore[call-overload]
+    city = (await session.ask("Which?", output=City)).output
+    city.population = 3  # type: ignore[attr-defined]
+
+
+def output_errors(error: OutputError) -> None:
+    """The reply that did not fit."""
+    assert_type(error.reply, Reply[None])
+    assert_type(error.partial, Partial | None)
 
 
 async def answer_by_hand(session: Session) -> None:
@@ -109,7 +160,7 @@ async def answer_by_hand(session: Session) -> None:
 async def stream(session: ChatSession) -> None:
     """A stream gives text or events, and a reply in the end."""
     async with session.stream("Tell me a story.") as text_stream:
-        assert_type(text_stream, ReplyStream)
+        assert_type(text_stream, ReplyStream[None])
         async for text in text_stream.text:
             assert_type(text, str)
     assert_type(text_stream.reply, Reply[None])
@@ -139,7 +190,7 @@ def show(event: Event) -> None:
         case MessageEnd(stop_reason=stop_reason):
             assert_type(stop_reason, StopReason)
         case ReplyEnd(reply):
-            assert_type(reply, Reply[None])
+            assert_type(reply, Reply[Any])  # of whatever type the turn was asked for
         case _:
             pass  # new events are not a breaking change
 

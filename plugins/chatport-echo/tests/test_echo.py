@@ -39,3 +39,13 @@ async def test_there_are_no_options() -> None:
     """A misspelt one, or one for another backend, is not ignored."""
     with pytest.raises(chatport.ConfigurationError, match="'region'"):
         await chatport.ask("echo:any", "?", backend_options={"region": "eu-west-1"})
+
+
+async def test_a_schema_is_reported_or_refused() -> None:
+    """An echo of JSON fits by luck; that nobody sees to it is said."""
+    async with chatport.open_session("echo:any") as session:
+        reply = await session.ask('{"value": [1, 2]}', output=list[int])
+        assert reply.output == [1, 2]
+        assert [(item.kind, item.path) for item in reply.adjustments] == [("dropped", "output_schema")]
+        with pytest.raises(chatport.UnsupportedError, match="fits a schema"):
+            await session.ask('{"value": [1, 2]}', output=list[int], strict=True)

@@ -94,6 +94,9 @@ def translate(request: ChatRequest) -> Translation:
         ),
         "additionalModelRequestFields": _model_fields(request, scope),
     }
+    if request.output_schema is not None:
+        why = "not sent yet: the model is not told of the schema"
+        scope.note("dropped", "output-schema-dropped", "output_schema", why)
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
     return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names())
 

@@ -49,11 +49,15 @@ class EchoBackend:
 
 def _dropped(request: ChatRequest) -> tuple[Adjustment, ...]:
     place = f"messages[{len(request.messages) - 1}].parts"
-    return tuple(
+    parts = (
         Adjustment("dropped", "part-dropped", f"{place}[{position}]", "an echo has only words")
         for position, part in enumerate(request.messages[-1].parts)
         if not isinstance(part, Text)
     )
+    if request.output_schema is None:
+        return tuple(parts)
+    why = "an echo says what it hears, whether it fits a schema or not"
+    return (*parts, Adjustment("dropped", "output-schema-dropped", "output_schema", why))
 
 
 @hookimpl
