@@ -55,10 +55,11 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             "_model_table",
             "_models",
             "_options",
+            "_profile_ids",
         }
     ),
     "frames": frozenset({"_frame_headers", "_frames"}),
-    "errors": frozenset({"_error_codes", "_error_text", "_errors"}),
+    "errors": frozenset({"_error_codes", "_error_text", "_error_wordings", "_errors"}),
     "translate": frozenset(
         {
             *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},

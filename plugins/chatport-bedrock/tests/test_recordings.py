@@ -46,17 +46,21 @@ NO_ANSWERS = {
         chatport.InvalidRequestError,
     ),
 }
-ERRORS: dict[tuple[int, str, str], type[chatport.BackendError]] = {
-    (403, "ExpiredTokenException", "expired"): chatport.AuthenticationError,
-    (403, "UnrecognizedClientException", "invalid"): chatport.AuthenticationError,
-    (400, "ValidationException", "model identifier is invalid"): chatport.ModelNotFoundError,
-    (400, "ValidationException", "on-demand throughput"): chatport.ModelNotFoundError,
-    (404, "ResourceNotFoundException", "end of its life"): chatport.ModelNotFoundError,
-    (400, "ValidationException", "Input Tokens Exceeded"): chatport.ContextWindowError,
-    (400, "ValidationException", "doesn't support the video content block"): chatport.InvalidRequestError,
-    (400, "ValidationException", "doesn't support the s3Uri field"): chatport.InvalidRequestError,
-    (400, "ValidationException", "extraneous key [toolResult]"): chatport.InvalidRequestError,
-    (400, "ValidationException", "document.source.type: Field required"): chatport.InvalidRequestError,
+# Status, code and wording → class, and what the message says to do; the server stands for us-east-1.
+ERRORS: dict[tuple[int, str, str], tuple[type[chatport.BackendError], str]] = {
+    (403, "ExpiredTokenException", "expired"): (chatport.AuthenticationError, "aws sso login"),
+    (403, "UnrecognizedClientException", "invalid"): (chatport.AuthenticationError, "which credentials are used"),
+    (400, "ValidationException", "model identifier is invalid"): (chatport.ModelNotFoundError, "us-east-1 offers it"),
+    (400, "ValidationException", "on-demand throughput"): (
+        chatport.ModelNotFoundError,
+        "from us-east-1 `us.deepseek.r1-v1:0` or `global.deepseek.r1-v1:0`",
+    ),
+    (404, "ResourceNotFoundException", "end of its life"): (chatport.ModelNotFoundError, "--status active"),
+    (400, "ValidationException", "Input Tokens Exceeded"): (chatport.ContextWindowError, ""),
+    (400, "ValidationException", "doesn't support the video content block"): (chatport.InvalidRequestError, ""),
+    (400, "ValidationException", "doesn't support the s3Uri field"): (chatport.InvalidRequestError, ""),
+    (400, "ValidationException", "extraneous key [toolResult]"): (chatport.InvalidRequestError, ""),
+    (400, "ValidationException", "document.source.type: Field required"): (chatport.InvalidRequestError, ""),
 }
 
 
@@ -196,7 +200,9 @@ async def test_every_recorded_error(server: LoopbackServer, options: dict[str, A
             with pytest.raises(chatport.BackendError) as caught:
                 await converse(session, exchange)
             error = caught.value
-            assert type(error) is ERRORS[case], exchange.name
+            kind, hint = ERRORS[case]
+            assert type(error) is kind, exchange.name
+            assert hint in error.message
             assert (error.status, error.code, error.retryable, error.phase) == (exchange.status, code, False, "request")
             assert (error.model, error.backend) == (exchange.model, "bedrock")
             assert error.request_id == exchange.headers.get("x-amzn-requestid")

@@ -1,12 +1,9 @@
-"""What a failure means: its class, whether to try again, what to do about it.
+"""What the service's error codes mean: one table.
 
-Pure data and functions; `_errors` reads the answers. One table says which class a code means. Over HTTP codes are
-spelled `ValidationException`, inside a stream `validationException`; the table does not mind. Some codes cover several
-things (a wrong model id, a conversation that is too long, a bad parameter are all a `ValidationException`): then the
-wording decides.
+Pure data and functions; `_errors` reads the answers, `_error_wordings` knows what only the text tells apart. Over HTTP
+codes are spelled `ValidationException`, inside a stream `validationException`; the table does not mind.
 """
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -14,7 +11,6 @@ from typing import Final
 from chatport.backend import (
     AuthenticationError,
     BackendError,
-    ContextWindowError,
     InvalidRequestError,
     ModelNotFoundError,
     PermissionDeniedError,
@@ -22,9 +18,8 @@ from chatport.backend import (
     RateLimitError,
     ServiceError,
 )
-from chatport_bedrock._models import GEOGRAPHIES, is_arn
 
-__all__ = ["CODES", "Failure", "class_of", "code_key", "hint_for", "is_retryable", "status_in_stream"]
+__all__ = ["CODES", "Failure", "blames_request", "class_of_code", "code_key", "status_in_stream"]
 
 CODES: Final[dict[str, tuple[type[BackendError], int]]] = {
     # Credentials.
@@ -78,29 +73,6 @@ Source: the errors of Bedrock Runtime's service model (`httpStatusCode`), the na
 have in all services of AWS, and recorded answers for those that the model of Bedrock does not know.
 """
 
-# Wordings are compared in lower case, with an ASCII apostrophe. Where no comment says otherwise they were recorded.
-_TOO_LONG: Final = re.compile(
-    r"input is too long for requested model"
-    r"|input tokens exceeded"
-    r"|prompt is too long"
-    r"|exceeds? context limit"  # "input length and `max_tokens` exceed context limit": reported for Claude
-    r"|too many total text bytes"  # reported for Claude
-    r"|too many input tokens"  # reported for Titan and Cohere
-    r"|maximum context length"  # reported for Llama, GLM and MiniMax
-    r"|too large for model with \d+ maximum context"  # reported for Mistral
-)
-_NO_SUCH_MODEL: Final = re.compile(
-    r"model identifier is invalid"
-    r"|with on-demand throughput isn't supported"
-    r"|could not resolve the foundation model"
-    r"|at 'modelid' failed to satisfy constraint"
-)
-_BAD_API_KEY: Final = re.compile(r"api key is (?:not )?valid|bearer token (?:has expired|is (?:expired|invalid))")
-_NO_MODEL_ACCESS: Final = "have access to the model"
-_A_LONG_WAIT: Final = re.compile(r"\btokens per day\b")
-
-# What a model behind the service answered is a matter of the request, unless its status is one of these.
-_TRANSIENT: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _CLASS_OF_STATUS: Final[dict[int, type[BackendError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthenticationError,
     HTTPStatus.FORBIDDEN: PermissionDeniedError,
@@ -122,6 +94,8 @@ class Failure:
         message: What the service says.
         model: The model id as it was sent; None where no model was asked.
         original_status: The status that the model behind the service gave, where the service passes it on.
+        region: The region that was asked, where that is known.
+        remedy: How to get fresh credentials in place of those that were used, where that is known.
     """
 
     code: str | None
@@ -129,6 +103,8 @@ class Failure:
     message: str
     model: str | None
     original_status: int | None = None
+    region: str | None = None
+    remedy: str = ""
 
     @property
     def key(self) -> str:
@@ -138,7 +114,7 @@ class Failure:
     @property
     def wording(self) -> str:
         """The message in the form that wordings are compared in."""
-        return self.message.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+        return self.message.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 def code_key(code: str) -> str:
@@ -152,18 +128,10 @@ def status_in_stream(code: str | None) -> int | None:
     return row[1] if row else None
 
 
-def class_of(failure: Failure) -> type[BackendError]:
-    """Return the class of a failure: by its code, else by its status, and by its wording where these say too little."""
+def class_of_code(failure: Failure) -> type[BackendError]:
+    """Return the class of a failure by its code, else by its status."""
     row = CODES.get(failure.key)
-    kind = row[0] if row else _class_of_status(failure.status)
-    if kind is InvalidRequestError:
-        if _TOO_LONG.search(failure.wording):
-            return ContextWindowError
-        if _NO_SUCH_MODEL.search(failure.wording):
-            return ModelNotFoundError
-    if kind is PermissionDeniedError and _BAD_API_KEY.search(failure.wording):
-        return AuthenticationError
-    return kind
+    return row[0] if row else _class_of_status(failure.status)
 
 
 def _class_of_status(status: int | None) -> type[BackendError]:
@@ -173,50 +141,9 @@ def _class_of_status(status: int | None) -> type[BackendError]:
         return _CLASS_OF_STATUS[status]
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServiceError
-    return InvalidRequestError if _blames_request(status) else ProtocolError  # a redirect, or a success that is none
+    return InvalidRequestError if blames_request(status) else ProtocolError  # a redirect, or a success that is none
 
 
-def is_retryable(kind: type[BackendError], failure: Failure) -> bool:
-    """Whether the same request may succeed soon; of an unknown error inside a stream nobody knows."""
-    if failure.status is None or not kind.retryable_by_default:
-        return False
-    if kind is RateLimitError and _A_LONG_WAIT.search(failure.wording):
-        return False
-    origin = failure.original_status
-    return origin is None or not _blames_request(origin) or origin in _TRANSIENT
-
-
-def _blames_request(status: int) -> bool:
+def blames_request(status: int) -> bool:
+    """Whether a status says that the request is to blame."""
     return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def hint_for(kind: type[BackendError], failure: Failure) -> str:
-    """Return what to do about a failure, in a sentence or two; empty where that cannot be told from here."""
-    if kind is AuthenticationError:
-        return _credentials_hint(failure)
-    if kind is ModelNotFoundError and _NO_SUCH_MODEL.search(failure.wording):
-        return _model_hint(failure.model)
-    if kind is PermissionDeniedError and _NO_MODEL_ACCESS in failure.wording:
-        return "Access to a model is granted in the Bedrock console, for each account and region."
-    return ""
-
-
-def _credentials_hint(failure: Failure) -> str:
-    if _BAD_API_KEY.search(failure.wording):
-        return "An API key is valid in one region and until it expires: check both, or make a new one."
-    match failure.key:
-        case "expiredtoken" | "requestexpired":
-            return "Get fresh credentials (with a profile of IAM Identity Center: `aws sso login`)."
-        case "invalidsignature" | "signaturedoesnotmatch" | "incompletesignature" | "requesttimetooskewed":
-            return "Check the secret access key, the session token that belongs to it, and this machine's clock."
-        case _:
-            return "Check which credentials are used, that session token and key belong together, and the region."
-
-
-def _model_hint(model: str | None) -> str:
-    if model is None or is_arn(model) or "." not in model or model.partition(".")[0] in GEOGRAPHIES:
-        return "Check the id, and that the region you call offers it."
-    return (
-        f"Most models are called by the id of an inference profile, such as `us.{model}` "
-        "(by region also eu., apac., jp., au. or global.); check the id and the region too."
-    )

@@ -1,7 +1,7 @@
 """Errors of the service, over HTTP or inside a stream, as errors of chatport.
 
 Pure: a status, headers and a body, or a frame, become an exception, which the caller raises. What codes and wordings
-mean stands in `_error_codes`.
+mean stands in `_error_codes` and `_error_wordings`.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from chatport.backend import BackendError, Phase, ProtocolError, StreamInterruptedError
-from chatport_bedrock._error_codes import Failure, class_of, hint_for, is_retryable, status_in_stream
+from chatport_bedrock._error_codes import Failure, status_in_stream
 from chatport_bedrock._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
+from chatport_bedrock._error_wordings import meaning_of
 from chatport_bedrock._frames import Frame, FrameError, IncompleteFrameError
 from chatport_bedrock._json_values import is_object
 
@@ -32,7 +33,15 @@ class _Place(NamedTuple):
     retry_after: float | None = None
 
 
-def error_from_response(status: int, headers: Mapping[str, str], body: bytes, *, model: str | None) -> BackendError:
+def error_from_response(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    model: str | None,
+    region: str | None = None,
+    remedy: str = "",
+) -> BackendError:
     """Return the error that an HTTP answer other than 200 stands for.
 
     Args:
@@ -40,6 +49,8 @@ def error_from_response(status: int, headers: Mapping[str, str], body: bytes, *,
         headers: The answer's headers, in any case.
         body: The answer's body; JSON, or whatever a proxy put in its place.
         model: The model id as it was sent; None where no model was asked.
+        region: The region that was asked, for hints.
+        remedy: How to get fresh credentials in place of those that were used, for hints.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     members = _json_object(body)
@@ -47,7 +58,7 @@ def error_from_response(status: int, headers: Mapping[str, str], body: bytes, *,
     message = _message_of(members) or _words_of(body, lower.get("content-type", ""), is_json=bool(members))
     message = message or f"Bedrock answered with HTTP {status} and no message"
     request_id = next((lower[name] for name in _REQUEST_ID_HEADERS if lower.get(name)), None)
-    failure = Failure(code, status, message, model, _original_status(members))
+    failure = Failure(code, status, message, model, _original_status(members), region, remedy)
     return _error(failure, members, _Place(request_id, "request", _retry_after(lower)))
 
 
@@ -80,9 +91,8 @@ def error_from_frame_error(error: FrameError, *, model: str, request_id: str | N
 
 
 def _error(failure: Failure, members: Mapping[str, Any], place: _Place) -> BackendError:
-    kind = class_of(failure)
+    kind, retryable, hint = meaning_of(failure)
     message = sentence(f"{failure.message}{_origin(members)}")
-    hint = hint_for(kind, failure)
     return kind(
         f"{message} {hint}" if hint else message,
         backend=_BACKEND,
@@ -91,7 +101,7 @@ def _error(failure: Failure, members: Mapping[str, Any], place: _Place) -> Backe
         code=failure.code,
         request_id=place.request_id,
         retry_after=place.retry_after,
-        retryable=is_retryable(kind, failure),
+        retryable=retryable,
         phase=place.phase,
     )
 

@@ -94,7 +94,9 @@ class Wire:
             return response
         async with response:
             content = await response.read_error()
-        failure = error_from_response(response.status, response.headers, content, model=call.model)
+        failure = error_from_response(
+            response.status, response.headers, content, model=call.model, region=endpoint.region
+        )
         if keys is not None and isinstance(failure, AuthenticationError):
             self._identity.forget(keys)
         raise failure
