@@ -1,7 +1,8 @@
 """Each rule about the service has a test with its number in the name.
 
 The rules are 81 numbered facts about requests that fail and answers that mislead. The names are `test_rule_27_…`,
-`test_rules_57_and_62_…` and `test_rules_32_to_34_…`; what a rule is about, the test's own docstring says.
+`test_rules_57_and_62_…` and `test_rules_32_to_34_…`; what a rule is about, the test's own docstring says. A test that
+only reads the table of models does not count here: knowing a rule is not keeping it.
 """
 
 import ast
@@ -12,11 +13,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 RULES = frozenset(range(1, 82))
 MOST_EXCUSED = 8
+TABLE_OF_MODELS = "test_models_rules.py"
 
 # Rules without a test, and why.
 EXCUSED: dict[int, str] = {}
 # Rules whose tests are still being written.
-NOT_YET = frozenset({6, 16, 17, 22, 24, 26, 36, 37, 38, 44, 48, 55, 61, 63, 67, 68, *range(70, 76), *range(77, 82)})
+NOT_YET = frozenset(
+    {6, 16, 17, 22, 24, 26, *range(36, 39), *range(43, 49), 55, 60, 61, *range(63, 66), 67, 68}
+    | {*range(70, 76), *range(77, 82)}
+)
 
 _NUMBERED = re.compile(r"test_rules?_?\d")
 _ONE = re.compile(r"test_rule_(\d+)_")
@@ -40,6 +45,8 @@ def names_of_tests() -> Iterator[str]:
     """The names of all functions that pytest collects: of modules, and of classes of tests."""
     for folder in (ROOT / "tests", *sorted(ROOT.glob("plugins/*/tests"))):
         for path in sorted(folder.rglob("test_*.py")):
+            if path.name == TABLE_OF_MODELS:
+                continue
             for node in ast.parse(path.read_text(encoding="utf-8")).body:
                 is_group = isinstance(node, ast.ClassDef) and node.name.startswith("Test")
                 for item in ast.iter_child_nodes(node) if is_group else [node]:
