@@ -56,6 +56,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             "_models",
             "_options",
             "_profile_ids",
+            "_request_options",
         }
     ),
     "frames": frozenset({"_frame_headers", "_frames"}),
@@ -63,12 +64,13 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "translate": frozenset(
         {
             *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
-            *{"_media_blocks", "_pairing", "_reasoning", "_scope", "_settings", "_tool_config", "_translate"},
-            *{"_turn", "_turn_shapes", "_turns"},
+            *{"_media_blocks", "_pairing", "_scope", "_tool_config", "_translate", "_turn"},
+            *{"_turn_shapes", "_turns"},
+            *{"_operation_members", "_own_tools", "_stored_prompts", "_typed_blocks"},
         }
     ),
     "decode": frozenset(
-        {"_answer", "_decode", "_model_list", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}
+        {"_answer", "_decode", "_facts", "_model_list", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}
     ),
     "signature": frozenset({"_signature"}),
     "wire": frozenset(

@@ -2,7 +2,7 @@ import copy
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +280,18 @@ def test_content_that_does_not_fit_a_url_is_refused(medium: Media, data: bytes, 
     """A page instead of a picture is the usual answer of a link that has expired."""
     with pytest.raises(ValueError, match=message):
         with_content(medium, data)
+
+
+def test_a_document_has_context_and_citations_however_it_is_made(tmp_path: Path) -> None:
+    """Each way to make one takes both, and neither is set unasked."""
+    file = tmp_path / "a.txt"
+    file.write_text("words", encoding="utf-8")
+    more: dict[str, Any] = {"context": "a draft", "citations": True}
+    for made, plain in [
+        (Document.from_bytes(b"%PDF-", **more), Document.from_bytes(b"%PDF-")),
+        (Document.from_path(file, **more), Document.from_path(file)),
+        (Document.from_uri("s3://b/a.pdf", **more), Document.from_uri("s3://b/a.pdf")),
+        (Document.from_url("https://example.com/a.pdf", **more), Document.from_url("https://example.com/a.pdf")),
+    ]:
+        assert made == replace(plain, **more)
+        assert (plain.context, plain.citations) == (None, False)

@@ -1,4 +1,5 @@
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, get_args
 
 import pytest
@@ -70,6 +71,17 @@ def test_nothing_merged_is_nothing_changed(settings: Settings) -> None:
     assert settings.merged(None) is settings
     assert settings.merged(Settings()) == settings
     assert Settings().merged(settings) == settings
+
+
+def test_any_mapping_may_be_extra() -> None:
+    """A backend's typed form of it is one; in the settings it is a dict, so that it merges. What is none stays."""
+    typed = MappingProxyType({"a": {"b": 1}})
+    settings = Settings(extra=MappingProxyType({"echo": typed}))
+    assert type(settings.extra) is dict
+    assert type(settings.extra["echo"]) is dict
+    assert settings.merged(Settings(extra={"echo": {"a": {"c": 2}}})).extra == {"echo": {"a": {"b": 1, "c": 2}}}
+    wrong: Any = {"echo": ["a"]}
+    assert Settings(extra=wrong).extra == wrong
 
 
 def test_stop_sequences_become_a_tuple() -> None:

@@ -55,6 +55,10 @@ _STORED: list[tuple[Part, dict[str, Any]]] = [
         {"type": "document", "media_type": "application/pdf", "uri": "s3://bucket/a.pdf"},
     ),
     (
+        Document("text/plain", b"a", context="a draft", citations=True),
+        {"type": "document", "media_type": "text/plain", "data": "YQ==", "context": "a draft", "citations": True},
+    ),
+    (
         Image.from_url("https://example.com/cat.png?size=1"),
         {"type": "image", "media_type": "image/*", "url": "https://example.com/cat.png?size=1"},
     ),

@@ -275,18 +275,30 @@ class Document(Media):
     Attributes:
         name: What the model may call it. Some services show it to the model and restrict its characters; what a
             backend had to change is reported.
+        context: What the model should know about it, such as where it comes from; it is not cited.
+        citations: Whether the answer should say which passages it rests on, where the service can.
     """
 
     name: str | None = None
+    context: str | None = field(default=None, kw_only=True)
+    citations: bool = field(default=False, kw_only=True)
 
     @classmethod
     def from_bytes(
-        cls, data: bytes, *, media_type: str | None = None, max_bytes: int | None = None, name: str | None = None
+        cls,
+        data: bytes,
+        *,
+        media_type: str | None = None,
+        max_bytes: int | None = None,
+        name: str | None = None,
+        context: str | None = None,
+        citations: bool = False,
     ) -> Self:
         """Make one from bytes, as `Media.from_bytes`; text formats are told apart by `media_type` or `name`."""
         checked = _checked_bytes(cls, data, max_bytes)
         hint = media_type_from_name(name) if name else None
-        return cls(_decide_media_type(cls, checked, media_type, hint=hint), checked, name=name)
+        found = _decide_media_type(cls, checked, media_type, hint=hint)
+        return cls(found, checked, name=name, context=context, citations=citations)
 
     @classmethod
     def from_path(
@@ -296,20 +308,41 @@ class Document(Media):
         media_type: str | None = None,
         max_bytes: int | None = None,
         name: str | None = None,
+        context: str | None = None,
+        citations: bool = False,
     ) -> Self:
         """Read a file, as `Media.from_path`; the document is named after the file unless `name` is given."""
         checked, file = _read_file(cls, path, max_bytes)
         found = _decide_media_type(cls, checked, media_type, hint=media_type_from_name(file.name))
-        return cls(found, checked, name=name if name is not None else file.name)
+        called = name if name is not None else file.name
+        return cls(found, checked, name=called, context=context, citations=citations)
 
     @classmethod
-    def from_uri(cls, uri: str, *, media_type: str | None = None, name: str | None = None) -> Self:
+    def from_uri(
+        cls,
+        uri: str,
+        *,
+        media_type: str | None = None,
+        name: str | None = None,
+        context: str | None = None,
+        citations: bool = False,
+    ) -> Self:
         """Point to an object that the service reads itself, as `Media.from_uri`."""
         found = _type_of_uri(cls, uri, media_type)
-        return cls(found, None, uri, name=name if name is not None else _name_in_uri(uri) or None)
+        called = name if name is not None else _name_in_uri(uri) or None
+        return cls(found, None, uri, name=called, context=context, citations=citations)
 
     @classmethod
-    def from_url(cls, url: str, *, media_type: str | None = None, name: str | None = None) -> Self:
+    def from_url(
+        cls,
+        url: str,
+        *,
+        media_type: str | None = None,
+        name: str | None = None,
+        context: str | None = None,
+        citations: bool = False,
+    ) -> Self:
         """Point to a file on the web, as `Media.from_url`; it is named after the file unless `name` is given."""
         file_name = parse_url(url).file_name
-        return cls(_declared_type(cls, media_type), url=url, name=name if name is not None else file_name or None)
+        called = name if name is not None else file_name or None
+        return cls(_declared_type(cls, media_type), url=url, name=called, context=context, citations=citations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -65,7 +65,7 @@ class Settings:
             it is done where the model is known to cache. `"5m"` and `"1h"` ask for it for that long, and are reported
             where that cannot be had.
         extra: Wire members by backend name, deep-merged into the request last and with their case kept; for what
-            has no neutral name.
+            has no neutral name. A backend may have a typed form of its own, which is a mapping too.
     """
 
     max_tokens: int | None = None
@@ -75,7 +75,7 @@ class Settings:
     stop_sequences: Sequence[str] | None = None
     reasoning: ReasoningLevel | int | None = None
     cache: CacheChoice | None = None
-    extra: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], hash=False)
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, dict[str, Any]], hash=False)
 
     def __post_init__(self) -> None:
         """Take a list of stop sequences for a tuple; refuse a single str, and words that nobody knows."""
@@ -89,6 +89,7 @@ class Settings:
         if self.cache is not None and self.cache not in get_args(CacheChoice):
             message = f"cache is one of {', '.join(get_args(CacheChoice))}, not {self.cache!r}"
             raise ValueError(message)
+        object.__setattr__(self, "extra", {name: _plain(members) for name, members in self.extra.items()})
 
     def merged(self, over: Settings | None) -> Settings:
         """Return these settings with another's laid over them, field by field; `extra` is merged deeply."""
@@ -116,7 +117,13 @@ def _check_reasoning(reasoning: object) -> None:
         raise ValueError(message)
 
 
-def deep_merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _plain(members: object) -> Any:
+    """Return wire members as a dict, so that they merge; what is no mapping is for its backend to refuse."""
+    found: Any = members
+    return dict(found) if isinstance(members, Mapping) and not isinstance(members, dict) else found
+
+
+def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with `over` laid over it: objects are merged member by member, anything else is replaced."""
     merged = dict(base)
     for key, value in over.items():

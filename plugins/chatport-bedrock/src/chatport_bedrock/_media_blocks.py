@@ -1,8 +1,9 @@
 """Images, documents, audio and video as the service's blocks."""
 
 from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
+from chatport_bedrock._json_values import is_object
 from chatport_bedrock._media_formats import TEXT_FORMAT, formats_of, is_text_like, member_of, wire_format_of
-from chatport_bedrock._scope import PLACES, Block, Place, Scope
+from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
 
 __all__ = ["media_blocks"]
 
@@ -26,6 +27,10 @@ def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str
     block: Block = {"format": wire_format}
     if isinstance(part, Document):
         block["name"] = _name(part, wire_format, path, scope)
+        if part.context is not None:
+            block["context"] = part.context
+        if part.citations:
+            block["citations"] = {"enabled": True}
     return [{member: {**block, "source": _source(part, path)}}]
 
 
@@ -53,7 +58,9 @@ def _name(part: Document, wire_format: str, path: str, scope: Scope) -> str:
 
 def _source(part: Media, path: str) -> Block:
     if part.uri is not None:
-        return {"s3Location": {"uri": part.uri}}
+        own = part.metadata.get(BACKEND)
+        owner = own.get("bucketOwner") if is_object(own) else None
+        return {"s3Location": {"uri": part.uri} if owner is None else {"uri": part.uri, "bucketOwner": owner}}
     if not isinstance(part.data, bytes):
         raise UnsupportedError(f"{path}: the content is {type(part.data).__name__}, not bytes")
     if not part.data:

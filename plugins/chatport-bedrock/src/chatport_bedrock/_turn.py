@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._scope import Block
@@ -10,6 +10,8 @@ from chatport_bedrock._scope import Block
 __all__ = ["Role", "Turn", "client_call", "tool_result"]
 
 Role: TypeAlias = Literal["user", "assistant"]
+
+_TOOL_CHANGES: Final = frozenset({"toolAddition", "toolRemoval"})
 
 
 @dataclass(slots=True)
@@ -24,9 +26,18 @@ class Turn:
     role: Role
     blocks: list[tuple[str, Block]] = field(default_factory=list[tuple[str, Block]])
 
-    def wire(self) -> dict[str, Any]:
-        """Return the turn as a message of the service."""
-        return {"role": self.role, "content": [block for _, block in self.blocks]}
+    def wire(self) -> list[dict[str, Any]]:
+        """Return the turn as messages of the service: one, but that changes of the tools are the system's to make.
+
+        Source: the documentation of `toolAddition` and `toolRemoval`, the only blocks of messages of that role.
+        """
+        found: list[dict[str, Any]] = []
+        for _, block in self.blocks:
+            role = "system" if _TOOL_CHANGES & block.keys() else self.role
+            if not found or found[-1]["role"] != role:
+                found.append({"role": role, "content": []})
+            found[-1]["content"].append(block)
+        return found
 
     def has(self, kinds: Sequence[str]) -> bool:
         """Whether a block of one of these kinds stands in it."""

@@ -63,7 +63,7 @@ def translate_messages(
     for turn in turns:
         if turn.role == "user":
             _accompany_documents(turn, scope)
-    return [turn.wire() for turn in turns]
+    return [message for turn in turns for message in turn.wire()]
 
 
 def has_tool_blocks(turns: Sequence[dict[str, Any]]) -> bool:

@@ -77,25 +77,42 @@ def _result_entry(entry: Any) -> Part:
 
 def _medium(kind: type[_Medium], value: dict[str, Any]) -> _Medium | None:
     media_type = media_type_of(kind, value["format"]) if isinstance(value.get("format"), str) else None
-    data, uri = _source(value.get("source"))
+    data, uri, owner = _source(value.get("source"))
     if media_type is None or (data is None and uri is None):
         return None
+    marks = {} if owner is None else {_BACKEND: {"bucketOwner": owner}}
     if kind is not Document:
-        return kind(media_type, data, uri) if value.keys() == {"format", "source"} else None
-    name = value.get("name")
-    said = value.keys() == {"format", "source", "name"} and isinstance(name, str)
-    return Document(media_type, data, uri, name=name) if said else None
+        return kind(media_type, data, uri, metadata=marks) if value.keys() == {"format", "source"} else None
+    name, context = value.get("name"), value.get("context")
+    said = {"format", "source", "name"} <= value.keys() <= {"format", "source", "name", "context", "citations"}
+    # Citations that are switched off are the same as none, but would not go back as they came.
+    cited = "citations" in value
+    if not said or not isinstance(name, str) or (cited and not _is_switched_on(value["citations"])):
+        return None
+    if "context" in value and not isinstance(context, str):
+        return None
+    return Document(media_type, data, uri, name=name, context=context, citations=cited, metadata=marks)
 
 
-def _source(source: object) -> tuple[bytes | None, str | None]:
-    """The bytes or the address of a medium; neither where these do not say all of the source."""
+def _is_switched_on(citations: object) -> bool:
+    return is_object(citations) and citations.keys() == {"enabled"} and citations["enabled"] is True
+
+
+def _source(source: object) -> tuple[bytes | None, str | None, str | None]:
+    """The bytes or the address of a medium, and whose bucket that is; nothing where these do not say all of it."""
     if not is_object(source) or len(source) != 1:
-        return None, None
+        return None, None, None
     encoded, place = source.get("bytes"), source.get("s3Location")
     if isinstance(encoded, str):
-        return _exact_bytes(encoded), None
-    uri = place["uri"] if is_object(place) and place.keys() == {"uri"} else None
-    return None, uri if isinstance(uri, str) and uri.startswith(_STORE) and uri != _STORE else None
+        return _exact_bytes(encoded), None, None
+    if not is_object(place) or not place.keys() <= {"uri", "bucketOwner"}:
+        return None, None, None
+    uri, owner = place.get("uri"), place.get("bucketOwner")
+    if not isinstance(uri, str) or not uri.startswith(_STORE) or uri == _STORE:
+        return None, None, None
+    if "bucketOwner" in place and not isinstance(owner, str):
+        return None, None, None
+    return None, uri, owner
 
 
 def _exact_bytes(encoded: str) -> bytes | None:

@@ -14,6 +14,7 @@ from chatport_bedrock._decode import StreamDecoder, decode_response
 from chatport_bedrock._description import describe_identity
 from chatport_bedrock._errors import error_from_frame_error
 from chatport_bedrock._frames import FrameError, FrameReader
+from chatport_bedrock._operation_members import fit_operation
 from chatport_bedrock._options import check_options
 from chatport_bedrock._translate import Translation, translate
 from chatport_bedrock._wire import Wire, WireResponse
@@ -54,9 +55,10 @@ class BedrockBackend:
         return _EventStream(self._events(request))
 
     async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        translation = _checked(request)
+        streams = self._streams(request)
+        translation = _checked(request, streams=streams)
         body = encode_body(translation.body)
-        if self._streams(request):
+        if streams:
             response = await self._wire.send(chat_call("converse-stream", translation.model, body))
             async with response:
                 reader = _StreamReader(response, translation)
@@ -84,7 +86,7 @@ class BedrockBackend:
         Raises:
             UnsupportedError: As for `stream`.
         """
-        translation = _checked(request)
+        translation = _checked(request, streams=self._streams(request))
         reported = tuple(item for item in translation.adjustments if item.kind != "lossless")
         return Preview(plain_body(translation.body), reported)
 
@@ -140,8 +142,8 @@ class BedrockBackend:
         return mode == "always" or (mode == "auto" and request.streaming)
 
 
-def _checked(request: ChatRequest) -> Translation:
-    translation = translate(request)
+def _checked(request: ChatRequest, *, streams: bool = True) -> Translation:
+    translation = fit_operation(translate(request), streams=streams)
     if request.strict:
         refuse_losses(translation.adjustments)
     return translation

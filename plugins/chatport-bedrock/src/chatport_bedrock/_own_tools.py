@@ -1,0 +1,52 @@
+"""Tools that the caller says in the service's own words, beside the neutral ones: pure.
+
+`extra` is laid over the request last, and a list in it replaces a list. Tools are the exception: those of the request
+stay on offer, and the others come behind them. Otherwise a tool of the service's own would take all others away.
+"""
+
+from typing import Any
+
+from chatport_bedrock._json_values import is_array, is_object
+from chatport_bedrock._scope import Scope
+
+__all__ = ["offers_tools", "with_own_tools"]
+
+_POINT = "cachePoint"
+
+
+def offers_tools(own: object) -> bool:
+    """Whether there is a tool among the caller's own entries; a cache point is none."""
+    return any(not _is_point(entry) for entry in own) if is_array(own) else bool(own)
+
+
+def with_own_tools(body: dict[str, Any], planned: dict[str, Any], own: object, scope: Scope) -> dict[str, Any]:
+    """Return a body with all tools on offer: the planned ones, and behind them the caller's own entries.
+
+    An own tool with the name of a planned one takes its place. A cache point without a tool is left out, with the
+    `toolConfig` that holds nothing else: there is nothing to cache, and the service refuses it.
+
+    Args:
+        body: The body as `extra` made it.
+        planned: The `toolConfig` without `extra`.
+        own: The entries of `toolConfig.tools` in `extra`, as the caller wrote them.
+        scope: The request's scope; adjustments are noted there.
+    """
+    if not is_array(own):
+        return body
+    replaced = {_name(entry) for entry in own} - {None}
+    entries = [*(entry for entry in planned.get("tools", ()) if _name(entry) not in replaced), *own]
+    if entries and all(_is_point(entry) for entry in entries):
+        why = "left out: there is no tool that could be cached"
+        scope.note("lossless", "cache-point-omitted", 'settings.extra["bedrock"]["toolConfig"]', why)
+        return {name: value for name, value in body.items() if name != "toolConfig"}
+    return {**body, "toolConfig": {**body["toolConfig"], "tools": entries}}
+
+
+def _is_point(entry: object) -> bool:
+    return is_object(entry) and entry.keys() == {_POINT}
+
+
+def _name(entry: object) -> str | None:
+    spec = entry.get("toolSpec") if is_object(entry) else None
+    name = spec.get("name") if is_object(spec) else None
+    return name if isinstance(name, str) else None

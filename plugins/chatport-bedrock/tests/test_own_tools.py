@@ -1,0 +1,66 @@
+"""Tools in the service's own words, beside those of the request."""
+
+from typing import Any
+
+import pytest
+
+from chatport.backend import CachePoint, ChatRequest, Message, Settings, Tool
+from chatport_bedrock import BedrockOptions
+from chatport_bedrock._translate import Translation, translate
+
+NOVA = "us.amazon.nova-2-lite-v1:0"
+HELLO = Message.user("Hello")
+CLOCK = Tool("clock")
+GROUNDING = {"systemTool": {"name": "nova_grounding"}}
+POINT = {"cachePoint": {"type": "default"}}
+
+
+def offered(*tools: Tool, extra: Any, **members: Any) -> Translation:
+    """A request with these tools and these own members."""
+    return translate(ChatRequest(NOVA, (HELLO,), tools=tools, settings=Settings(extra={"bedrock": extra}), **members))
+
+
+def test_own_tools_come_behind_those_of_the_request() -> None:
+    """A tool of the service's own takes none away, and a cache point is behind all."""
+    extra = BedrockOptions(system_tools=["nova_grounding"], tools_cache_point=CachePoint())
+    translation = offered(CLOCK, extra=extra)
+    tools = translation.body["toolConfig"]["tools"]
+    assert [next(iter(tool)) for tool in tools] == ["toolSpec", "systemTool", "cachePoint"]
+    assert translation.adjustments == ()
+    # … and the other members of the caller's `toolConfig` are laid over ours.
+    chosen = offered(CLOCK, extra={"toolConfig": {"toolChoice": {"auto": {}}, "tools": [GROUNDING]}})
+    assert chosen.body["toolConfig"]["toolChoice"] == {"auto": {}}
+    assert len(chosen.body["toolConfig"]["tools"]) == 2
+
+
+def test_an_own_tool_takes_the_place_of_its_namesake() -> None:
+    """The last word is the caller's; two tools of one name would be refused."""
+    spec = {"toolSpec": {"name": "clock", "inputSchema": {"json": {"type": "object"}}, "strict": True}}
+    other = Tool("other")
+    tools = offered(CLOCK, other, extra={"toolConfig": {"tools": [spec]}}).body["toolConfig"]["tools"]
+    assert [tool["toolSpec"]["name"] for tool in tools] == ["other", "clock"]
+    assert tools[1] is spec
+
+
+def test_a_cache_point_without_tools_is_left_out() -> None:
+    """There is nothing to cache: no toolConfig goes out, also where the tools are withheld."""
+    extra = BedrockOptions(tools_cache_point=CachePoint())
+    alone = offered(extra=extra)
+    withheld = offered(CLOCK, extra=extra, tool_choice="none")
+    for translation in (alone, withheld):
+        assert "toolConfig" not in translation.body
+    assert [item.code for item in alone.adjustments] == ["cache-point-omitted"]
+    assert [item.code for item in withheld.adjustments] == ["tools-withheld", "cache-point-omitted"]
+
+
+def test_a_cache_point_is_no_tool_that_could_be_called() -> None:
+    """A choice that cannot be met is still refused."""
+    with pytest.raises(ValueError, match="there are no tools"):
+        offered(extra={"toolConfig": {"tools": [POINT]}}, tool_choice="any")
+
+
+@pytest.mark.parametrize("tools", [{"systemTool": {"name": "a"}}, [], ["a"], [{"toolSpec": 1}]])
+def test_what_is_no_list_of_tools_goes_out_as_it_is(tools: Any) -> None:
+    """The service says what is wrong with it; nothing of it is lost here."""
+    sent = offered(extra={"toolConfig": {"tools": tools}}).body["toolConfig"]["tools"]
+    assert sent == tools

@@ -1,0 +1,75 @@
+"""Requests to a stored prompt, whose resource says how to answer."""
+
+from typing import Any
+
+import pytest
+
+from chatport.backend import ChatRequest, Message, Settings, Text, Tool, ToolCall, ToolResult, UnsupportedError
+from chatport_bedrock import BedrockOptions, Guardrail
+from chatport_bedrock._translate import translate
+
+PROMPT = "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1"
+VARIABLES = BedrockOptions(prompt_variables={"city": "Turin"}, guardrail=Guardrail("a", "1"))
+
+
+def test_a_stored_prompt_needs_no_messages() -> None:
+    """Its variables are all that has to be said."""
+    translation = translate(ChatRequest(PROMPT, (), settings=Settings(extra={"bedrock": VARIABLES})))
+    assert translation.body == {
+        "promptVariables": {"city": {"text": "Turin"}},
+        "guardrailConfig": {"guardrailIdentifier": "a", "guardrailVersion": "1"},
+    }
+    assert translation.adjustments == ()
+
+
+def test_messages_join_a_stored_prompt() -> None:
+    """They come behind those of the prompt."""
+    assert translate(ChatRequest(PROMPT, (Message.user("Hi"),))).body == {
+        "messages": [{"role": "user", "content": [{"text": "Hi"}]}]
+    }
+
+
+def test_how_to_answer_is_left_out_and_told() -> None:
+    """The resource says that; the service would refuse it."""
+    translation = translate(ChatRequest(PROMPT, (), settings=Settings(max_tokens=5, temperature=0)))
+    assert translation.body == {}
+    (told,) = translation.adjustments
+    assert (told.kind, told.code, told.path) == ("dropped", "setting-dropped", "settings")
+    assert "maxTokens, temperature" in told.message
+
+
+@pytest.mark.parametrize(
+    ("members", "place"),
+    [
+        ({"system": (Text("Be brief."),)}, "system"),
+        ({"messages": (Message.system("Be brief."), Message.user("Hi"))}, "system"),
+        ({"tools": (Tool("clock"),)}, "tools"),
+        (
+            {
+                "messages": (
+                    Message.user("Hi"),
+                    Message.assistant(ToolCall("1", "clock")),
+                    Message("tool", (ToolResult("1", "noon"),)),
+                )
+            },
+            "tools",
+        ),
+        ({"settings": Settings(extra={"bedrock": {"inferenceConfig": {"topP": 1}}})}, "inferenceConfig"),
+        ({"settings": Settings(extra={"bedrock": {"system": [{"text": "a"}]}})}, "'system'"),
+        ({"settings": Settings(extra={"bedrock": BedrockOptions(model_fields={"a": 1})})}, "additionalModel"),
+        ({"settings": Settings(extra={"bedrock": BedrockOptions(system_tools=["a"])})}, "toolConfig"),
+    ],
+)
+def test_what_would_change_the_question_is_refused(members: dict[str, Any], place: str) -> None:
+    """Without its system prompt or its tools, another question would be answered than the one that was asked."""
+    request = ChatRequest(PROMPT, **{"messages": (), **members})
+    with pytest.raises(UnsupportedError, match="a stored prompt has its own") as caught:
+        translate(request)
+    assert place in str(caught.value).partition(":")[0]
+
+
+def test_other_models_take_all_of_it() -> None:
+    """A prompt router is a model like others."""
+    router = "arn:aws:bedrock:us-east-1:123456789012:default-prompt-router/anthropic.claude:1"
+    request = ChatRequest(router, (Message.user("Hi"),), system=(Text("a"),), settings=Settings(max_tokens=1))
+    assert translate(request).body.keys() == {"messages", "system", "inferenceConfig"}
