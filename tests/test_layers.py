@@ -64,6 +64,8 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "translate": frozenset(
         {
             *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
+            *{"_media_blocks", "_pairing", "_reasoning", "_scope", "_settings", "_tool_config", "_translate"},
+            *{"_turn", "_turn_shapes", "_turns"},
             *{"_media_blocks", "_pairing", "_scope", "_tool_config", "_translate", "_turn"},
             *{"_turn_shapes", "_turns"},
             *{"_operation_members", "_own_tools", "_stored_prompts", "_typed_blocks"},

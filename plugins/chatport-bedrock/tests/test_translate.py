@@ -118,11 +118,12 @@ def test_what_a_system_prompt_cannot_hold_is_refused(part: Any, name: str) -> No
     ("settings", "expected"),
     [
         (Settings(max_tokens=5), {"maxTokens": 5}),
-        (Settings(temperature=0, top_p=0), {"temperature": 0, "topP": 0}),
+        (Settings(temperature=0), {"temperature": 0}),
+        (Settings(top_p=0), {"topP": 0}),
         (Settings(temperature=0.5, stop_sequences=("END", "\n")), {"temperature": 0.5, "stopSequences": ["END", "\n"]}),
         (Settings(stop_sequences=()), {"stopSequences": []}),
     ],
-    ids=["max-tokens", "zero", "stop", "no-stop"],
+    ids=["max-tokens", "zero", "zero-share", "stop", "no-stop"],
 )
 def test_only_what_is_set_is_sent_and_zero_is_a_value(settings: Settings, expected: dict[str, Any]) -> None:
     """The common settings go under the service's names."""
@@ -155,7 +156,7 @@ def test_extra_is_laid_over_the_body_last_and_as_it_stands() -> None:
     extra: dict[str, dict[str, Any]] = {
         "bedrock": {
             "inferenceConfig": {"topP": 0.5, "maxTokens": 7},
-            "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+            "additionalModelRequestFields": {"anthropic_beta": ["context-1m-2025-08-07"]},
             "requestMetadata": {"user_name": "x", "camelCase": "y"},
         },
         "openai": {"store": True},
@@ -164,7 +165,7 @@ def test_extra_is_laid_over_the_body_last_and_as_it_stands() -> None:
     assert translation.body["inferenceConfig"] == {"maxTokens": 7, "temperature": 1, "topP": 0.5}
     assert translation.body["additionalModelRequestFields"] == {
         "top_k": 3,
-        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "anthropic_beta": ["context-1m-2025-08-07"],
     }
     assert translation.body["requestMetadata"] == {"user_name": "x", "camelCase": "y"}
     assert "store" not in translation.body
@@ -238,10 +239,23 @@ def test_rule_12_no_tool_may_be_called_means_none_is_offered() -> None:
 
 
 def test_rule_12_the_tools_stay_when_the_history_has_calls() -> None:
-    """A history with calls is refused without tools, so the choice "none" cannot be kept, and that is reported."""
+    """A history with calls is refused without tools: Claude is told in its own words, of others it is reported."""
     translation = translated(*TOOL_TURNS, tools=(WEATHER,), tool_choice="none")
     assert translation.body["toolConfig"] == {"tools": [WEATHER_SPEC]}
+    assert translation.body["additionalModelRequestFields"] == {"tool_choice": {"type": "none"}}
+    assert codes(translation) == []
+    translation = translated(*TOOL_TURNS, tools=(WEATHER,), tool_choice="none", model=NOVA)
+    assert translation.body["toolConfig"] == {"tools": [WEATHER_SPEC]}
+    assert "additionalModelRequestFields" not in translation.body
     assert codes(translation) == [("changed", "tool-choice-none", "tool_choice")]
+
+
+def test_rule_12_the_tools_of_a_caller_in_the_services_words_stay() -> None:
+    """What `extra` offers is sent, so Claude has to be told not to call it; other choices are said in `toolConfig`."""
+    settings = Settings(extra={"bedrock": {"toolConfig": {"tools": [WEATHER_SPEC]}}})
+    forbidden = {"tool_choice": {"type": "none"}}
+    assert translated(tool_choice="none", settings=settings).body["additionalModelRequestFields"] == forbidden
+    assert "additionalModelRequestFields" not in translated(tool_choice="auto", settings=settings).body
 
 
 def test_rule_11_a_history_with_calls_brings_its_tools_along() -> None:

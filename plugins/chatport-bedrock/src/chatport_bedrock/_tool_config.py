@@ -3,12 +3,11 @@
 from typing import Any
 
 from chatport.backend import ChatRequest, Tool
-from chatport_bedrock._capabilities import ReasoningKind, ReasoningSupport
-from chatport_bedrock._json_values import is_object
+from chatport_bedrock._reasoning import AskedReasoning
 from chatport_bedrock._scope import Scope
 from chatport_bedrock._turns import call_names, has_tool_blocks
 
-__all__ = ["tool_config"]
+__all__ = ["choice_fields", "tool_config"]
 
 
 def tool_config(
@@ -17,19 +16,20 @@ def tool_config(
     scope: Scope,
     *,
     more_tools: bool = False,
-    model_fields: dict[str, Any] | None = None,
+    reasoning: AskedReasoning | None = None,
 ) -> dict[str, Any]:
     """Return the `toolConfig` of a request, empty where there is none to send.
 
     The service knows no choice "none": without tools the model cannot call one, so they are withheld. But a
-    conversation that has calls or results in it is refused without a `toolConfig`; then the tools stay.
+    conversation that has calls or results in it is refused without a `toolConfig`; then the tools stay, and
+    `choice_fields` says it where the model can be told.
 
     Args:
         request: The request.
         turns: Its translated turns.
         scope: The request's scope; adjustments are noted there.
         more_tools: Whether the caller adds tools of the service's own to what is returned here.
-        model_fields: What the caller says to the model past the common settings, which may be how to reason.
+        reasoning: How the request asks its model to reason.
 
     Raises:
         ValueError: The choice cannot be met: it names no tool on offer, or asks for any where there is none.
@@ -44,17 +44,31 @@ def tool_config(
     tools = [_tool_spec(tool, f"tools[{index}]", scope) for index, tool in enumerate(request.tools)]
     if tool_blocks and not tools and not more_tools:
         tools = _tools_from_history(turns, scope)
-    if choice == "none" and (tools or more_tools):
+    if choice == "none" and (tools or more_tools) and not scope.capabilities.none_choice:
         why = "Bedrock cannot forbid calls while calls stand in the conversation; the model may still call a tool"
         scope.note("changed", "tool-choice-none", "tool_choice", why)
     config: dict[str, Any] = {"tools": tools} if tools else {}
     if choice is not None and choice != "none" and (tools or more_tools):
-        sent = _sent_choice(choice, request, scope, model_fields or {})
+        sent = _sent_choice(choice, request, scope, reasoning or AskedReasoning())
         config |= {"toolChoice": sent} if sent else {}
     return config
 
 
-def _sent_choice(choice: str, request: ChatRequest, scope: Scope, model_fields: dict[str, Any]) -> dict[str, Any]:
+def choice_fields(request: ChatRequest, scope: Scope, *, has_tools: bool) -> dict[str, Any]:
+    """Return the member of `additionalModelRequestFields` that forbids calls while tools stay in the request.
+
+    Converse has no such choice, and Claude's own words for it get past Converse.
+
+    Args:
+        request: The request.
+        scope: The request's scope.
+        has_tools: Whether tools are sent.
+    """
+    forbids = request.tool_choice == "none" and has_tools and scope.capabilities.none_choice
+    return {"tool_choice": {"type": "none"}} if forbids else {}
+
+
+def _sent_choice(choice: str, request: ChatRequest, scope: Scope, reasoning: AskedReasoning) -> dict[str, Any]:
     """The choice as the model takes it; empty where it goes without one, which is "auto"."""
     taken = scope.capabilities.tool_choices
     auto: dict[str, Any] = {"auto": {}} if "auto" in taken else {}
@@ -63,7 +77,7 @@ def _sent_choice(choice: str, request: ChatRequest, scope: Scope, model_fields: 
             why = "left out: this model takes no toolChoice, and chooses freely without one"
             scope.note("lossless", "tool-choice-omitted", "tool_choice", why)
         return auto
-    refusal = _refusal_to_force(request, scope, model_fields)
+    refusal = _refusal_to_force(request, scope, reasoning)
     if refusal is not None:
         scope.note("changed", "tool-choice-not-forced", "tool_choice", f"the model chooses freely: {refusal}")
         return auto
@@ -79,28 +93,14 @@ def _sent_choice(choice: str, request: ChatRequest, scope: Scope, model_fields: 
     return auto
 
 
-def _refusal_to_force(request: ChatRequest, scope: Scope, model_fields: dict[str, Any]) -> str | None:
+def _refusal_to_force(request: ChatRequest, scope: Scope, reasoning: AskedReasoning) -> str | None:
     """Why a model that takes forced calls refuses them here."""
     can = scope.capabilities
     if not request.tools and not can.forces_system_tools:
         return "where only tools of the service's own are on offer, this model refuses that one has to be called"
-    kind = _reasoning_kind(can.reasoning, model_fields)
-    if kind in can.reasoning.refuses_forced_choice:
+    if reasoning.kind in can.reasoning.refuses_forced_choice:
         return "while it reasons, this model refuses that a tool has to be called"
     return None
-
-
-def _reasoning_kind(reasoning: ReasoningSupport, model_fields: dict[str, Any]) -> ReasoningKind | None:
-    """How the model is asked to reason, as far as its fields say; None: it is not."""
-    thinking = model_fields.get("thinking")
-    asked = thinking.get("type") if is_object(thinking) else None
-    if asked == "enabled":
-        return "budget"
-    if asked == "adaptive":
-        return "adaptive"
-    if "reasoning_effort" in model_fields:
-        return None if model_fields["reasoning_effort"] == "none" else "effort"
-    return reasoning.kind if reasoning.on_by_default and asked is None else None
 
 
 def _check_choice(request: ChatRequest, *, more_tools: bool) -> None:

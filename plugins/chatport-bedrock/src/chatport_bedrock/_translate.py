@@ -28,9 +28,11 @@ from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._models import capabilities, model_family
 from chatport_bedrock._own_tools import offers_tools, with_own_tools
+from chatport_bedrock._reasoning import asked_reasoning, reasoning_fields
 from chatport_bedrock._scope import BACKEND, Block, Scope
+from chatport_bedrock._settings import inference_members
 from chatport_bedrock._stored_prompts import fit_stored_prompt
-from chatport_bedrock._tool_config import tool_config
+from chatport_bedrock._tool_config import choice_fields, tool_config
 from chatport_bedrock._turns import translate_messages
 
 __all__ = ["Translation", "translate"]
@@ -87,14 +89,20 @@ def translate(request: ChatRequest) -> Translation:
     start = next((i for i, message in enumerate(request.messages) if message.role != "system"), len(request.messages))
     system = _system_blocks(request, start, scope)
     turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
+    more_tools = offers_tools(_tools_of(extra))
+    with_tools = (bool(request.tools) or more_tools) and request.tool_choice != "none"
+    reasoning = reasoning_fields(request.settings.reasoning, scope, with_tools=with_tools)
+    # What the caller says in the model's own words counts as well: it is sent, and overrides what is made here.
+    asked = asked_reasoning(deep_merge(reasoning, _own_model_fields(extra)), can.reasoning)
+    config = tool_config(request, turns, scope, more_tools=more_tools, reasoning=asked)
+    forbidden = choice_fields(request, scope, has_tools=bool(config) or more_tools)
+    inference, model_fields = inference_members(request.settings, asked, scope)
     members: dict[str, Any] = {
         "messages": turns,
         "system": [block for _, block in system],
-        "inferenceConfig": _inference_config(request.settings),
-        "toolConfig": tool_config(
-            request, turns, scope, more_tools=offers_tools(_tools_of(extra)), model_fields=_own_model_fields(extra)
-        ),
-        "additionalModelRequestFields": _model_fields(request, scope),
+        "inferenceConfig": inference,
+        "toolConfig": config,
+        "additionalModelRequestFields": {**model_fields, **reasoning, **forbidden},
     }
     if request.output_schema is not None:
         why = "not sent yet: the model is not told of the schema"
@@ -132,33 +140,6 @@ def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
-
-
-def _inference_config(settings: Settings) -> dict[str, Any]:
-    values = {
-        "maxTokens": settings.max_tokens,
-        "temperature": settings.temperature,
-        "topP": settings.top_p,
-        "stopSequences": None if settings.stop_sequences is None else list(settings.stop_sequences),
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _model_fields(request: ChatRequest, scope: Scope) -> dict[str, Any]:
-    """What goes past the common settings to the model itself, in the words of its maker."""
-    top_k = request.settings.top_k
-    if top_k is None:
-        return {}
-    path = scope.capabilities.top_k
-    if path:
-        value: Any = top_k
-        for name in reversed(path):
-            value = {name: value}
-        fields: dict[str, Any] = value
-        return fields
-    why = "left out: Converse has no top_k, and how this model takes it is not known; settings.extra can say it"
-    scope.note("dropped", "setting-dropped", "settings.top_k", why)
-    return {}
 
 
 def _own_extra(settings: Settings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bedrock_support.emulated_examples import (
     MODEL_SAYS,
     NOVA_2,
     POINT,
+    QWEN,
     SHORT_POINT,
     SIGNED_THOUGHT,
     THOUGHT,
@@ -156,6 +157,49 @@ REASONING = [
         CLAUDE,
         thinking({"thinking": {"type": "enabled"}}),
         f"{MODEL_SAYS}thinking.enabled.budget_tokens: Field required",
+    ),
+    Example(
+        "reasoning-manner",
+        CLAUDE,
+        thinking(ADAPTIVE),
+        f"{MODEL_SAYS}adaptive thinking is not supported on this model",
+        [("us.anthropic.claude-sonnet-4-6", thinking(ADAPTIVE)), (CLAUDE_5, thinking(ADAPTIVE))],
+    ),
+    Example(
+        "reasoning-manner",
+        "anthropic.claude-fable-5",
+        thinking({"thinking": {"type": "disabled"}}),
+        f'{MODEL_SAYS}"thinking.type.disabled" is not supported for this model.',
+        [(CLAUDE_5, thinking({"thinking": {"type": "disabled"}}))],
+    ),
+    *(
+        Example("reasoning-effort", model, thinking(refused), MODEL_SAYS + message, [(model, thinking(accepted))])
+        for model, refused, message, accepted in (
+            (
+                "us.anthropic.claude-sonnet-4-6",
+                {**ADAPTIVE, "output_config": {"effort": "xhigh"}},
+                "output_config.effort: 'xhigh' is not one of high, low, max, medium",
+                {**ADAPTIVE, "output_config": {"effort": "max"}},
+            ),
+            (
+                NOVA_2,
+                {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "max"}},
+                "reasoningConfig.maxReasoningEffort: 'max' is not one of high, low, medium",
+                {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}},
+            ),
+            (
+                GPT,
+                {"reasoning_effort": "none"},
+                "reasoning_effort: 'none' is not one of high, low, medium",
+                {"reasoning_effort": "low"},
+            ),
+            (
+                QWEN,
+                {"reasoning_config": "medium"},
+                "reasoning_config: 'medium' is not one of high, low",
+                {"reasoning_config": "high"},
+            ),
+        )
     ),
     Example(
         "reasoning-sampling",

@@ -22,7 +22,7 @@ from chatport_bedrock.emulator._tokens import count_tokens, cut_to_tokens
 
 # Recorded: newer Claude models name the type of a tool call, older ones and other families do not.
 _TYPED_CALLS: Final = re.compile(r"claude-(?:opus-4-[1-9]|(?:haiku|sonnet)-4-[5-9]|(?:opus|haiku|sonnet|fable)-[5-9])")
-_REASONING_FIELDS: Final = ("thinking", "reasoning_config", "reasoningConfig")
+_REASONING_FIELDS: Final = ("thinking", "reasoning_config", "reasoningConfig", "reasoning")
 
 # What an image costs, roughly, in tokens: its pixels divided by this (documented for Claude); a document by its bytes.
 _PIXELS_PER_TOKEN: Final = 750
@@ -86,8 +86,11 @@ def _typed(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _reasoning_is_on(conversation: Conversation) -> bool:
     fields = as_object(conversation.body.get("additionalModelRequestFields")) or {}
-    asked = (as_object(fields.get(name)) or {} for name in _REASONING_FIELDS)
-    return any(value.get("type") in {"enabled", "adaptive"} for value in asked)
+    asked = [as_object(fields.get(name)) or {} for name in _REASONING_FIELDS]
+    efforts = [fields.get("reasoning_effort"), fields.get("reasoning_config"), asked[-1].get("effort")]
+    return any(value.get("type") in {"enabled", "adaptive"} for value in asked) or any(
+        isinstance(effort, str) and effort != "none" for effort in efforts
+    )
 
 
 def _reasoning(conversation: Conversation, text: str) -> dict[str, Any]:

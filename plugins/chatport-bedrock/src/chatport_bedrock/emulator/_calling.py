@@ -26,6 +26,8 @@ def choose_calls(conversation: Conversation, prompt: str, *, answered: bool) -> 
         prompt: What the user said last.
         answered: Whether the user's last message holds tool results: then only a forced choice calls again.
     """
+    if _is_forbidden(conversation):
+        return []
     choice: Mapping[str, Any] = (conversation.body.get("toolConfig") or {}).get("toolChoice") or {}
     tools = conversation.tools
     if choice.get("tool") is not None:
@@ -40,6 +42,13 @@ def choose_calls(conversation: Conversation, prompt: str, *, answered: bool) -> 
         {"toolUse": {"toolUseId": _identifier(turn, index, name, arguments), "name": name, "input": arguments}}
         for index, (name, arguments) in enumerate(calls)
     ]
+
+
+def _is_forbidden(conversation: Conversation) -> bool:
+    """Whether Claude was told in its own words, past the service's, to call nothing."""
+    fields = as_object(conversation.body.get("additionalModelRequestFields")) or {}
+    own_choice = as_object(fields.get("tool_choice")) or {}
+    return conversation.family == "anthropic" and own_choice.get("type") == "none"
 
 
 def _matching(tools: Mapping[str, Mapping[str, Any]], prompt: str) -> list[str]:

@@ -34,6 +34,9 @@ class Traits:
         reasoning: Whether reasoning may go back.
         signatures: Whether reasoning has a signature; recorded of every row that says it has not, where there is any.
         budget: Whether reasoning may be given a budget in tokens.
+        adaptive: Whether it may be left to the model how much to reason.
+        reasoning_off: Whether a model that reasons by itself may be told not to.
+        efforts: The levels of reasoning; None where any may be named.
         sampling: Whether temperature and its kind may be set.
         count_tokens: Whether the service counts tokens for it.
     """
@@ -54,11 +57,15 @@ class Traits:
     reasoning: bool = True
     signatures: bool = True
     budget: bool = True
+    adaptive: bool = True
+    reasoning_off: bool = True
+    efforts: frozenset[str] | None = None
     sampling: bool = True
     count_tokens: bool = False
 
 
 _TEXT: Final[Mapping[str, Any]] = {"media": frozenset({"document"}), "result_media": _NOTHING}
+_THREE_EFFORTS: Final = frozenset({"low", "medium", "high"})
 _NO_THOUGHTS: Final[Mapping[str, Any]] = {"reasoning": False, "signatures": False}
 
 # Every row that fits counts, and later rows win. The patterns are searched in ids without geography and ARN.
@@ -75,11 +82,17 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     (r"^anthropic\.claude-(v\d|instant)", {**_TEXT, **_NO_THOUGHTS, "tools": False, "cache": _NOTHING}),
     (r"claude-3-5|claude-3-7|claude-(opus|sonnet|haiku|fable)-\d", {"count_tokens": True}),
     (r"claude-3-|claude-(opus|sonnet)-4-(2\d{7}|1-)", {"strict": False}),
-    (r"claude-(opus|sonnet|haiku)-4-[6-9](?!\d)|claude-(opus|sonnet|haiku|fable)-[5-9](?!\d)", {"prefill": False}),
+    (r"claude-3-|claude-(opus|sonnet|haiku)-4-(2\d{7}|[15]-)", {"adaptive": False}),
+    (r"claude-3-(?!7)", {"budget": False}),
     (
-        r"claude-opus-4-[789](?!\d)|claude-(opus|sonnet|haiku|fable)-[5-9](?!\d)",
-        {"budget": False, "sampling": False, "strict": False},
+        r"claude-(opus|sonnet|haiku)-4-[6-9](?!\d)|claude-(opus|sonnet|haiku|fable|mythos)-[5-9](?!\d)",
+        {"prefill": False, "efforts": _THREE_EFFORTS | {"max"}},
     ),
+    (
+        r"claude-opus-4-[789](?!\d)|claude-(opus|sonnet|haiku|fable|mythos)-[5-9](?!\d)",
+        {"budget": False, "sampling": False, "strict": False, "efforts": _THREE_EFFORTS | {"max", "xhigh"}},
+    ),
+    (r"claude-(fable|mythos)-5|claude-opus-(4-7|5-5)", {"reasoning_off": False}),
     (
         r"^amazon\.nova",
         {
@@ -89,6 +102,7 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
             "signatures": False,
         },
     ),
+    (r"^amazon\.nova-2", {"efforts": _THREE_EFFORTS}),
     (r"^amazon\.nova-(micro|lite|pro|premier)-", {"media": frozenset({"image", "document", "video"})}),
     (r"^amazon\.nova-micro-", _TEXT),
     (r"^amazon\.titan-text", {**_TEXT, **_NO_THOUGHTS, "tools": False, "cache": _NOTHING}),
@@ -110,6 +124,7 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
             "choices": frozenset({"auto", "any"}),
         },
     ),
+    (r"^mistral\.(mistral-large-3|ministral|magistral|devstral|voxtral)", {"streaming_tools": True}),
     (r"^mistral\.(mistral-7b|mixtral)", {**_TEXT, "tools": False}),
     (r"^cohere\.", {**_TEXT, **_NO_THOUGHTS, "choices": _NOTHING}),
     (r"^cohere\.command-(light-)?text", {"tools": False}),
@@ -122,8 +137,8 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     (r"^deepseek\.", {**_TEXT, "signatures": False}),
     (r"^deepseek\.r1", {"streaming_tools": False, "choices": _NOTHING}),
     (r"^openai\.", {"signatures": False}),
-    (r"^openai\.gpt-oss", {**_TEXT, "choices": _NOTHING}),
-    (r"^qwen\.qwen3-(?!vl)", {**_TEXT, "choices": _NOTHING}),
+    (r"^openai\.gpt-oss", {**_TEXT, "choices": _NOTHING, "efforts": _THREE_EFFORTS}),
+    (r"^qwen\.qwen3-(?!vl)", {**_TEXT, "choices": _NOTHING, "efforts": frozenset({"low", "high"})}),
     (r"^(qwen|moonshot|moonshotai|minimax)\.", {"result_media": _NOTHING, "signatures": False}),
 )
 

@@ -141,6 +141,14 @@ RULES: Final[tuple[Rule, ...]] = (
         families=_CLAUDE,
     ),
     Rule(
+        name="reasoning-manner",
+        find=reasoning.reasoning_manner,
+        source=_OWN_WORDS,
+        author="model",
+        families=_CLAUDE,
+    ),
+    Rule(name="reasoning-effort", find=reasoning.reasoning_effort, source=_OWN_WORDS, author="model"),
+    Rule(
         name="reasoning-sampling",
         find=reasoning.reasoning_sampling,
         source=_REPORTED,

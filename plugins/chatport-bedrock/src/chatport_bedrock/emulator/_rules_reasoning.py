@@ -71,6 +71,34 @@ def reasoning_budget(conversation: Conversation) -> str | None:
     return None
 
 
+def reasoning_manner(conversation: Conversation) -> str | None:
+    """Whether to reason, and whether it decides that itself, is not for every model of Claude to be told."""
+    manner = _thinking(conversation).get("type")
+    if manner == "adaptive" and not conversation.traits.adaptive:
+        return "adaptive thinking is not supported on this model"
+    if manner == "disabled" and not conversation.traits.reasoning_off:
+        return '"thinking.type.disabled" is not supported for this model.'
+    return None
+
+
+def reasoning_effort(conversation: Conversation) -> str | None:
+    """Levels of reasoning are words, and each family has its own."""
+    efforts = conversation.traits.efforts
+    fields = as_object(conversation.body.get("additionalModelRequestFields")) or {}
+    named = {
+        "output_config.effort": (as_object(fields.get("output_config")) or {}).get("effort"),
+        "reasoningConfig.maxReasoningEffort": (as_object(fields.get("reasoningConfig")) or {}).get(
+            "maxReasoningEffort"
+        ),
+        "reasoning_effort": fields.get("reasoning_effort"),
+        "reasoning_config": fields.get("reasoning_config"),
+    }
+    for name, effort in named.items():
+        if efforts is not None and isinstance(effort, str) and effort not in efforts:
+            return f"{name}: {effort!r} is not one of {', '.join(sorted(efforts))}"
+    return None
+
+
 def reasoning_sampling(conversation: Conversation) -> str | None:
     """While a model reasons it is not to be told how to draw its words."""
     if _thinking(conversation).get("type") not in {"enabled", "adaptive"}:
