@@ -19,7 +19,7 @@ def _fresh(program: str) -> object:
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize("door", ["chatport", "chatport.backend", "chatport.testing"])
+@pytest.mark.parametrize("door", ["chatport", "chatport.backend", "chatport.hooks", "chatport.testing"])
 def test_a_door_loads_no_vendor_and_no_plugin(door: str) -> None:
     """After the import no vendor SDK, no transport and no plugin is among the loaded modules."""
     loaded = _fresh(f"""

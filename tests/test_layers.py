@@ -22,10 +22,10 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_adjustments", "_download", "_media", "_output", "_signatures"),
     ("_fetch", "_messages"),
     ("_events", "_model_info", "_request", "_tool_results"),
-    ("_fold", "_reply", "_tools", "_unfold", "_url_media"),
-    # `backend` is a door: it re-exports what authors need from above
-    ("_content", "_options", "_stream", "_tool_runs", "backend"),
-    ("_chat_session", "_registry", "_serialize", "_turn"),
+    ("_fold", "_hook_specs", "_reply", "_tools", "_unfold", "_url_media"),
+    # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
+    ("_content", "_logging_observer", "_observers", "_options", "_stream", "_tool_runs", "backend"),
+    ("_chat_session", "_registry", "_serialize", "_turn", "hooks"),
     ("_session",),
     ("__init__", "testing"),
     ("cli",),

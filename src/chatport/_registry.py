@@ -18,6 +18,7 @@ import pluggy
 
 from chatport._closing import close_in_time
 from chatport._errors import BrokenBackendError, ChatError, ConfigurationError, UnknownBackendError
+from chatport._hook_specs import PROJECT
 from chatport.backend import Backend, hookimpl
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _GROUP = "chatport.backends"
 _HOOK = "chatport_backend"
-_hookspec = pluggy.HookspecMarker("chatport")
+_hookspec = pluggy.HookspecMarker(PROJECT)
 
 BackendFactory: TypeAlias = Callable[..., Backend]
 """What makes a backend from its options, given by keyword; a backend's class will do."""
@@ -194,7 +195,7 @@ def _hook_of(plugin: object) -> pluggy.HookCaller:
     Raises:
         Exception: What pluggy finds wrong with the plugin.
     """
-    manager = pluggy.PluginManager("chatport")
+    manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(_BackendSpecs)
     manager.register(plugin)
     hook: pluggy.HookCaller = manager.hook.chatport_backend

@@ -7,6 +7,7 @@ import functools
 import inspect
 import logging
 import math
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
     from chatport._messages import ToolCall, ToolResult
+    from chatport._observers import TurnWatch
     from chatport._request import Tool
 
 _LOGGER = logging.getLogger("chatport")
 
 
 async def run_tools(
-    tools: Mapping[str, Tool], calls: Sequence[ToolCall], *, finished: MutableMapping[int, ToolResult] | None = None
+    tools: Mapping[str, Tool],
+    calls: Sequence[ToolCall],
+    *,
+    finished: MutableMapping[int, ToolResult] | None = None,
+    watch: TurnWatch | None = None,
 ) -> tuple[ToolResult, ...]:
     """Run the calls of one step together and return their results in the order of the calls.
 
@@ -42,6 +48,7 @@ async def run_tools(
         calls: The calls.
         finished: Filled with each result as soon as there is one, by the call's position; what it holds stays true
             when the run is broken off.
+        watch: Told of each call's begin and end, in the task that runs it.
 
     Raises:
         ValueError: A call is for a tool without a function, or was run by the service: nothing has run.
@@ -57,7 +64,7 @@ async def run_tools(
     async def run(position: int, call: ToolCall) -> None:
         nonlocal ended
         try:
-            results[position] = await _run_tool(tools, call)
+            results[position] = await (_watched(watch, tools, call) if watch else _run_tool(tools, call))
         except (KeyboardInterrupt, SystemExit) as error:
             # asyncio stops its loop where a task raises one of these, and once more where the task that waits for it
             # does: that leaves worker threads behind. So it is carried over and raised once, where the turn is run.
@@ -75,6 +82,17 @@ async def run_tools(
     if ended is not None:
         raise ended  # as itself: the group is our doing, and nobody who waits for a KeyboardInterrupt looks into one
     return tuple(results[position] for position in range(len(calls)))
+
+
+async def _watched(watch: TurnWatch, tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
+    started = time.perf_counter()
+    result: ToolResult | None = None
+    try:
+        watch.tool_run_start(call)
+        result = await _run_tool(tools, call)
+        return result
+    finally:
+        watch.tool_run_end(call, result, started)
 
 
 async def _run_tool(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:

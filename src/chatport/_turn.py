@@ -17,6 +17,7 @@ from chatport._errors import BackendError, ChatError, OutputError, ProtocolError
 from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
 from chatport._fold import Fold
 from chatport._messages import Message, ToolCall, ToolResult
+from chatport._observers import TurnWatch, watch_turn
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest
 from chatport._url_media import UrlMedia, native_urls
@@ -65,6 +66,7 @@ class Turn:
         self._finished: dict[int, ToolResult] = {}
         self._started = 0.0
         self._first_event: float | None = None
+        self._watch = TurnWatch()
 
     @property
     def backend_name(self) -> str:
@@ -105,9 +107,11 @@ class Turn:
             ChatError: The exchange failed, the model asks for tools without end, or its answer does not fit the type
                 that was asked for; `partial` says how far it came.
         """
-        self._started = time.perf_counter()
         request = self._plan.request
+        self._watch = await watch_turn(self._plan.backend.name, request)
+        self._started = time.perf_counter()
         try:
+            self._watch.turn_start(request)
             while True:
                 async with aclosing(self._step(request)) as step_events:
                     async for event in step_events:
@@ -125,9 +129,12 @@ class Turn:
                     break
                 request = self._next_request(request)
             reply = self._reply()
-        except ChatError as error:
-            self._complete_error(error)
+        except BaseException as error:
+            if isinstance(error, ChatError):
+                self._complete_error(error)
+            self._watch.turn_fail(error, self.partial)
             raise
+        self._watch.turn_end(reply)
         yield ReplyEnd(reply)
 
     async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
@@ -138,6 +145,7 @@ class Turn:
         sent = time.perf_counter()
         first_event: float | None = None
         fold = self._fold = Fold(backend=backend.name)
+        self._watch.request_start(request, step=len(self._steps) + 1, attempt=1)
         async with aclosing(_checked_stream(backend, request)) as events:
             async for event in events:
                 if first_event is None:
@@ -148,12 +156,15 @@ class Turn:
                 for part_end in ended:
                     yield part_end
                 if isinstance(event, MessageStart):
-                    yield replace(event, adjustments=reported(event.adjustments))
+                    start = replace(event, adjustments=reported(event.adjustments))
+                    self._watch.message_start(start)
+                    yield start
                 else:
                     yield event
         step = _finish_step(fold, first_event, time.perf_counter() - sent)
         self._fold = None
         self._steps.append(step)
+        self._watch.step_end(step)
 
     def _is_runnable(self, call: ToolCall) -> bool:
         cut = _is_cut(self._steps[-1].stop_reason)
@@ -181,7 +192,7 @@ class Turn:
             from chatport._tool_runs import run_tools  # noqa: PLC0415 - loads pydantic, for who has tools
 
             # What has run is told also when the run is broken off: a tool's effects do not go away with the turn.
-            results = await run_tools(self._tools, calls, finished=self._finished)
+            results = await run_tools(self._tools, calls, finished=self._finished, watch=self._watch)
             self._finished = {}
         self._steps[-1] = replace(self._steps[-1], tool_message=Message("tool", results))
         return results

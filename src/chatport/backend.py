@@ -19,8 +19,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol, runtime_checkable
 
-import pluggy
-
 from chatport._adjustments import Adjustment, AdjustmentKind, refuse_losses
 from chatport._errors import (
     AuthenticationError,
@@ -54,6 +52,7 @@ from chatport._events import (
     Usage,
 )
 from chatport._fold import Fold, parse_arguments
+from chatport._hook_specs import hookimpl
 from chatport._media import Audio, Document, Image, Media, Video
 from chatport._messages import (
     CachePoint,
@@ -80,9 +79,6 @@ from chatport._request import (
     deep_merge,
 )
 from chatport._unfold import events_from
-
-hookimpl = pluggy.HookimplMarker("chatport")
-"""Marks a plugin's `chatport_backend(name, options) -> Backend | None`."""
 
 
 @runtime_checkable
