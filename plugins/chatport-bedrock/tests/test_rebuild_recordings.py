@@ -17,7 +17,10 @@ from bedrock_support.rebuilding import Rebuilt, rebuilt
 from bedrock_support.recorded_requests import RecordedRequest, answered_requests
 from bedrock_support.recordings import FOLDER
 
-from chatport_bedrock._body import encode_body
+import chatport
+from chatport import Message, Session
+from chatport.backend import Part
+from chatport_bedrock._body import encode_body, plain_body
 from chatport_bedrock._translate import translate
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the repository")
@@ -117,6 +120,40 @@ def test_recorded_requests_are_rebuilt_from_neutral_values() -> None:
     assert len(verbatim) <= 0.06 * count
     assert extra == EXTRA
     assert found == LIKENESSES
+
+
+@pytest.mark.anyio
+async def test_a_session_would_send_the_same() -> None:
+    """A session that holds the recorded conversation and is asked its last question previews the same request."""
+    count = 0
+    keys = {"region": "us-east-1", "access_key_id": "nobody", "secret_access_key": "nothing"}
+    async with chatport.open_backend("bedrock", **keys) as backend:
+        for recorded in answered_requests():
+            count += 1
+            request = rebuilt(recorded).request
+            history, question = split(request.messages)
+            session = Session(
+                backend,
+                request.model,
+                system=request.system,
+                messages=history,
+                tools=request.tools,
+                tool_choice=request.tool_choice,
+                settings=request.settings,
+            )
+            preview = await session.preview(*question)
+            assert preview.request == plain_body(translate(request).body), recorded.name
+            assert all(item.kind == "lossless" for item in preview.adjustments), recorded.name
+    assert count == 317
+
+
+def split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Part, ...]]:
+    """What was said before, and what is asked: results of tools and the words behind them are given in one turn."""
+    *before, last = messages
+    assert last.role in {"user", "tool"}
+    if last.role == "user" and before and before[-1].role == "tool":
+        return tuple(before[:-1]), (*before[-1].parts, *last.parts)
+    return tuple(before), last.parts
 
 
 def test_every_other_difference_counts() -> None:
