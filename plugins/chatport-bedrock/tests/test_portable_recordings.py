@@ -18,7 +18,8 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are 
 
 MODELS = [
     *("anthropic.claude-3-haiku-20240307-v1:0", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
-    *("us.anthropic.claude-sonnet-4-6", "us.amazon.nova-lite-v1:0", "us.amazon.nova-2-lite-v1:0"),
+    *("us.anthropic.claude-sonnet-4-6", "us.anthropic.claude-opus-4-8"),
+    *("us.amazon.nova-lite-v1:0", "us.amazon.nova-2-lite-v1:0"),
     *("us.meta.llama3-3-70b-instruct-v1:0", "us.meta.llama4-maverick-17b-instruct-v1:0"),
     *("mistral.mistral-large-2402-v1:0", "us.writer.palmyra-x5-v1:0", "cohere.command-r-plus-v1:0"),
     *("openai.gpt-oss-120b-1:0", "qwen.qwen3-32b-v1:0", "us.deepseek.r1-v1:0", "moonshotai.kimi-k2.5"),

@@ -49,7 +49,7 @@ ENCODED = b64encode(png()).decode()
                 }
             },
         ),
-        (text_document("a", "words"), {"document": {"name": "a", "source": {"text": "words"}}}),
+        (text_document("a", "words"), {"document": {"format": "txt", "name": "a", "source": {"text": "words"}}}),
         (
             text_document("a", ["x", "y"], context="c", citations=True),
             {

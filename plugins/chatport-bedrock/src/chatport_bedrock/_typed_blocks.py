@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from chatport.backend import Image, Media, Opaque
 from chatport_bedrock._document_names import clean_name
+from chatport_bedrock._media_formats import TEXT_FORMAT
 from chatport_bedrock._scope import BACKEND
 
 __all__ = [
@@ -110,9 +111,12 @@ def text_document(
     passages = [content] if isinstance(content, str) else list(content)
     if not passages or not all(text.strip() for text in passages):
         raise ValueError("a document has words")
-    source = {"text": content} if isinstance(content, str) else {"content": [{"text": text} for text in passages]}
+    # The format of words in one piece is said: no recorded request leaves it out.
+    said: dict[str, Any] = {"name": name, "source": {"content": [{"text": text} for text in passages]}}
+    if isinstance(content, str):
+        said |= {"format": TEXT_FORMAT, "source": {"text": content}}
     known = {} if context is None else {"context": context}
-    return _block("document", {"name": name, "source": source, **known, **_citations(citations)})
+    return _block("document", {**said, **known, **_citations(citations)})
 
 
 def tool_addition(name: str, *, type: str | None = None, server_name: str | None = None) -> Opaque:  # noqa: A002 - the member's name

@@ -2,11 +2,11 @@
 
 This goes from the wire to the values, by code that shares nothing with the planner, which goes from the values to the
 wire: what the planner makes of them is held against the recording. Only messages of the model are read by the decoder,
-because a session has them from nowhere else.
+because a session has them from nowhere else. What only Bedrock has is written with the plugin's own typed forms.
 """
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from chatport.backend import (
     ToolResult,
     Video,
 )
+from chatport_bedrock import BedrockOptions, Guardrail, guard_content, search_result, text_document
 from chatport_bedrock._decode import decode_response
 
 _IMAGES = {"png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
@@ -45,7 +46,10 @@ _MEDIA: dict[str, tuple[type[Image | Video | Document], dict[str, str]]] = {
     "video": (Video, _VIDEOS),
     "document": (Document, _DOCUMENTS),
 }
-_NEUTRAL = {"messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields"}
+_READ = {
+    *("messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields"),
+    *("guardrailConfig", "performanceConfig"),
+}
 
 
 @dataclass
@@ -54,13 +58,13 @@ class Rebuilt:
 
     Attributes:
         request: The request.
-        verbatim: The kinds of blocks of messages, and of tools, that no value says: they stand in it word for word.
-        extra: The members that have no neutral place, which stand in `settings.extra`.
+        typed: What is said by the plugin's own typed forms, because other services have nothing like it.
+        verbatim: What nothing says, and stands in it word for word.
     """
 
     request: ChatRequest
+    typed: list[str] = field(default_factory=list)
     verbatim: list[str] = field(default_factory=list)
-    extra: list[str] = field(default_factory=list)
 
 
 class _Reader:
@@ -68,6 +72,7 @@ class _Reader:
 
     def __init__(self, recorded: RecordedRequest) -> None:
         self.recorded = recorded
+        self.typed: list[str] = []
         self.verbatim: list[str] = []
 
     def messages(self) -> Iterator[Message]:
@@ -88,6 +93,9 @@ class _Reader:
         for block in blocks:
             ((kind, value),) = block.items()
             part = self._part(kind, value)
+            if part is None and kind in _TYPED:
+                part = _TYPED[kind](value)
+                self.typed.append(kind)
             if part is None:
                 self.verbatim.append(kind)
                 part = Opaque("bedrock", block)
@@ -120,8 +128,9 @@ def _medium(kind: str, value: dict[str, Any]) -> Part | None:
     of_kind, types = _MEDIA[kind]
     media_type, source = types[value["format"]], value["source"]
     more = {member: value[member] for member in value if member not in {"format", "source"}}
-    if more.keys() != ({"name"} if kind == "document" else set()):
-        return None
+    if "citations" in more:
+        assert more["citations"] == {"enabled": True}
+        more["citations"] = True
     if source.keys() == {"bytes"}:
         return of_kind(media_type, base64.b64decode(source["bytes"]), **more)
     if source.keys() == {"s3Location"} and source["s3Location"].keys() == {"uri"}:
@@ -129,43 +138,79 @@ def _medium(kind: str, value: dict[str, Any]) -> Part | None:
     return None
 
 
+def _guarded(value: dict[str, Any]) -> Opaque | None:
+    text = value.get("text", {})
+    return guard_content(text["text"], qualifiers=text.get("qualifiers", ())) if "text" in text else None
+
+
+def _found(value: dict[str, Any]) -> Opaque:
+    assert value["citations"] == {"enabled": True}
+    return search_result(value["source"], value["title"], [one["text"] for one in value["content"]], citations=True)
+
+
+def _text_document(value: dict[str, Any]) -> Opaque | None:
+    source, citations = value["source"], value.get("citations") == {"enabled": True}
+    if source.keys() != {"text"}:
+        return None
+    return text_document(value["name"], source["text"], context=value.get("context"), citations=citations)
+
+
+_TYPED: dict[str, Callable[[dict[str, Any]], Opaque | None]] = {
+    "guardContent": _guarded,
+    "searchResult": _found,
+    "document": _text_document,
+}
+
+
+# --- the rest of a request -------------------------------------------------------------------------------------------
+
+
 def rebuilt(recorded: RecordedRequest) -> Rebuilt:
     """Return a recorded request as values."""
     reader, body = _Reader(recorded), recorded.body
-    config = body.get("toolConfig") or {}
-    tools, more_tools = _tools(config)
-    settings, rest = _settings(body)
-    extra = {name: value for name, value in body.items() if name not in _NEUTRAL}
-    if rest:
-        extra["additionalModelRequestFields"] = rest
-    members = sorted(extra)
-    if more_tools:
-        extra["toolConfig"] = {"tools": more_tools}
+    tools = _Tools(body.get("toolConfig") or {})
+    settings, fields = _settings(body)
+    options = _options(body, fields, tools.of_the_service)
+    rest = {name: value for name, value in body.items() if name not in _READ}
+    extra = {**options, **rest}
     request = ChatRequest(
         recorded.model,
         tuple(reader.messages()),
         system=tuple(reader.parts(body.get("system") or ())),
-        tools=tools,
-        tool_choice=_choice(config.get("toolChoice")),
+        tools=tools.neutral,
+        tool_choice=tools.choice,
         settings=Settings(**settings, extra={"bedrock": extra} if extra else {}),
         streaming=recorded.streaming,
     )
-    return Rebuilt(request, [*reader.verbatim, *map(_kind_of_tool, more_tools)], members)
+    return Rebuilt(request, [*reader.typed, *sorted(options)], [*reader.verbatim, *sorted(rest)])
 
 
-def _tools(config: dict[str, Any]) -> tuple[tuple[Tool, ...], list[dict[str, Any]]]:
-    """The tools; where one of them is more than a `Tool` says, all of them in the service's words."""
-    assert config.keys() <= {"tools", "toolChoice"}
-    entries = config.get("tools", [])
-    if any(_kind_of_tool(entry) != "toolSpec" for entry in entries):
-        return (), entries
-    specs = [entry["toolSpec"] for entry in entries]
-    return tuple(Tool(spec["name"], spec.get("description", ""), spec["inputSchema"]["json"]) for spec in specs), []
+def _options(body: dict[str, Any], fields: dict[str, Any], system_tools: list[str]) -> BedrockOptions:
+    guardrail, latency = body.get("guardrailConfig"), body.get("performanceConfig", {})
+    assert latency.keys() <= {"latency"}
+    if guardrail is not None:
+        names = {"guardrailIdentifier": "identifier", "guardrailVersion": "version", "trace": "trace"}
+        guardrail = Guardrail(**{names[member]: value for member, value in guardrail.items()})
+    return BedrockOptions(
+        guardrail=guardrail, latency=latency.get("latency"), model_fields=fields or None, system_tools=system_tools
+    )
 
 
-def _kind_of_tool(entry: dict[str, Any]) -> str:
-    ((kind, value),) = entry.items()
-    return f"{kind} with strict" if "strict" in value else kind
+class _Tools:
+    """The tools of a request, and the choice among them."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        assert config.keys() <= {"tools", "toolChoice"}
+        entries = config.get("tools", [])
+        self.neutral = tuple(_tool(entry["toolSpec"]) for entry in entries if "toolSpec" in entry)
+        self.of_the_service = [entry["systemTool"]["name"] for entry in entries if "systemTool" in entry]
+        self.choice = _choice(config.get("toolChoice"))
+
+
+def _tool(spec: dict[str, Any]) -> Tool:
+    assert spec.keys() <= {"name", "description", "inputSchema", "strict"}
+    strict = spec.get("strict", False)
+    return Tool(spec["name"], spec.get("description", ""), spec["inputSchema"]["json"], strict=strict)
 
 
 def _choice(choice: dict[str, Any] | None) -> str | None:
@@ -191,4 +236,24 @@ def _settings(body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         found["top_k"] = rest.pop("top_k")
     if rest.get("inferenceConfig", {}).keys() == {"topK"}:
         found["top_k"] = rest.pop("inferenceConfig")["topK"]
-    return found, rest
+    return {**found, "reasoning": _reasoning(rest)}, rest
+
+
+def _reasoning(fields: dict[str, Any]) -> str | int | None:
+    """How much to reason, in whichever family's words; taken out of the fields if that is all they say of it."""
+    match fields:
+        case {"thinking": {"type": "enabled", "budget_tokens": int(budget)}}:
+            del fields["thinking"]
+            return budget
+        case {"thinking": {"type": "adaptive"}, "output_config": {"effort": str(level)}}:
+            del fields["thinking"], fields["output_config"]
+            return level
+        case {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": str(level)}}:
+            del fields["reasoningConfig"]
+            return level
+        case {"reasoning_effort": str(level)} | {"reasoning_config": str(level)}:
+            fields.pop("reasoning_effort", None)
+            fields.pop("reasoning_config", None)
+            return level
+        case _:
+            return None
