@@ -18,7 +18,8 @@ import anyio
 import pytest
 from tests.conversations import session
 
-from chatport._observers import TurnWatch, _Observers, watch_turn
+from chatport._observers import Observers
+from chatport._turn_watch import TurnWatch, watch_turn
 from chatport.backend import ChatRequest
 from chatport.backend import hookimpl as backend_hookimpl
 from chatport.hooks import ObserverWarning, TurnInfo, hookimpl, observe
@@ -39,9 +40,9 @@ class Counter:
 
 
 @pytest.fixture(autouse=True)
-def observers(monkeypatch: pytest.MonkeyPatch) -> _Observers:
+def observers(monkeypatch: pytest.MonkeyPatch) -> Observers:
     """A process without observers, and without installed ones that were loaded already."""
-    fresh = _Observers()
+    fresh = Observers()
     monkeypatch.setattr("chatport._observers._observers", fresh)
     return fresh
 
@@ -240,14 +241,14 @@ NO_OBSERVERS: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize(("observer", "reason"), NO_OBSERVERS.values(), ids=NO_OBSERVERS.keys())
-def test_what_is_no_observer_is_refused(observer: object, reason: str, observers: _Observers) -> None:
+def test_what_is_no_observer_is_refused(observer: object, reason: str, observers: Observers) -> None:
     """At once and with the reason: a hook that is never called, a coroutine that nobody awaits, is found too late."""
     with pytest.raises(TypeError, match=reason):
         observe(observer)
     assert observers.table == {}
 
 
-def test_a_hook_for_another_version_may_be_optional(observers: _Observers) -> None:
+def test_a_hook_for_another_version_may_be_optional(observers: Observers) -> None:
     """An observer may be newer than we are, and say so."""
     newer = types.SimpleNamespace(
         chatport_turn_start=hookimpl(_hook),
@@ -265,7 +266,7 @@ def test_there_is_one_marker() -> None:
         assert observation.is_on
 
 
-def test_registration_is_atomic_across_threads(observers: _Observers) -> None:
+def test_registration_is_atomic_across_threads(observers: Observers) -> None:
     """Many threads come and go: in the end nobody is left, and nobody was lost."""
     meeting = threading.Barrier(8)
 
@@ -411,7 +412,7 @@ BROKEN = {
 @pytest.mark.anyio
 @pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN.keys())
 async def test_a_broken_observer_costs_one_warning(
-    source: str, reason: str, install: Callable[..., None], observers: _Observers
+    source: str, reason: str, install: Callable[..., None], observers: Observers
 ) -> None:
     """It names the observer and where it is from; its neighbour works, and the turn does."""
     install("broken", source)
@@ -446,7 +447,7 @@ async def test_an_installed_observer_that_is_registered_already_is_not_called_tw
     assert module.seen == ["one"]
 
 
-def test_threads_that_load_at_once_register_once(install: Callable[..., None], observers: _Observers) -> None:
+def test_threads_that_load_at_once_register_once(install: Callable[..., None], observers: Observers) -> None:
     """Each thread has its loop and its first turn; Python imports once, and the first to be done registers."""
     install("good", GOOD)
     install("broken", "x = 1")

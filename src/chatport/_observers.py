@@ -9,28 +9,20 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-import time
-import uuid
 import warnings
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
-import anyio
 import anyio.to_thread
 import pluggy
 
-from chatport._hook_specs import PROJECT, FailReason, ObserverSpecs, TurnInfo
+from chatport._hook_specs import PROJECT, ObserverSpecs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from importlib.metadata import EntryPoint
     from types import TracebackType
-
-    from chatport._events import MessageStart
-    from chatport._messages import ToolCall, ToolResult
-    from chatport._reply import Partial, Reply, Step
-    from chatport._request import ChatRequest
 
 _GROUP = "chatport.observers"
 _HOOKS = tuple(sorted(name for name in vars(ObserverSpecs) if name.startswith("chatport_")))
@@ -41,7 +33,7 @@ class ObserverWarning(UserWarning):
     """An installed observer cannot be used and is left out."""
 
 
-class _Hook(NamedTuple):
+class Hook(NamedTuple):
     """One hook of one observer, ready to be called."""
 
     observer: _Observer
@@ -49,7 +41,8 @@ class _Hook(NamedTuple):
     arguments: tuple[str, ...]
 
 
-_Table: TypeAlias = "Mapping[str, tuple[_Hook, ...]]"
+HookTable: TypeAlias = "Mapping[str, tuple[Hook, ...]]"
+"""The hooks of all observers by the name of the hook, in the order of their calls."""
 
 
 class _Observer:
@@ -64,7 +57,7 @@ class _Observer:
         self.plugin = plugin
         self.name = name
         self.is_on = True
-        self.hooks = {impl[0]: _Hook(self, impl[1].function, tuple(impl[1].argnames)) for impl in _hooks_of(plugin)}
+        self.hooks = {impl[0]: Hook(self, impl[1].function, tuple(impl[1].argnames)) for impl in _hooks_of(plugin)}
 
 
 def _hooks_of(plugin: object) -> list[tuple[str, pluggy.HookImpl]]:
@@ -108,7 +101,7 @@ def _check_hook(name: str, impl: pluggy.HookImpl) -> None:
 _NOT_PLAIN = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
-class _Observers:
+class Observers:
     """All observers of the process, and the table of their hooks.
 
     The table is replaced, never changed: who reads it needs no lock. The lock is held for looking up and writing down,
@@ -116,7 +109,7 @@ class _Observers:
     """
 
     def __init__(self) -> None:
-        self.table: _Table = {}
+        self.table: HookTable = {}
         self.is_loaded = False
         self._lock = threading.Lock()
         self._observers: tuple[_Observer, ...] = ()
@@ -141,7 +134,7 @@ class _Observers:
         return was_on
 
     def _replace(self, observers: tuple[_Observer, ...]) -> None:
-        table: dict[str, tuple[_Hook, ...]] = {}
+        table: dict[str, tuple[Hook, ...]] = {}
         for observer in observers:
             for name, hook in observer.hooks.items():
                 table[name] = (*table.get(name, ()), hook)
@@ -173,7 +166,7 @@ class _Observers:
         self.is_loaded = True
         return failures
 
-    def tell(self, hooks: Sequence[_Hook], values: Mapping[str, object]) -> None:
+    def tell(self, hooks: Sequence[Hook], values: Mapping[str, object]) -> None:
         """Call hooks one by one; one that raises costs nobody but its observer."""
         for observer, function, arguments in hooks:
             if not observer.is_on:
@@ -208,7 +201,7 @@ def _name_of(observer: object) -> str:
     return f"{type(observer).__module__}.{type(observer).__qualname__}"
 
 
-_observers = _Observers()
+_observers = Observers()
 
 
 class Observation:
@@ -264,102 +257,10 @@ def observe(observer: object, *, name: str | None = None) -> Observation:
     return Observation(registered)
 
 
-class TurnWatch:
-    """The observers of one turn: a typed method for each hook. Without observers a call is one look-up.
-
-    It sees to it that each request that was told to start is told to end: what ends the turn ends its open request too,
-    and so does a retry.
-    """
-
-    __slots__ = ("_observers", "_request", "_sent", "_table", "_turn")
-
-    def __init__(
-        self, turn: TurnInfo | None = None, observers: _Observers | None = None, table: _Table | None = None
-    ) -> None:
-        """Watch a turn; `watch_turn` makes these. Without anything, nobody watches."""
-        self._turn = turn
-        self._observers = observers or _observers
-        self._table: _Table = table or {}
-        self._request: ChatRequest | None = None  # the one that is under way
-        self._sent = 0.0
-
-    def _tell(self, hooks: Sequence[_Hook], **values: object) -> None:
-        self._observers.tell(hooks, {"turn": self._turn, **values})
-
-    def turn_start(self, request: ChatRequest) -> None:
-        """Tell of the turn's begin."""
-        if hooks := self._table.get("chatport_turn_start"):
-            self._tell(hooks, request=request)
-
-    def request_start(self, request: ChatRequest, *, step: int, attempt: int) -> None:
-        """Tell of a request that goes out now."""
-        if self._table:
-            self._request, self._sent = request, time.perf_counter()
-        if hooks := self._table.get("chatport_request_start"):
-            self._tell(hooks, request=request, step=step, attempt=attempt)
-
-    def message_start(self, start: MessageStart) -> None:
-        """Tell of the begin of an answer."""
-        if hooks := self._table.get("chatport_message_start"):
-            self._tell(hooks, start=start, seconds=time.perf_counter() - self._sent)
-
-    def step_end(self, step: Step) -> None:
-        """Tell of a whole answer to the request under way."""
-        request, self._request = self._request, None
-        if hooks := self._table.get("chatport_step_end"):
-            self._tell(hooks, request=request, step=step)
-
-    def retry_start(self, *, attempt: int, delay: float, error: BaseException) -> None:
-        """Tell that the request under way failed and is to be sent again."""
-        self._request_fail(error)
-        if hooks := self._table.get("chatport_retry_start"):
-            self._tell(hooks, attempt=attempt, delay=delay, error=error)
-
-    def tool_run_start(self, call: ToolCall) -> None:
-        """Tell of a call that is about to be run."""
-        if hooks := self._table.get("chatport_tool_run_start"):
-            self._tell(hooks, call=call)
-
-    def tool_run_end(self, call: ToolCall, result: ToolResult | None, started: float) -> None:
-        """Tell what a call came to; `started` is a reading of `time.perf_counter`."""
-        if hooks := self._table.get("chatport_tool_run_end"):
-            self._tell(hooks, call=call, result=result, seconds=time.perf_counter() - started)
-
-    def turn_end(self, reply: Reply[Any]) -> None:
-        """Tell of a complete turn."""
-        if hooks := self._table.get("chatport_turn_end"):
-            self._tell(hooks, reply=reply)
-
-    def turn_fail(self, error: BaseException, partial: Callable[[], Partial]) -> None:
-        """Tell of a turn that broke off; `error` is what came out of it, `partial` says what had happened."""
-        self._request_fail(error)
-        if hooks := self._table.get("chatport_turn_fail"):
-            self._tell(hooks, partial=partial(), **_failure(error))
-
-    def _request_fail(self, error: BaseException) -> None:
-        request, self._request = self._request, None
-        if request is not None and (hooks := self._table.get("chatport_request_fail")):
-            seconds = time.perf_counter() - self._sent
-            self._tell(hooks, request=request, seconds=seconds, **_failure(error))
-
-
-def _failure(error: BaseException) -> dict[str, Any]:
-    """Say why something was not finished, from the exception that ended the generator."""
-    if isinstance(error, GeneratorExit):
-        return {"reason": "left", "error": None}
-    cancelled = not isinstance(error, Exception) and isinstance(error, anyio.get_cancelled_exc_class())
-    reason: FailReason = "cancelled" if cancelled else "error"
-    return {"reason": reason, "error": error}
-
-
-async def watch_turn(backend: str, request: ChatRequest) -> TurnWatch:
-    """Return what tells the observers of a turn; the first turn of the process loads those that are installed."""
+async def loaded_observers() -> Observers:
+    """Return the observers of the process; the first to ask loads those that are installed."""
     observers = _observers
     if not observers.is_loaded:
         for failure in await anyio.to_thread.run_sync(observers.load):
             warnings.warn(failure, ObserverWarning, stacklevel=2)
-    table = observers.table
-    if not table:
-        return TurnWatch()
-    turn = TurnInfo(uuid.uuid4().hex, backend, request.model, request.streaming, len(request.messages))
-    return TurnWatch(turn, observers, table)
+    return observers

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
     from chatport._messages import ToolCall, ToolResult
-    from chatport._observers import TurnWatch
     from chatport._request import Tool
+    from chatport._turn_watch import TurnWatch
 
 _LOGGER = logging.getLogger("chatport")
 

@@ -17,9 +17,9 @@ from chatport._errors import BackendError, ChatError, OutputError, ProtocolError
 from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
 from chatport._fold import Fold
 from chatport._messages import Message, ToolCall, ToolResult
-from chatport._observers import TurnWatch, watch_turn
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest
+from chatport._turn_watch import TurnWatch, watch_turn
 from chatport._url_media import UrlMedia, native_urls
 from chatport.backend import Backend
 
