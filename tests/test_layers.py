@@ -47,6 +47,7 @@ APPLICATIONS = frozenset({"emulator"})
 BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "values": frozenset(
         {
+            "_aws_credentials",
             "_calls",
             "_capabilities",
             "_json_values",
@@ -76,7 +77,10 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     ),
     "signature": frozenset({"_signature"}),
     "wire": frozenset(
-        {"_aiohttp_session", "_bodies", "_credentials", "_failures", "_httpx_session", "_identity", "_pool", "_wire"}
+        {
+            *{"_aiohttp_session", "_bodies", "_credentials", "_failures", "_httpx_session", "_identity", "_pool"},
+            *{"_remedies", "_single_flight", "_supplied_keys", "_wire"},
+        }
     ),
     "glue": frozenset({"__init__", "_catalog", "_description", "backend", "plugin"}),
     "emulator": frozenset({"emulator"}),

@@ -3,6 +3,7 @@
 The backend itself is asked for by name, `open_session("bedrock:…")`. Importing this loads nothing of AWS.
 """
 
+from chatport_bedrock._aws_credentials import AwsCredentials
 from chatport_bedrock._facts import Answered, GuardrailFacts, ResponseFacts, response_facts
 from chatport_bedrock._request_options import (
     BedrockOptions,
@@ -24,6 +25,7 @@ from chatport_bedrock._typed_blocks import (
 
 __all__ = [
     "Answered",
+    "AwsCredentials",
     "BedrockOptions",
     "GuardQualifier",
     "Guardrail",

@@ -8,28 +8,32 @@ session of aiobotocore that the caller made is asked on the caller's loop.
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import anyio.to_thread
-from anyio.lowlevel import RunVar
 from botocore.credentials import RefreshableCredentials
 
-from chatport.backend import AuthenticationError
+from chatport.backend import AuthenticationError, ConfigurationError
 from chatport_bedrock._failures import credential_failure
+from chatport_bedrock._remedies import remedy
 from chatport_bedrock._signature import Keys
+from chatport_bedrock._single_flight import SingleFlight
+from chatport_bedrock._supplied_keys import SuppliedKeys, ask_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chatport_bedrock._aws_credentials import CredentialsCallable
     from chatport_bedrock._options import ConnectionOptions
 
 BEARER_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
 # From then on keys that expire are not used any more (seconds; the same as botocore's). It tries to refresh them from
 # fifteen minutes before, and meanwhile the old ones will do.
 _LAST_CHANCE_SECONDS = 10 * 60
+_LOGGER: Final = logging.getLogger("chatport.bedrock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class _Found:
     source: Any
     keys: Keys
 
+    @property
+    def method(self) -> str:
+        """The place that they were found at, as botocore names it."""
+        return str(self.source.method or "a place without a name")
+
     def is_due(self) -> bool:
         """Whether it is time to refresh."""
         return isinstance(self.source, RefreshableCredentials) and bool(self.source.refresh_needed())
@@ -57,26 +66,39 @@ class _Found:
 class CredentialSource:
     """The keys of one backend. It may be used from several event loops and threads at once."""
 
-    def __init__(self, options: ConnectionOptions, session: Callable[[], Any], lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        options: ConnectionOptions,
+        session: Callable[[], Any],
+        lock: threading.RLock,
+        profile: Callable[[], str | None],
+    ) -> None:
         """Look at nothing yet.
 
         Args:
             options: What the caller said.
             session: Makes botocore's session; it reads files.
             lock: Held while that session is used; botocore's are not safe to share between threads.
+            profile: Says which profile is in use, for hints; None: nobody named one.
         """
         self._options = options
         self._session = session
         self._lock = lock
-        self._turn: RunVar[anyio.Lock] = RunVar("chatport_bedrock.credentials")
-        self._found: _Found | None = None
+        self._profile = profile
+        self._flight: SingleFlight[_Found | SuppliedKeys] = SingleFlight("credentials")
+        # What follows changes together, in a moment; the lock above may be held for seconds.
+        self._state = threading.Lock()
+        self._found: _Found | SuppliedKeys | None = None
+        self._method: str | None = None
+        self._is_doubtful = False
+        self._doubted: Keys | None = None
 
     async def keys(self) -> Keys:
         """Return the keys to sign with, refreshed where that is due.
 
         Raises:
             AuthenticationError: No place that was looked at has any, or they cannot be refreshed.
-            ConfigurationError: The AWS configuration cannot be used.
+            ConfigurationError: The AWS configuration cannot be used, or `credentials` gave something else.
             TransportError: The service that gives the keys cannot be reached.
         """
         options = self._options
@@ -85,11 +107,9 @@ class CredentialSource:
         found = self._found
         if found is not None and not found.is_due():
             return found.keys
-        turn = self._loop_turn()
-        if found is not None and turn.locked() and not found.is_overdue():
+        if found is not None and self._flight.is_under_way and not found.is_overdue():
             return found.keys  # somebody is refreshing them already
-        async with turn:
-            return (await self._look_up()).keys
+        return (await self._flight.do(self._look_up)).keys
 
     async def method(self) -> str:
         """Return the place where the keys were found, as botocore names it, such as `"env"` or `"sso"`.
@@ -99,54 +119,111 @@ class CredentialSource:
             ConfigurationError: As `keys`.
             TransportError: As `keys`.
         """
-        await self.keys()
         found = self._found
-        method = found.source.method if found is not None else None
-        return str(method or "a place without a name")
+        if found is None or found.is_due():
+            found = await self._flight.do(self._look_up)
+        return found.method
+
+    def remedy(self) -> str:
+        """Return how to get fresh keys in place of those in use, in a sentence."""
+        options = self._options
+        if options.access_key_id is not None:
+            return (
+                "The keys are the options access_key_id and secret_access_key: give fresh ones, or the option "
+                "credentials, which is asked again when they end."
+            )
+        if options.credentials is not None:
+            return "The keys come from the function that was given as `credentials`, which is asked again."
+        if options.session is not None:
+            return "The keys come from the session that was given; make a new one, and a new backend."
+        return "" if self._method is None else remedy(self._method, self._profile() or "default")
 
     def forget(self, keys: Keys) -> None:
-        """Look again the next time, because the service says that these keys have expired."""
+        """Look again the next time, because the service refuses these keys."""
+        with self._state:
+            self._forget(keys)
+
+    def refused(self, keys: Keys) -> bool:
+        """Look again the next time, because the service says that these keys have ended or are none.
+
+        Returns:
+            Whether to try with what is found then. Not so where nothing else can be found, and where these keys were
+            themselves found after a refusal and have never been good: then somebody has to do something.
+        """
+        with self._state:
+            is_second = keys is self._doubted
+            if self._forget(keys):
+                self._is_doubtful = True
+        return self._is_renewable and not is_second
+
+    def accepted(self, keys: Keys) -> None:
+        """Note that these keys are good."""
+        if keys is self._doubted:
+            with self._state:
+                self._doubted, self._is_doubtful = None, False
+
+    @property
+    def _is_renewable(self) -> bool:
+        return self._options.access_key_id is None and self._options.session is None
+
+    def _forget(self, keys: Keys) -> bool:
+        """Forget keys that are in use; whether they are: others may have been found since they were."""
         found = self._found
-        if found is not None and found.keys == keys and self._options.session is None:
+        is_used = found is None or found.keys is keys
+        if is_used and self._is_renewable:
             self._found = None
+        return is_used
 
-    def _loop_turn(self) -> anyio.Lock:
-        try:
-            return self._turn.get()
-        except LookupError:
-            turn = anyio.Lock()
-            self._turn.set(turn)
-            return turn
+    def _keep(self, found: _Found | SuppliedKeys) -> _Found | SuppliedKeys:
+        with self._state:
+            self._found, self._method = found, found.method
+            if self._is_doubtful:
+                self._doubted = found.keys
+        return found
 
-    async def _look_up(self) -> _Found:
+    async def _look_up(self) -> _Found | SuppliedKeys:
         try:
+            if self._options.credentials is not None:
+                return await self._ask_program(self._options.credentials)
             if self._options.session is not None:
                 return await self._ask_callers_session()
             # A metadata service may take seconds to say nothing; a cancelled task does not wait for it. What the
             # thread finds is kept for the next one.
             return await anyio.to_thread.run_sync(self._ask_own_session, abandon_on_cancel=True)
-        except AuthenticationError:
+        except (AuthenticationError, ConfigurationError):
             raise
         except Exception as error:
-            raise credential_failure(error, profile=self._options.profile) from error
+            raise credential_failure(error, profile=self._profile()) from error
 
-    def _ask_own_session(self) -> _Found:
+    async def _ask_program(self, function: CredentialsCallable) -> _Found | SuppliedKeys:
+        found = self._found
+        if found is not None and not found.is_due():
+            return found
+        try:
+            return self._keep(await ask_program(function))
+        except AuthenticationError as error:
+            if found is None or found.is_overdue():
+                raise
+            _LOGGER.warning("%s; the keys in use are good for some minutes more", error.message)
+            return found
+
+    def _ask_own_session(self) -> _Found | SuppliedKeys:
         with self._lock:
             found = self._found
             if found is None or found.is_due():
-                source = found.source if found is not None else self._session().get_credentials()
+                source = found.source if isinstance(found, _Found) else self._session().get_credentials()
                 if source is None:
                     raise _missing()
-                found = self._found = _Found(source, _keys(source.get_frozen_credentials()))
+                found = self._keep(_Found(source, _keys(source.get_frozen_credentials())))
             return found
 
-    async def _ask_callers_session(self) -> _Found:
+    async def _ask_callers_session(self) -> _Found | SuppliedKeys:
         found = self._found
         if found is None or found.is_due():
             source = await self._options.session.get_credentials()
             if source is None:
                 raise _missing()
-            found = self._found = _Found(source, _keys(await source.get_frozen_credentials()))
+            found = self._keep(_Found(source, _keys(await source.get_frozen_credentials())))
         return found
 
 
@@ -160,8 +237,8 @@ def _keys(frozen: Any) -> Keys:
 
 def _missing() -> AuthenticationError:
     message = (
-        f"no AWS credentials: looked at the options api_key and access_key_id, at {BEARER_VARIABLE}, and at AWS's own "
-        "chain (environment, profile, container and instance roles); run `aws configure` or `aws sso login`, or set "
-        "one of them"
+        f"no AWS credentials: looked at the options api_key, access_key_id and credentials, at {BEARER_VARIABLE}, and "
+        "at AWS's own chain (environment, profile, container and instance roles); run `aws configure` or "
+        "`aws sso login`, or set one of them"
     )
     return AuthenticationError(message, backend="bedrock", phase="connect")

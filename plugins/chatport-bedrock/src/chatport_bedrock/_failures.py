@@ -25,6 +25,7 @@ from chatport.backend import (
     TransportError,
 )
 from chatport_bedrock._error_text import one_line
+from chatport_bedrock._remedies import login_command
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -74,9 +75,30 @@ def credential_failure(error: Exception, *, profile: str | None) -> ChatError:
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         # The service that gives the keys is out of reach; the keys themselves may be good.
         return TransportError(f"the AWS credentials cannot be fetched: {reason}", backend=_BACKEND, phase="connect")
-    command = f"aws sso login --profile {profile}" if profile else "aws sso login"
     where = f"profile {profile!r}" if profile else "the default chain"
-    message = f"no usable AWS credentials ({where}): {reason}; renew them, for example with `{command}`"
+    if isinstance(error, _LOGINS):
+        advice = f"log in with {login_command(profile)}"
+    elif isinstance(error, botocore_errors.BotoCoreError) and type(error).__name__.startswith("Login"):
+        # By name: the oldest botocore that is supported has no such logins yet.
+        advice = f"log in with {login_command(profile, tool='login')} (or {login_command(profile)})"
+    else:
+        advice = f"renew them, for example with {login_command(profile)}"
+    message = f"no usable AWS credentials ({where}): {reason}; {advice}"
+    return AuthenticationError(message, backend=_BACKEND, phase="connect")
+
+
+_LOGINS = (
+    botocore_errors.SSOError,
+    botocore_errors.TokenRetrievalError,
+)
+
+
+def callable_failure(error: Exception) -> AuthenticationError:
+    """Return the error for a program's own source of credentials that failed.
+
+    What the program raised is the cause; its words are not repeated, as nobody knows what is in them.
+    """
+    message = f"the callable given as `credentials` failed with {type(error).__name__}"
     return AuthenticationError(message, backend=_BACKEND, phase="connect")
 
 

@@ -23,6 +23,7 @@ from botocore.utils import get_environ_proxies
 
 from chatport.backend import AuthenticationError, ConfigurationError
 from chatport_bedrock._credentials import BEARER_VARIABLE, CredentialSource
+from chatport_bedrock._error_codes import code_key
 from chatport_bedrock._failures import configuration_failure
 from chatport_bedrock._options import check_endpoint_url
 
@@ -43,6 +44,8 @@ _REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 _CA_VARIABLE = "REQUESTS_CA_BUNDLE"
 _ARN_REGION_FIELD = 3
+# Codes of the service for keys that have ended, or that it does not know (any more): other ones may be had.
+_ENDED: Final = frozenset({"expiredtoken", "invalidclienttokenid", "unrecognizedclient"})
 # A region becomes a part of the host name that keys and prompts are sent to, and a model's ARN may say it.
 _REGION = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 # What a header can carry.
@@ -87,7 +90,7 @@ class Identity:
         self._session: Any = None
         self._endpoints: dict[tuple[Service, str | None], Endpoint] = {}
         self._rules: dict[Service, EndpointProvider] = {}
-        self._credentials = CredentialSource(options, self._aws_session, self._lock)
+        self._credentials = CredentialSource(options, self._aws_session, self._lock, self._named_profile)
 
     async def endpoint(self, model: str | None, *, service: Service = "bedrock-runtime") -> Endpoint:
         """Return where a service is asked.
@@ -115,7 +118,8 @@ class Identity:
         options = self._options
         if options.api_key is not None:
             return options.api_key
-        if options.access_key_id is not None or options.profile is not None or options.session is not None:
+        ways = (options.access_key_id, options.credentials, options.profile, options.session)
+        if any(way is not None for way in ways):
             # What the caller says beats what happens to stand in the environment.
             return None
         token = os.environ.get(BEARER_VARIABLE, "").strip()
@@ -150,13 +154,30 @@ class Identity:
         if self.bearer_token() is not None:
             return f"an API key: the variable {BEARER_VARIABLE}"
         method = await self._credentials.method()
+        if options.credentials is not None:
+            return f"keys: {method}"
         if options.session is not None:
             return f"keys: the session of the caller ({method})"
         return f"keys: {method} (profile {self._profile()!r})"
 
-    def forget(self, keys: Keys) -> None:
-        """Read the AWS configuration again the next time, because the service says that these keys have expired."""
-        self._credentials.forget(keys)
+    def remedy(self) -> str:
+        """Return how to get fresh keys in place of those in use, in a sentence."""
+        return self._credentials.remedy()
+
+    def accepted(self, keys: Keys) -> None:
+        """Note that the service takes these keys."""
+        self._credentials.accepted(keys)
+
+    def refused(self, keys: Keys, failure: AuthenticationError) -> None:
+        """Read the AWS configuration again the next time, because the service refuses these keys.
+
+        Where they have ended, the error says that the request may be sent again, which it is with whatever keys there
+        are by then; but not a second time in a row.
+        """
+        if code_key(failure.code or "") not in _ENDED:
+            self._credentials.forget(keys)
+        elif self._credentials.refused(keys):
+            failure.retryable, failure.retry_after = True, 0.0
         self._session = None
 
     def _loop_turn(self) -> anyio.Lock:
@@ -214,11 +235,14 @@ class Identity:
         return str(found)
 
     def _profile(self) -> str:
+        return self._named_profile() or "default"
+
+    def _named_profile(self) -> str | None:
         candidates = [self._options.profile, *(os.environ.get(name) for name in _PROFILE_VARIABLES)]
         session = self._options.session
         if session is not None:
             candidates = [session.profile]
-        return next(filter(None, candidates), "default")
+        return next(filter(None, candidates), None)
 
     def _endpoint_url(self, session: Any, service: Service, region: str) -> str:
         if self._options.endpoint_url is not None:
@@ -256,7 +280,7 @@ class Identity:
 
 def _own_session(options: ConnectionOptions) -> Any:
     session = Session(profile=options.profile)
-    has_key = options.api_key is not None or options.access_key_id is not None
+    has_key = any(key is not None for key in (options.api_key, options.access_key_id, options.credentials))
     if has_key and options.profile is None:
         try:
             session.get_scoped_config()

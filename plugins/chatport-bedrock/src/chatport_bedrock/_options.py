@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from chatport.backend import ConfigurationError
+from chatport_bedrock._aws_credentials import PRINTABLE, CredentialsCallable
 
 StreamingMode = Literal["auto", "always", "never"]
 """Which operation answers: by what the caller reads, always ConverseStream, or always Converse."""
@@ -17,8 +17,6 @@ _STRINGS: Final = (
     *("region", "profile", "access_key_id", "secret_access_key", "session_token", "api_key", "endpoint_url"),
 )
 _SECRETS: Final = ("access_key_id", "secret_access_key", "session_token", "api_key")
-# What a header can carry, which is where these go.
-_PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +31,9 @@ class ConnectionOptions:
         secret_access_key: Its secret.
         session_token: Its session token, for temporary keys.
         api_key: A Bedrock API key, sent as a bearer token; it beats everything in the environment.
+        credentials: An async function that returns `AwsCredentials`; it beats everything in the environment. It is
+            called when keys are needed first, before they end, and after the service has refused them, one call at a
+            time for all who wait.
         session: A session of aiobotocore whose configuration and credentials are to be used.
         endpoint_url: Where to send, in place of the region's endpoint.
         max_connections: How many connections may be open at once to one endpoint, per event loop.
@@ -48,6 +49,7 @@ class ConnectionOptions:
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
+    credentials: CredentialsCallable | None = field(default=None, repr=False)
     session: Any = None
     endpoint_url: str | None = None
     max_connections: int = 1000
@@ -93,7 +95,7 @@ def check_endpoint_url(url: str, name: str) -> str:
         is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError as error:  # a port or an IPv6 address that is none
         raise ConfigurationError(f"{message}: {error}") from None
-    if not is_usable or not _PRINTABLE.fullmatch(url) or parts.query or parts.fragment:
+    if not is_usable or not PRINTABLE.fullmatch(url) or parts.query or parts.fragment:
         raise ConfigurationError(message)
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(f"{message}, without a user or a password in it")
@@ -108,7 +110,7 @@ def _check_values(options: ConnectionOptions) -> None:
             raise ConfigurationError(f"{name} is {what}")
     for name in _SECRETS:
         value = getattr(options, name)
-        if value is not None and not _PRINTABLE.fullmatch(value):
+        if value is not None and not PRINTABLE.fullmatch(value):
             raise ConfigurationError(f"{name} holds characters that none has")
     if options.streaming not in get_args(StreamingMode):
         message = f"streaming must be one of {', '.join(get_args(StreamingMode))}, not {options.streaming!r}"
@@ -116,6 +118,10 @@ def _check_values(options: ConnectionOptions) -> None:
     count = options.max_connections
     if type(count) is not int or count < 1:
         message = f"max_connections must be a number of at least 1, not {count!r}"
+        raise ConfigurationError(message)
+    if options.credentials is not None and not callable(options.credentials):
+        kind = type(options.credentials).__name__
+        message = f"credentials must be an async function that returns AwsCredentials, not a {kind}"
         raise ConfigurationError(message)
     if options.endpoint_url is not None:
         check_endpoint_url(options.endpoint_url, "endpoint_url")
@@ -150,14 +156,11 @@ def _check_identity(options: ConnectionOptions) -> None:
     if options.session_token is not None and options.access_key_id is None:
         message = "session_token goes with access_key_id and secret_access_key, which are missing"
         raise ConfigurationError(message)
-    ways = {
-        "api_key": options.api_key is not None,
-        "access_key_id": options.access_key_id is not None,
-        "profile": options.profile is not None,
-        "session": options.session is not None,
-    }
-    chosen = [name for name, given in ways.items() if given]
-    # A profile may still give region and endpoint where a key says who asks; a session brings its own profile.
-    if (ways["api_key"] and ways["access_key_id"]) or (ways["session"] and ways["profile"]):
-        message = f"{' and '.join(chosen)} contradict each other; give one of them"
-        raise ConfigurationError(message)
+    keys = ("api_key", "access_key_id", "credentials")
+    # A profile or a session may still give region and endpoint where a key says who asks; a session brings its own
+    # profile.
+    for names in (keys, ("session", "profile")):
+        given = [name for name in names if getattr(options, name) is not None]
+        if len(given) > 1:
+            message = f"{' and '.join(given)} contradict each other; give one of them"
+            raise ConfigurationError(message)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from chatport.backend import BackendError
     from chatport_bedrock._calls import Call
     from chatport_bedrock._identity import Endpoint
     from chatport_bedrock._options import ConnectionOptions
@@ -91,15 +92,27 @@ class Wire:
             raise request_failure(error, Exchange(call.model)) from without_frames(error)
         response = WireResponse(answer, call.model)
         if response.status < _FIRST_ERROR_STATUS:
+            if keys is not None:
+                self._identity.accepted(keys)
             return response
         async with response:
             content = await response.read_error()
+        raise self._failure(response, content, endpoint.region, keys)
+
+    def _failure(self, response: WireResponse, content: bytes, region: str, keys: Keys | None) -> BackendError:
         failure = error_from_response(
-            response.status, response.headers, content, model=call.model, region=endpoint.region
+            response.status,
+            response.headers,
+            content,
+            model=response.model,
+            region=region,
+            remedy="" if keys is None else self._identity.remedy(),
         )
         if keys is not None and isinstance(failure, AuthenticationError):
-            self._identity.forget(keys)
-        raise failure
+            self._identity.refused(keys, failure)
+        elif keys is not None:
+            self._identity.accepted(keys)
+        return failure
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -149,6 +162,7 @@ class WireResponse:
 
     def __init__(self, answer: Any, model: str | None) -> None:
         """Take over an answer of aiobotocore's HTTP session."""
+        self.model = model
         self.status: int = answer.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
         self.request_id: str | None = self.headers.get("x-amzn-requestid")
