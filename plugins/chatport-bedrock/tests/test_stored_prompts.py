@@ -1,5 +1,6 @@
 """Requests to a stored prompt, whose resource says how to answer."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ def test_how_to_answer_is_left_out_and_told() -> None:
 )
 def test_what_would_change_the_question_is_refused(members: dict[str, Any], place: str) -> None:
     """Without its system prompt or its tools, another question would be answered than the one that was asked."""
-    request = ChatRequest(PROMPT, **{"messages": (), **members})
+    request = replace(ChatRequest(PROMPT, ()), **members)
     with pytest.raises(UnsupportedError, match="a stored prompt has its own") as caught:
         translate(request)
     assert place in str(caught.value).partition(":")[0]

@@ -25,10 +25,10 @@ _GUARDRAIL_VERSION: Final = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _METADATA_KEY: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{1,256}")
 _METADATA_VALUE: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
-_MAX_METADATA: Final = 16
-_MAX_PATHS: Final = 10
-_MAX_PATH: Final = 256
-_MAX_EFFORT: Final = 16
+MAX_METADATA: Final = 16
+MAX_PATHS: Final = 10
+MAX_PATH: Final = 256
+MAX_EFFORT: Final = 16
 # RFC 6901, and not the whole document, which the service refuses.
 _POINTER: Final = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
 # Where Claude says which stop sequence it met: in a whole answer, and in a stream. A path to nothing is ignored.
@@ -122,8 +122,8 @@ class BedrockOptions(Mapping[str, Any]):
         _check_metadata(self.request_metadata)
         for tool in self.system_tools:
             _match(_TOOL_NAME, tool, "system_tools", "1 to 64 letters, digits, '_' or '-'")
-        if self.effort is not None and not 0 < len(self.effort) <= _MAX_EFFORT:
-            raise ValueError(f"effort has 1 to {_MAX_EFFORT} characters, such as 'low' or 'high': {self.effort!r}")
+        if self.effort is not None and not 0 < len(self.effort) <= MAX_EFFORT:
+            raise ValueError(f"effort has 1 to {MAX_EFFORT} characters, such as 'low' or 'high': {self.effort!r}")
         if self.anthropic_beta and "anthropic_beta" in (self.model_fields or {}):
             raise ValueError("anthropic_beta stands in model_fields too: say it once")
         ttl = None if self.tools_cache_point is None else self.tools_cache_point.ttl
@@ -191,18 +191,18 @@ def _one_of(value: str | None, choices: Any, name: str) -> None:
 
 
 def _check_paths(paths: Sequence[str]) -> None:
-    if len(paths) > _MAX_PATHS:
-        raise ValueError(f"response_field_paths: at most {_MAX_PATHS} paths can be asked for, not {len(paths)}")
+    if len(paths) > MAX_PATHS:
+        raise ValueError(f"response_field_paths: at most {MAX_PATHS} paths can be asked for, not {len(paths)}")
     for path in paths:
-        if len(path) > _MAX_PATH or not _POINTER.fullmatch(path):
-            raise ValueError(f"response_field_paths: {path!r} is no JSON Pointer of up to {_MAX_PATH} characters")
+        if len(path) > MAX_PATH or not _POINTER.fullmatch(path):
+            raise ValueError(f"response_field_paths: {path!r} is no JSON Pointer of up to {MAX_PATH} characters")
 
 
 def _check_metadata(metadata: Mapping[str, str] | None) -> None:
     if metadata is None:
         return
-    if not 0 < len(metadata) <= _MAX_METADATA:
-        raise ValueError(f"request_metadata has 1 to {_MAX_METADATA} entries, not {len(metadata)}")
+    if not 0 < len(metadata) <= MAX_METADATA:
+        raise ValueError(f"request_metadata has 1 to {MAX_METADATA} entries, not {len(metadata)}")
     for name, value in metadata.items():
         # The values may be secret: the message names the entry only.
         if not _METADATA_KEY.fullmatch(name) or not _METADATA_VALUE.fullmatch(value):

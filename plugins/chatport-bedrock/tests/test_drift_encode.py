@@ -1,0 +1,483 @@
+"""The service model of the installed botocore has no member of a request that cannot be said.
+
+Each case is a request as a caller writes it, and the members of the service's shapes that it is there for; a test
+translates it and finds them in the body. When botocore learns a new member or a new word of an enum, a test here fails
+and names it: find it a place, or write down why it has none. Until then `Settings.extra` and `Opaque` say it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
+
+import botocore.session
+import pytest
+
+from chatport.backend import (
+    Audio,
+    CachePoint,
+    ChatRequest,
+    Citation,
+    Document,
+    Image,
+    Json,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Settings,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Video,
+)
+from chatport_bedrock import (
+    BedrockOptions,
+    GuardQualifier,
+    Guardrail,
+    GuardrailTrace,
+    Latency,
+    ServiceTier,
+    StreamMode,
+    guard_content,
+    search_result,
+    text_document,
+    tool_addition,
+    tool_removal,
+    with_bucket_owner,
+)
+from chatport_bedrock import _request_options as limits
+from chatport_bedrock._body import plain_body
+from chatport_bedrock._media_formats import media_type_of
+from chatport_bedrock._operation_members import fit_operation
+from chatport_bedrock._translate import translate
+from chatport_bedrock._typed_blocks import GUARD_IMAGES
+from chatport_bedrock.emulator._shapes import find_violations
+
+MODEL = "newcomer.model-v1:0"
+SERVICE: Any = botocore.session.Session().get_service_model("bedrock-runtime")
+Operation = Literal["Converse", "ConverseStream"]
+Medium = Image | Document | Audio | Video
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+OWNER = "123456789012"
+HELLO = Message.user("Hello")
+CLOCK = Tool("clock", "Tells the time.")
+
+
+def user(*parts: Part, **members: Any) -> ChatRequest:
+    """A request that says these parts."""
+    return ChatRequest(MODEL, (Message.user("Look:", *parts),), **members)
+
+
+def answered(*parts: Part) -> ChatRequest:
+    """A request with an answer of the model in it."""
+    return ChatRequest(MODEL, (HELLO, Message.assistant(*parts), Message.user("Go on.")))
+
+
+def result(*content: Part, **members: Any) -> ChatRequest:
+    """A request with the result of a tool."""
+    call = Message.assistant(ToolCall("c1", "clock"))
+    return ChatRequest(MODEL, (HELLO, call, Message("tool", (ToolResult("c1", content, **members),))), tools=(CLOCK,))
+
+
+def options(**members: Any) -> ChatRequest:
+    """A request with what only Bedrock has."""
+    return user(settings=Settings(extra={"bedrock": BedrockOptions(**members)}))
+
+
+def extra(members: dict[str, Any]) -> ChatRequest:
+    """A request with members in the service's words."""
+    return user(settings=Settings(extra={"bedrock": members}), tools=(CLOCK,))
+
+
+def cited(location: str, **members: Any) -> ChatRequest:
+    """An answer that cites, sent back."""
+    raw = {"title": "T", "source": "s", "sourceContent": [{"text": "q"}], "location": {location: members}}
+    return answered(Text("words", (Citation("T", "s", ("q",), metadata={"bedrock": raw}),)))
+
+
+def stored(*, uri: str, kind: type[Medium]) -> ChatRequest:
+    """A medium in the object store, with the owner of its bucket."""
+    return user(with_bucket_owner(kind.from_uri(uri), OWNER))
+
+
+def members(shape: str, *names: str) -> set[str]:
+    """Members of a shape, as the tables name them."""
+    return {f"{shape}.{name}" for name in names}
+
+
+PLACE = {"documentIndex": 0, "start": 0, "end": 1}
+JSON_SCHEMA = {"schema": "{}", "name": "n", "description": "d"}
+SERVER_CALL = ToolCall("s1", "nova_grounding", {"q": 1}, executed_by="server")
+SERVER_MARKS = {"bedrock": {"status": "success", "type": "nova_grounding_result"}}
+
+# How everything is said, and what it is there for. Neutral values first, then what only Bedrock has.
+CASES: dict[str, tuple[ChatRequest, set[str]]] = {
+    "a message": (user(), {"*.messages", *members("Message", "role", "content"), "ContentBlock.text"}),
+    "a system prompt": (
+        user(system=(Text("a"), CachePoint())),
+        {"*.system", *members("SystemContentBlock", "text", "cachePoint")},
+    ),
+    "settings": (
+        user(settings=Settings(max_tokens=1, temperature=0, top_p=0, stop_sequences=["a"])),
+        {"*.inferenceConfig", *members("InferenceConfiguration", "maxTokens", "temperature", "topP", "stopSequences")},
+    ),
+    "tools": (
+        user(tools=(CLOCK,)),
+        {
+            *{"*.toolConfig", "ToolConfiguration.tools", "Tool.toolSpec", "ToolInputSchema.json"},
+            *members("ToolSpecification", "name", "description", "inputSchema"),
+        },
+    ),
+    "any tool": (user(tools=(CLOCK,), tool_choice="any"), {"ToolConfiguration.toolChoice", "ToolChoice.any"}),
+    "a free choice": (user(tools=(CLOCK,), tool_choice="auto"), {"ToolChoice.auto"}),
+    "one tool": (user(tools=(CLOCK,), tool_choice="clock"), {"ToolChoice.tool", "SpecificToolChoice.name"}),
+    "an image": (
+        user(Image("image/png", b"a")),
+        {"ContentBlock.image", *members("ImageBlock", "format", "source"), "ImageSource.bytes"},
+    ),
+    "a stored image": (
+        stored(uri="s3://bucket/a.png", kind=Image),
+        {"ImageSource.s3Location", *members("S3Location", "uri", "bucketOwner")},
+    ),
+    "a document": (
+        user(Document("application/pdf", b"a", name="d", context="c", citations=True)),
+        {
+            *{"ContentBlock.document", "DocumentSource.bytes", "CitationsConfig.enabled"},
+            *members("DocumentBlock", "format", "name", "source", "context", "citations"),
+        },
+    ),
+    "a stored document": (stored(uri="s3://bucket/a.pdf", kind=Document), {"DocumentSource.s3Location"}),
+    "a film": (
+        user(Video("video/mp4", b"a")),
+        {"ContentBlock.video", *members("VideoBlock", "format", "source"), "VideoSource.bytes"},
+    ),
+    "a stored film": (stored(uri="s3://bucket/a.mp4", kind=Video), {"VideoSource.s3Location"}),
+    "a sound": (
+        user(Audio("audio/wav", b"a")),
+        {"ContentBlock.audio", *members("AudioBlock", "format", "source"), "AudioSource.bytes"},
+    ),
+    "a stored sound": (stored(uri="s3://bucket/a.mp3", kind=Audio), {"AudioSource.s3Location"}),
+    "a cache point": (user(CachePoint("1h")), {"ContentBlock.cachePoint", *members("CachePointBlock", "type", "ttl")}),
+    "a call and its result": (
+        result(Json({"a": 1}), Text("a"), is_error=True),
+        {
+            *{
+                "ContentBlock.toolUse",
+                "ContentBlock.toolResult",
+                *members("ToolUseBlock", "toolUseId", "name", "input"),
+            },
+            *members("ToolResultBlock", "toolUseId", "content", "status"),
+            *members("ToolResultContentBlock", "json", "text"),
+        },
+    ),
+    "media in a result": (
+        result(Image("image/png", b"a"), Document("application/pdf", b"a"), Video("video/mp4", b"a")),
+        members("ToolResultContentBlock", "image", "document", "video"),
+    ),
+    "a call that the service ran": (
+        answered(SERVER_CALL, ToolResult("s1", "found", metadata=SERVER_MARKS), Text("a")),
+        {"ToolUseBlock.type", "ToolResultBlock.type"},
+    ),
+    "reasoning": (
+        answered(Reasoning("a", "signature"), Text("a")),
+        {
+            *{"ContentBlock.reasoningContent", "ReasoningContentBlock.reasoningText"},
+            *members("ReasoningTextBlock", "text", "signature"),
+        },
+    ),
+    "redacted reasoning": (
+        answered(Reasoning(redacted=b"a"), Text("a")),
+        {"ReasoningContentBlock.redactedContent"},
+    ),
+    "a citation of the web": (
+        cited("web", url="https://a", domain="a"),
+        {
+            *{"ContentBlock.citationsContent", *members("CitationsContentBlock", "content", "citations")},
+            *{"CitationGeneratedContent.text", "CitationSourceContent.text", "CitationLocation.web"},
+            *{
+                *members("Citation", "title", "source", "sourceContent", "location"),
+                *members("WebLocation", "url", "domain"),
+            },
+        },
+    ),
+    "a citation of characters": (
+        cited("documentChar", **PLACE),
+        {"CitationLocation.documentChar", *members("DocumentCharLocation", *PLACE)},
+    ),
+    "a citation of pages": (
+        cited("documentPage", **PLACE),
+        {"CitationLocation.documentPage", *members("DocumentPageLocation", *PLACE)},
+    ),
+    "a citation of passages": (
+        cited("documentChunk", **PLACE),
+        {"CitationLocation.documentChunk", *members("DocumentChunkLocation", *PLACE)},
+    ),
+    "a citation of a search result": (
+        cited("searchResultLocation", searchResultIndex=0, start=0, end=1),
+        {
+            "CitationLocation.searchResultLocation",
+            *members("SearchResultLocation", "searchResultIndex", "start", "end"),
+        },
+    ),
+    "guard_content": (
+        user(guard_content("a", qualifiers=["query"]), system=(guard_content("b"),)),
+        {
+            *{"ContentBlock.guardContent", "SystemContentBlock.guardContent", "GuardrailConverseContentBlock.text"},
+            *members("GuardrailConverseTextBlock", "text", "qualifiers"),
+        },
+    ),
+    "guard_content of an image": (
+        user(guard_content(Image("image/png", b"a"))),
+        {
+            *{"GuardrailConverseContentBlock.image", "GuardrailConverseImageSource.bytes"},
+            *members("GuardrailConverseImageBlock", "format", "source"),
+        },
+    ),
+    "search_result": (
+        user(search_result("s", "t", "a", citations=True)),
+        {
+            *{"ContentBlock.searchResult", "SearchResultContentBlock.text"},
+            *members("SearchResultBlock", "source", "title", "content", "citations"),
+        },
+    ),
+    "search_result in a result": (result(search_result("s", "t", "a")), {"ToolResultContentBlock.searchResult"}),
+    "text_document": (user(text_document("d", "a")), {"DocumentSource.text"}),
+    "text_document of passages": (
+        user(text_document("d", ["a"])),
+        {"DocumentSource.content", "DocumentContentBlock.text"},
+    ),
+    "tool_addition": (
+        ChatRequest(MODEL, (HELLO, Message.system(tool_addition("a", type="t", server_name="s")), HELLO)),
+        {
+            "ContentBlock.toolAddition",
+            "ToolAdditionBlock.tool",
+            *members("ToolReference", "type", "name", "serverName"),
+        },
+    ),
+    "tool_removal": (
+        ChatRequest(MODEL, (HELLO, Message.system(tool_removal("a")), HELLO)),
+        {"ContentBlock.toolRemoval", "ToolRemovalBlock.tool"},
+    ),
+    "media that failed, sent back": (
+        answered(
+            *(
+                Opaque("bedrock", {kind: {"format": name, "source": {"bytes": "YQ=="}, "error": {"message": "no"}}})
+                for kind, name in (("image", "png"), ("audio", "wav"))
+            ),
+            Text("a"),
+        ),
+        {"ImageBlock.error", "AudioBlock.error", "ErrorBlock.message"},
+    ),
+    "BedrockOptions.guardrail": (
+        options(guardrail=Guardrail("a", "1", trace="enabled", stream_mode="sync")),
+        {
+            "*.guardrailConfig",
+            *members("GuardrailConfiguration", "guardrailIdentifier", "guardrailVersion", "trace"),
+            *members("GuardrailStreamConfiguration", "guardrailIdentifier", "guardrailVersion", "trace"),
+            "GuardrailStreamConfiguration.streamProcessingMode",
+        },
+    ),
+    "BedrockOptions.model_fields": (options(model_fields={"a": 1}), {"*.additionalModelRequestFields"}),
+    "BedrockOptions.response_field_paths": (
+        options(response_field_paths=["/a"]),
+        {"*.additionalModelResponseFieldPaths"},
+    ),
+    "BedrockOptions.prompt_variables": (
+        options(prompt_variables={"a": "b"}),
+        {"*.promptVariables", "PromptVariableValues.text"},
+    ),
+    "BedrockOptions.request_metadata": (options(request_metadata={"a": "b"}), {"*.requestMetadata"}),
+    "BedrockOptions.latency": (
+        options(latency="optimized"),
+        {"*.performanceConfig", "PerformanceConfiguration.latency"},
+    ),
+    "BedrockOptions.service_tier": (options(service_tier="flex"), {"*.serviceTier", "ServiceTier.type"}),
+    "BedrockOptions.effort": (options(effort="low"), {"*.outputConfig", "OutputConfig.effort"}),
+    "BedrockOptions.system_tools": (
+        options(system_tools=["nova_grounding"]),
+        {"Tool.systemTool", "SystemTool.name"},
+    ),
+    "BedrockOptions.tools_cache_point": (
+        options(system_tools=["a"], tools_cache_point=CachePoint()),
+        {"Tool.cachePoint"},
+    ),
+    "extra: a schema for the answer": (
+        extra({"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": JSON_SCHEMA}}}}),
+        {
+            *{"OutputConfig.textFormat", *members("OutputFormat", "type", "structure")},
+            *{"OutputFormatStructure.jsonSchema", *members("JsonSchemaDefinition", *JSON_SCHEMA)},
+        },
+    ),
+    "extra: a strict tool": (
+        extra({"toolConfig": {"tools": [{"toolSpec": {"name": "a", "inputSchema": {"json": {}}, "strict": True}}]}}),
+        {"ToolSpecification.strict"},
+    ),
+}
+
+# Members of requests that stand elsewhere.
+ELSEWHERE: dict[str, str] = {"*.modelId": "in the address; `Translation.model`"}
+
+# Words of enums that no request says, and why.
+UNSAID: dict[str, str] = {
+    "AudioFormat=mkv": "another word for mka, which its media type leads to",
+    "AudioFormat=mpeg": "another word for mp3, which its media type leads to",
+    "AudioFormat=mpga": "another word for mp3, which its media type leads to",
+    "VideoFormat=mpg": "another word for mpeg, which its media type leads to",
+}
+
+
+def formats(kind: type[Medium], enum: str) -> Iterator[ChatRequest]:
+    """One request for each format that a kind of media can have."""
+    for name in SERVICE.shape_for(enum).enum:
+        media_type = media_type_of(kind, name)
+        if media_type is not None:
+            yield user(kind(media_type, b"a"))
+
+
+# Requests for the words of enums that the cases do not say.
+WORDS: list[ChatRequest] = [
+    *formats(Image, "ImageFormat"),
+    *formats(Document, "DocumentFormat"),
+    *formats(Audio, "AudioFormat"),
+    *formats(Video, "VideoFormat"),
+    *(user(guard_content(Image(media_type, b"a"))) for media_type in GUARD_IMAGES),
+    *(user(guard_content("a", qualifiers=[word])) for word in get_args(GuardQualifier)),
+    *(options(guardrail=Guardrail("a", trace=word)) for word in get_args(GuardrailTrace)),
+    *(options(guardrail=Guardrail("a", stream_mode=word)) for word in get_args(StreamMode)),
+    *(options(latency=word) for word in get_args(Latency)),
+    *(options(service_tier=word) for word in get_args(ServiceTier)),
+    *(user(CachePoint(ttl)) for ttl in limits.CACHE_LIVES),
+]
+
+
+# --- reading the service model, and bodies along it ------------------------------------------------------------------
+
+
+def input_shape(operation: Operation) -> Any:
+    """The shape of an operation's request."""
+    return SERVICE.operation_model(operation).input_shape
+
+
+def known(operation: Operation) -> tuple[set[str], set[str]]:
+    """Every member of every structure of a request, and every word of every enum in it."""
+    found: set[str] = set()
+    words: set[str] = set()
+    seen: set[str] = set()
+
+    def walk(shape: Any, name: str) -> None:
+        if name in seen or getattr(shape, "is_document_type", False):
+            return
+        seen.add(name)
+        match shape.type_name:
+            case "structure":
+                found.update(f"{name}.{member}" for member in shape.members)
+                for inner in shape.members.values():
+                    walk(inner, inner.name)
+            case "list":
+                walk(shape.member, shape.member.name)
+            case "map":
+                walk(shape.value, shape.value.name)
+            case "string":
+                words.update(f"{name}={word}" for word in shape.enum)
+            case _:
+                pass
+
+    walk(input_shape(operation), "*")
+    return found, words
+
+
+def said(value: Any, shape: Any, name: str = "*") -> Iterator[str]:
+    """The members and words that a body says, as `known` names them."""
+    if getattr(shape, "is_document_type", False):
+        return
+    match shape.type_name:
+        case "structure":
+            for member, inner in value.items():
+                yield f"{name}.{member}"
+                yield from said(inner, shape.members[member], shape.members[member].name)
+        case "list":
+            for item in value:
+                yield from said(item, shape.member, shape.member.name)
+        case "map":
+            for item in value.values():
+                yield from said(item, shape.value, shape.value.name)
+        case "string" if shape.enum:
+            yield f"{name}={value}"
+        case _:
+            pass
+
+
+def body_of(request: ChatRequest, operation: Operation) -> dict[str, Any]:
+    """What goes over the wire, and that the service model has nothing against it."""
+    body = plain_body(fit_operation(translate(request), streams=operation == "ConverseStream").body)
+    assert not list(find_violations(body, input_shape(operation)))
+    return body
+
+
+# --- nothing is left out ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_says_what_it_is_there_for(name: str, operation: Operation) -> None:
+    """The translated body holds each of these members, and fits the service model."""
+    request, expected = CASES[name]
+    there, _ = known(operation)
+    assert expected & there <= set(said(body_of(request, operation), input_shape(operation)))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_member_of_a_request_can_be_said(operation: Operation) -> None:
+    """Each is in a case, or listed with the place where it stands instead; and no table is about nothing."""
+    there, _ = known(operation)
+    in_cases = set[str]().union(*(expected for _, expected in CASES.values()))
+    assert there - in_cases - ELSEWHERE.keys() == set()
+    everything = set[str]().union(*(known(other)[0] for other in OPERATIONS))
+    assert (in_cases | ELSEWHERE.keys()) - everything == set()
+    assert not in_cases & ELSEWHERE.keys()
+
+
+def test_the_model_stands_in_the_address() -> None:
+    """As the caller gave it."""
+    assert translate(user()).model == MODEL
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_word_of_every_enum_can_be_said(operation: Operation) -> None:
+    """By one of the requests above; those that cannot are listed with the reason."""
+    requests = [*(request for request, _ in CASES.values()), *WORDS]
+    _, there = known(operation)
+    found = {word for request in requests for word in said(body_of(request, operation), input_shape(operation))}
+    assert there - found - UNSAID.keys() == set()
+    assert not found & UNSAID.keys()
+    assert UNSAID.keys() <= there
+
+
+def test_both_operations_take_the_same() -> None:
+    """… but for one member: what one takes and the other does not has to be decided, as `fit_operation` does."""
+    whole, stream = (known(operation)[0] for operation in OPERATIONS)
+    differences = {name for name in whole ^ stream if not name.startswith("Guardrail")}
+    assert differences == set()
+    assert {name.partition(".")[2] for name in stream if name.startswith("GuardrailStreamConfiguration.")} - {
+        name.partition(".")[2] for name in whole if name.startswith("GuardrailConfiguration.")
+    } == {"streamProcessingMode"}
+
+
+def test_limits_are_those_of_the_service_model() -> None:
+    """What `BedrockOptions` refuses is what the model refuses."""
+
+    def bounds(name: str) -> Any:
+        return SERVICE.shape_for(name).metadata
+
+    paths = bounds("ConverseRequestAdditionalModelResponseFieldPathsList")
+    path = bounds("ConverseRequestAdditionalModelResponseFieldPathsListMemberString")
+    assert (paths["max"], path["max"]) == (limits.MAX_PATHS, limits.MAX_PATH)
+    assert bounds("RequestMetadata")["max"] == limits.MAX_METADATA
+    assert bounds("OutputConfigEffortString")["max"] == limits.MAX_EFFORT
+    assert bounds("RequestMetadataKeyString")["pattern"] == r"[a-zA-Z0-9\s:_@$#=/+,-.]{1,256}"
+    assert bounds("RequestMetadataValueString")["pattern"] == r"[a-zA-Z0-9\s:_@$#=/+,-.]{0,256}"
+    assert bounds("ToolName")["pattern"] == r"[a-zA-Z0-9_-]+"
+    assert bounds("GuardrailVersion")["pattern"] == "(|([1-9][0-9]{0,7})|(DRAFT))"
+    assert bounds("AccountId")["pattern"] == "[0-9]{12}"
+    assert bounds("ToolReferenceNameString")["max"] == 128
+    assert bounds("ToolReferenceTypeString")["max"] == 64
