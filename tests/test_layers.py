@@ -50,7 +50,9 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             "_aws_credentials",
             "_calls",
             "_capabilities",
+            "_image_header",
             "_json_values",
+            "_limits",
             "_media_formats",
             "_model_ids",
             "_model_table",
@@ -65,9 +67,8 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "translate": frozenset(
         {
             *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
-            *{"_media_blocks", "_pairing", "_reasoning", "_scope", "_settings", "_tool_config", "_translate"},
-            *{"_turn", "_turn_shapes", "_turns"},
-            *{"_media_blocks", "_pairing", "_scope", "_tool_config", "_translate", "_turn"},
+            *{"_json_limits", "_media_blocks", "_media_limits", "_pairing", "_reasoning", "_request_limits"},
+            *{"_scope", "_settings", "_tool_config", "_translate", "_turn"},
             *{"_turn_shapes", "_turns"},
             *{"_operation_members", "_own_tools", "_stored_prompts", "_typed_blocks"},
         }

@@ -1,3 +1,4 @@
+import base64
 import copy
 import os
 import pickle
@@ -54,6 +55,27 @@ def test_only_bytes_are_bytes(data: Any) -> None:
     """Base64 text is the mistake that everybody makes once; it is not sent as a picture."""
     with pytest.raises(TypeError, match="Image needs bytes, not"):
         Image.from_bytes(data)
+
+
+def test_base64_text_is_no_content(tmp_path: Path) -> None:
+    """It would be encoded once more when it is sent; a text that says of itself that it is one may hold it."""
+    text = base64.b64encode(_PNG * 2)
+    paper = base64.b64encode(b"%PDF-1.7 and more")
+    for make in (
+        lambda: Image.from_bytes(text),
+        lambda: Image.from_bytes(text, media_type="image/png"),
+        lambda: Document.from_bytes(text),
+        lambda: with_content(Image.from_url("https://example.com/a"), text),
+    ):
+        with pytest.raises(ValueError, match=r"^the content is base64 text of image/png: decode it first"):
+            make()
+    (tmp_path / "report.pdf").write_bytes(paper)
+    with pytest.raises(ValueError, match=r"^the content is base64 text of application/pdf"):
+        Document.from_path(tmp_path / "report.pdf")
+    (tmp_path / "report.txt").write_bytes(paper)
+    assert Document.from_path(tmp_path / "report.txt").data == paper
+    assert Document.from_bytes(text, media_type="text/plain").data == text
+    assert Document.from_bytes(text, name="a.csv").media_type == "text/csv"
 
 
 @pytest.mark.parametrize("wrap", [bytearray, memoryview])

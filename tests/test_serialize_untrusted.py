@@ -1,6 +1,7 @@
 """Loading what is not trusted: broken, hostile, foreign or newer texts."""
 
 import json
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from tests.strategies import json_values
 
 from chatport import _serialize
+from chatport._media import Audio, Document, Image, Video
+from chatport._messages import Message, Opaque, Text, ToolResult
 from chatport._serialize import dump_messages, load_messages
 
 _FIXTURE = Path(__file__).parent / "fixtures" / "messages-v1.json"
@@ -207,3 +210,29 @@ def test_a_history_that_somebody_touched_loads_or_is_refused(data: st.DataObject
     except ValueError:
         return
     assert load_messages(dump_messages(loaded)) == loaded
+
+
+_REMOTE = [
+    ((Image("image/png", None, "s3://bucket/a"),), "parts[0].uri: an address in an object store"),
+    (("See:", Document("text/plain", None, "s3://bucket/a")), "parts[1].uri: an address in an object store"),
+    ((Audio("audio/wav", None, "gs://bucket/a"),), "parts[0].uri: an address in an object store"),
+    ((Video("video/mp4", None, "s3://bucket/a"),), "parts[0].uri: an address in an object store"),
+    ((ToolResult("a", ["x", Image("image/png", None, "s3://bucket/a")]),), "parts[0].content[1].uri: an address"),
+    ((Opaque("echo", {"source": "s3://bucket/a"}),), "parts[0]: a part in the words of echo"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), _REMOTE, ids=_numbered(_REMOTE))
+def test_rule_26_a_history_of_a_stranger_points_to_nothing_in_a_store(content: Any, words: str) -> None:
+    """A service would read it with the rights of the account; who stored the history himself may load it."""
+    text = dump_messages([Message.user("Hello"), Message.user(*content)])
+    with pytest.raises(ValueError, match=f"^{re.escape(f'messages[1].{words}')}.*not allowed here$"):
+        load_messages(text, allow_uris=False)
+    assert load_messages(text)[1].parts == Message.user(*content).parts
+
+
+def test_what_points_to_no_store_loads_without_addresses() -> None:
+    """Content, text and results of tools are what they are; so is a URL, which is fetched under guard."""
+    parts = (Text("a"), Image("image/png", b"x"), Image.from_url("https://example.com/a"), ToolResult("a", "b"))
+    messages = (Message("user", parts),)
+    assert load_messages(dump_messages(messages), allow_uris=False) == messages

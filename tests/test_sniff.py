@@ -1,3 +1,4 @@
+import base64
 import io
 import zipfile
 from pathlib import Path
@@ -7,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatport._media import Audio, Document, Image, Media, Video
-from chatport._sniff import canonical_media_type, media_type_from_name, sniff_media_type
+from chatport._sniff import canonical_media_type, encoded_media_type, media_type_from_name, sniff_media_type
 
 # --- tiny files ------------------------------------------------------------------------------------------------------
 
@@ -269,6 +270,38 @@ def test_no_broken_archive_breaks_the_reader(data: st.DataObject) -> None:
     archive[data.draw(st.integers(4, len(archive) - 1))] = data.draw(st.integers(0, 255))
     found = sniff_media_type(bytes(archive[: data.draw(st.integers(30, len(archive)))]))
     assert found in {_WORD, None}
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(20), "image/png"),
+        (b"\xff\xd8\xff\xe0" + bytes(20), "image/jpeg"),
+        (b"GIF89a" + bytes(20), "image/gif"),
+        (b"RIFF\x00\x00\x00\x00WEBP" + bytes(20), "image/webp"),
+        (b"RIFF\x00\x00\x00\x00WAVE" + bytes(20), "audio/wav"),
+        (b"%PDF-1.7" + bytes(20), "application/pdf"),
+        (b"PK\x03\x04" + bytes(20), "application/zip"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(20), "application/x-ole-storage"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(20), "video/mp4"),
+        (b"\x1a\x45\xdf\xa3" + bytes(20), "video/x-matroska"),
+    ],
+)
+def test_base64_text_of_a_medium_is_told_from_content(data: bytes, media_type: str) -> None:
+    """Bare, in lines, behind a blank or in a data URL; the medium itself and its hexadecimal digits are no base64."""
+    text = base64.b64encode(data)
+    assert encoded_media_type(text) == media_type
+    assert encoded_media_type(base64.encodebytes(data * 4)) == media_type
+    assert encoded_media_type(b"\n " + text) == media_type
+    assert encoded_media_type(b"data:some/thing;base64," + text) == media_type
+    assert encoded_media_type(data) is None
+    assert encoded_media_type(data.hex().encode()) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"data:,iVBORw0KGgoAAAANSUhEUgAA", b"iVBOR", b"AAAA" * 20, b"words " * 20])
+def test_other_text_is_no_base64_of_a_medium(data: bytes) -> None:
+    """What is short, or says nothing that anybody knows."""
+    assert encoded_media_type(data) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from chatport import Document, Image, open_session
+from chatport import Document, Image, UnsupportedError, open_session
 from chatport_bedrock.emulator import Emulator
 
 # One red pixel, as PNG.
@@ -38,6 +38,14 @@ async def main(folder: Path) -> None:
             preview = await session.preview("And this?", Document.from_uri("s3://bucket/terms.pdf"))
             print(preview.request["messages"][-1])
             # --8<-- [end:preview]
+
+            # --8<-- [start:refused]
+            papers = [Document("text/plain", b"All is well.", name=f"report {number}") for number in range(6)]
+            try:
+                await session.ask("Summarise these.", papers)
+            except UnsupportedError as error:
+                print(error)  # nothing was sent, and the history is as before
+            # --8<-- [end:refused]
 
 
 with tempfile.TemporaryDirectory() as name:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from chatport._sniff import canonical_media_type, media_type_from_name, sniff_media_type
+from chatport._sniff import canonical_media_type, encoded_media_type, media_type_from_name, sniff_media_type
 from chatport._urls import parse_url
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ def _decide_media_type(kind: type[Media], data: bytes, declared: str | None, *, 
     """Find the type from the content; a declared type fills in only where the content says nothing."""
     wanted = None if declared is None else canonical_media_type(declared)
     found = sniff_media_type(data, hint=wanted or hint, family=kind.family)
+    _refuse_base64(data, found, said=wanted or hint)
     if found is None and declared is not None:
         found = declared.lower()  # with its parameters: raw samples are nothing without their rate
     elif found is not None and wanted is not None and found != wanted:
@@ -212,6 +213,16 @@ def _decide_media_type(kind: type[Media], data: bytes, declared: str | None, *, 
         raise ValueError(message)
     _check_family(kind, found)
     return found
+
+
+def _refuse_base64(data: bytes, found: str | None, *, said: str | None) -> None:
+    """Refuse the base64 text of a medium: sent as it is, it would be encoded twice, and nobody could read it."""
+    if found is None or (said is not None and said == found):
+        return  # it is no text, or it is text by somebody's word
+    encoded = encoded_media_type(data) if found == "text/plain" else None
+    if encoded is not None:
+        message = f"the content is base64 text of {encoded}: decode it first, for example with base64.b64decode"
+        raise ValueError(message)
 
 
 def _check_uri(uri: str) -> None:

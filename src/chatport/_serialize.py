@@ -86,7 +86,7 @@ def dump_messages(messages: Sequence[Message]) -> str:
     return json.dumps(document, allow_nan=False, separators=(",", ":"))
 
 
-def load_messages(text: str | bytes) -> tuple[Message, ...]:
+def load_messages(text: str | bytes, *, allow_uris: bool = True) -> tuple[Message, ...]:
     """Return the messages that a text from `dump_messages` holds.
 
     The text need not be trusted: nothing but parts and messages is made from it, and nothing of it is run, opened or
@@ -95,10 +95,13 @@ def load_messages(text: str | bytes) -> tuple[Message, ...]:
 
     Args:
         text: The text; bytes are UTF-8.
+        allow_uris: Whether media may point to objects in a store. Say False for a history that comes from a client:
+            it is refused then if it has such a medium, or a part in a service's own words (`Opaque`), which may have
+            one inside.
 
     Raises:
-        ValueError: The text is no JSON, is none of ours, was written by a newer chatport, or breaks the stored form
-            somewhere; the message says where, such as `messages[3].parts[0].text`.
+        ValueError: The text is no JSON, is none of ours, was written by a newer chatport, breaks the stored form
+            somewhere, or holds what is not allowed; the message says where, such as `messages[3].parts[0].text`.
     """
     stored = _open_envelope(parse_json(_as_text(text), max_depth=_MAX_DEPTH))
     from pydantic import ValidationError  # noqa: PLC0415 - only who loads pays for it
@@ -108,7 +111,26 @@ def load_messages(text: str | bytes) -> tuple[Message, ...]:
     except ValidationError as error:
         # Its own words quote the content, and a cause would carry them into the log.
         raise ValueError(_describe(error)) from None
+    if not allow_uris:
+        for index, message in enumerate(messages):
+            _refuse_uris(message.parts, f"messages[{index}].parts")
     return tuple(messages)
+
+
+def _refuse_uris(parts: Sequence[Part], path: str) -> None:
+    for index, part in enumerate(parts):
+        place = f"{path}[{index}]"
+        match part:
+            case Image(uri=str()) | Document(uri=str()) | Audio(uri=str()) | Video(uri=str()):
+                message = f"{place}.uri: an address in an object store, which is not allowed here"
+            case Opaque():
+                message = f"{place}: a part in the words of {part.backend}, which is not allowed here"
+            case ToolResult():
+                _refuse_uris(part.content, f"{place}.content")
+                continue
+            case _:
+                continue
+        raise ValueError(message)
 
 
 # --- out -------------------------------------------------------------------------------------------------------------

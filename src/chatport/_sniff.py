@@ -5,7 +5,9 @@ Signatures are those of the formats' own specifications (PNG, JFIF, GIF, RIFF, I
 
 from __future__ import annotations
 
+import re
 import zipfile
+from binascii import a2b_base64
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -160,6 +162,37 @@ def sniff_media_type(data: bytes, *, hint: str | None = None, family: str = "") 
         return twin if twin.startswith(family) else found
     # An Ogg file with Opus inside may be named either way.
     return "audio/opus" if found == "audio/ogg" and hint == "audio/opus" else found
+
+
+def encoded_media_type(data: bytes) -> str | None:
+    """Return the type of a medium whose base64 text, or whose `data:` URL, was given in place of its content, or None.
+
+    Only the first bytes are looked at. Nothing that is a medium itself begins like that; a text file may.
+    """
+    head = data[:_LOOKED_AT].lstrip()
+    if head.startswith(b"data:"):
+        _, mark, head = head.partition(b";base64,")
+        if not mark:
+            return None
+    found = _BASE64.match(head)
+    if found is None:
+        return None
+    content = a2b_base64(found[0])
+    for offset, signature, media_type in (*_SIGNATURES, *_CONTAINERS):
+        if content.startswith(signature, offset):
+            return media_type
+    return _from_riff(content) if content.startswith(b"RIFF") else None
+
+
+_LOOKED_AT = 160  # room for what a `data:` URL says first
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4}){5}")  # 15 bytes: every signature ends before
+# Of these the beginning does not say which of their kinds it is; that it is no text is enough here.
+_CONTAINERS = (
+    (4, b"ftyp", "video/mp4"),
+    (0, b"\x1a\x45\xdf\xa3", "video/x-matroska"),
+    (0, b"PK\x03\x04", "application/zip"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+)
 
 
 def _from_signature(data: bytes) -> str | None:

@@ -78,6 +78,7 @@ from chatport._request import (
     ToolChoice,
     deep_merge,
 )
+from chatport._sniff import encoded_media_type
 from chatport._unfold import events_from
 
 
@@ -235,6 +236,7 @@ __all__ = [
     "Usage",
     "Video",
     "deep_merge",
+    "encoded_media_type",
     "events_from",
     "hookimpl",
     "parse_arguments",

@@ -296,7 +296,7 @@ def test_a_call_in_a_question_is_refused() -> None:
 
 def test_json_that_is_no_json_is_refused_with_its_place() -> None:
     """A part made by hand may hold anything; what cannot be said is not sent."""
-    with pytest.raises(UnsupportedError, match=r"^messages\[1\]\.parts\[0\]\.content\[0\]: the value is no JSON"):
+    with pytest.raises(UnsupportedError, match=r"^messages\[1\]\.parts\[0\]\.content\[0\]\.value: nan is no"):
         resulted(ToolResult("c", Json(float("nan"))))
 
 

@@ -28,10 +28,10 @@ from bedrock_support.emulation import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatport_bedrock._image_header import ImageInfo, read_image
 from chatport_bedrock.emulator._answer import event_frame, plan_events, response_body
 from chatport_bedrock.emulator._brain import plan_answer
 from chatport_bedrock.emulator._conversation import Conversation, model_family
-from chatport_bedrock.emulator._images import ImageInfo, read_image
 from chatport_bedrock.emulator._tokens import count_tokens
 
 THINKING: dict[str, Any] = {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}

@@ -235,9 +235,10 @@ def test_any_conversation_is_accepted_by_each_family(
     try:
         body = plain_body(translate(ChatRequest(model, (*history, *last), tuple(system), tools)).body)
     except UnsupportedError as error:
-        assert "document" in str(error) or "newest" in str(error)  # noqa: PT017 - a refusal is the other right outcome
+        words = ("document", "newest", "nothing is said")
+        assert any(word in str(error) for word in words)  # noqa: PT017 - a refusal is the other right outcome
         return
-    assume("messages" in body)
+    assert body["messages"]
     conversation = Conversation(model, body)
     for rule in RULES:
         if rule.applies_to(conversation):
@@ -252,7 +253,7 @@ from chatport_bedrock._body import encode_body
 from chatport_bedrock._translate import translate
 calls = [ToolCall(str(n), f"tool_{n}") for n in range(9)]
 results = [ToolResult(call.id, "x") for call in reversed(calls)]
-documents = [Document("text/plain", b"x", name="same") for _ in range(9)]
+documents = [Document("text/plain", b"x", name="same") for _ in range(5)]
 messages = (Message.user(*documents), Message.assistant(*calls), Message("tool", tuple(results)))
 translation = translate(ChatRequest("anthropic.claude", messages))
 sys.stdout.buffer.write(encode_body(translation.body) + repr(translation.adjustments).encode())
@@ -277,4 +278,5 @@ def test_only_documented_errors_leave_translate(messages: tuple[Message, ...]) -
     try:
         translate(ChatRequest("anthropic.claude-3-haiku-20240307-v1:0", messages))
     except UnsupportedError as error:
-        assert str(error).startswith(f"messages[{len(messages) - 1}]: there is nothing in the newest message")  # noqa: PT017 - either outcome is right
+        newest = f"messages[{len(messages) - 1}]: there is nothing in the newest message"
+        assert str(error).startswith((newest, "messages: nothing is said")) or "number 6" in str(error)  # noqa: PT017 - either outcome is right

@@ -25,6 +25,7 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
+from chatport_bedrock._json_limits import check_json, check_text
 from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._media_blocks import media_blocks
 from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
@@ -35,6 +36,7 @@ _NO_OUTPUT: Final = "(no output)"
 _NOT_SHOWN: Final = "(the result cannot be shown)"
 _FAILED: Final = "The tool failed:"
 _SERVER_TOOL: Final = "server_tool_use"
+_STATUSES: Final = ("error", "success")  # `ToolResultStatus` in the service model
 
 
 def is_blank(part: Part, blocks: Iterable[Block]) -> bool:
@@ -92,6 +94,7 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
 
 
 def _text_block(part: Text, place: Place, path: str, scope: Scope) -> Block:
+    check_text(part.text, f"{path}.text")
     if place == "assistant":
         raw = _own(part.metadata).get("citationsContent")
         # The raw block only speaks for the words it came with; words that were edited since go without it.
@@ -125,12 +128,10 @@ def _words_of(raw: dict[str, Any]) -> str:
 
 
 def _json_block(part: Json, place: Place, path: str, scope: Scope) -> Block:
+    check_json(part.value, f"{path}.value")
     if place == "tool_result" and is_object(part.value):
         return {"json": part.value}
-    try:
-        text = json.dumps(part.value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UnsupportedError(f"{path}: the value is no JSON: {error}") from error
+    text = json.dumps(part.value, ensure_ascii=False, allow_nan=False)
     scope.note("lossless", "json-as-text", path, "only an object in a tool's result can go as JSON; this goes as text")
     return {"text": text}
 
@@ -146,6 +147,7 @@ def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) ->
         return []
     blocks: list[Block] = []
     if part.redacted is None or part.text or part.signature is not None:
+        check_text(part.text, f"{path}.text")
         signature = {} if part.signature is None else {"signature": part.signature}
         blocks.append({"reasoningContent": {"reasoningText": {"text": part.text, **signature}}})
     if part.redacted is not None:
@@ -172,7 +174,12 @@ def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str
 
 def _tool_use_block(part: ToolCall, path: str, scope: Scope) -> Block:
     arguments = part.arguments
-    if part.invalid_json is not None:
+    if part.invalid_json is None:
+        if not is_object(arguments):
+            raise UnsupportedError(f"{path}.arguments: they must be a dict, not {type(arguments).__name__}")
+        check_json(arguments, f"{path}.arguments")
+    else:
+        check_text(part.invalid_json, f"{path}.invalid_json")
         arguments = {"invalid_json": part.invalid_json}
         scope.note(
             "changed", "invalid-arguments", path, "arguments must be a JSON object; what the model wrote goes in one"
@@ -191,7 +198,7 @@ def _tool_result_blocks(part: ToolResult, place: Place, path: str, scope: Scope)
     # What an id goes as is noted where the call stands.
     block: Block = {"toolUseId": scope.ids.sent(part.id), "content": content}
     marks = _own(part.metadata)
-    status = marks.get("status")
+    status = _status(marks, path)
     if part.is_error != (status == "error"):
         status = "error" if part.is_error else None
     if status is not None and not own and not scope.capabilities.result_status:
@@ -207,12 +214,20 @@ def _tool_result_blocks(part: ToolResult, place: Place, path: str, scope: Scope)
     return [{"toolResult": block}, *beside]
 
 
+def _status(marks: dict[str, Any], path: str) -> str | None:
+    status: object = marks.get("status")
+    if status is None or (isinstance(status, str) and status in _STATUSES):
+        return status
+    raise UnsupportedError(f"{path}.metadata: {status!r} is no status of a result; there are {', '.join(_STATUSES)}")
+
+
 def _result_content(part: ToolResult, path: str, scope: Scope, beside: list[Block], *, own: bool) -> list[Block]:
     content: list[Block] = []
     placeholder = _NO_OUTPUT
     for index, item in enumerate(part.content):
         where = f"{path}.content[{index}]"
         if own and isinstance(item, Json):
+            check_json(item.value, f"{where}.value")
             content.append({"json": item.value})
             continue
         blocks = part_blocks(item, "tool_result", where, scope)
@@ -261,6 +276,7 @@ def _opaque_blocks(part: Opaque, path: str, scope: Scope) -> list[Block]:
         return []
     if not is_object(part.data):
         raise UnsupportedError(f"{path}: a block of Bedrock is a JSON object, not {type(part.data).__name__}")
+    check_json(part.data, f"{path}.data", tuples=True, blobs=True)
     return [part.data]
 
 

@@ -1,8 +1,10 @@
 """Images, documents, audio and video as the service's blocks."""
 
 from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
+from chatport_bedrock._json_limits import check_text
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._media_formats import TEXT_FORMAT, formats_of, is_text_like, member_of, wire_format_of
+from chatport_bedrock._media_limits import check_bytes, check_uri
 from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
 
 __all__ = ["media_blocks"]
@@ -28,10 +30,11 @@ def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str
     if isinstance(part, Document):
         block["name"] = _name(part, wire_format, path, scope)
         if part.context is not None:
+            check_text(part.context, f"{path}.context")
             block["context"] = part.context
         if part.citations:
             block["citations"] = {"enabled": True}
-    return [{member: {**block, "source": _source(part, path)}}]
+    return [{member: {**block, "source": _source(part, wire_format, path, scope)}}]
 
 
 def _format(part: Media, path: str, scope: Scope) -> str:
@@ -56,8 +59,9 @@ def _name(part: Document, wire_format: str, path: str, scope: Scope) -> str:
     return name
 
 
-def _source(part: Media, path: str) -> Block:
+def _source(part: Media, wire_format: str, path: str, scope: Scope) -> Block:
     if part.uri is not None:
+        check_uri(part.uri, path)
         own = part.metadata.get(BACKEND)
         owner = own.get("bucketOwner") if is_object(own) else None
         return {"s3Location": {"uri": part.uri} if owner is None else {"uri": part.uri, "bucketOwner": owner}}
@@ -65,4 +69,5 @@ def _source(part: Media, path: str) -> Block:
         raise UnsupportedError(f"{path}: the content is {type(part.data).__name__}, not bytes")
     if not part.data:
         raise UnsupportedError(f"{path}: the {member_of(type(part))} is empty")
+    check_bytes(part, wire_format, path, scope)
     return {"bytes": part.data}

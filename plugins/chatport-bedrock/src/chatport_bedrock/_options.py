@@ -38,6 +38,8 @@ class ConnectionOptions:
         endpoint_url: Where to send, in place of the region's endpoint.
         max_connections: How many connections may be open at once to one endpoint, per event loop.
         streaming: `"auto"`, `"always"` or `"never"`; see `StreamingMode`.
+        check_limits: Whether media that are more or larger than the service documents are refused before they are
+            sent; False leaves that to the service, which may have raised a limit since.
         use_fips: Whether to use the region's FIPS endpoint; None leaves it to the AWS configuration.
         verify: Whether to check TLS certificates, or the path of a CA bundle; None leaves it to the AWS configuration.
         proxies: Proxy addresses by scheme; None leaves it to `HTTPS_PROXY` and `NO_PROXY`.
@@ -54,6 +56,7 @@ class ConnectionOptions:
     endpoint_url: str | None = None
     max_connections: int = 1000
     streaming: StreamingMode = "auto"
+    check_limits: bool = True
     use_fips: bool | None = None
     verify: bool | str | None = None
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
@@ -115,6 +118,8 @@ def _check_values(options: ConnectionOptions) -> None:
     if options.streaming not in get_args(StreamingMode):
         message = f"streaming must be one of {', '.join(get_args(StreamingMode))}, not {options.streaming!r}"
         raise ConfigurationError(message)
+    if type(options.check_limits) is not bool:
+        raise ConfigurationError(f"check_limits must be True or False, not {options.check_limits!r}")
     count = options.max_connections
     if type(count) is not int or count < 1:
         message = f"max_connections must be a number of at least 1, not {count!r}"

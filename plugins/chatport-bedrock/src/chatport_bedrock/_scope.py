@@ -7,6 +7,7 @@ from chatport.backend import Adjustment, AdjustmentKind
 from chatport_bedrock._call_names import CallIds, ToolNames
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
+from chatport_bedrock._limits import Limits
 
 __all__ = ["BACKEND", "PLACES", "Block", "Place", "Scope"]
 
@@ -37,6 +38,7 @@ class Scope:
         tools: The names of the tools.
         ids: The ids of the calls.
         adjustments: What has been adjusted so far.
+        limits: How many media there may be and how large; None leaves that to the service.
     """
 
     family: str
@@ -45,6 +47,7 @@ class Scope:
     tools: ToolNames = field(default_factory=ToolNames)
     ids: CallIds = field(default_factory=CallIds)
     adjustments: list[Adjustment] = field(default_factory=list[Adjustment])
+    limits: Limits | None = None
 
     def note(self, kind: AdjustmentKind, code: str, path: str, message: str) -> None:
         """Remember an adjustment."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from chatport.backend import ChatRequest, Tool
 from chatport_bedrock._reasoning import AskedReasoning
+from chatport_bedrock._request_limits import argument_schema
 from chatport_bedrock._scope import Scope
 from chatport_bedrock._turns import call_names, has_tool_blocks
 
@@ -116,7 +117,7 @@ def _tool_spec(tool: Tool, path: str, scope: Scope) -> dict[str, Any]:
     # A description may be left out, but what is there must have a visible character.
     description = {"description": tool.description} if tool.description.strip() else {}
     name = scope.tool_name(tool.name, path)
-    return {"toolSpec": {"name": name, **description, "inputSchema": {"json": tool.schema}}}
+    return {"toolSpec": {"name": name, **description, "inputSchema": {"json": argument_schema(tool, path, scope)}}}
 
 
 def _tools_from_history(turns: list[dict[str, Any]], scope: Scope) -> list[dict[str, Any]]:

@@ -20,15 +20,19 @@ from chatport.backend import (
     ToolCall,
     ToolCallStart,
     ToolResult,
+    UnsupportedError,
     deep_merge,
 )
 from chatport_bedrock._blocks import is_blank, part_blocks
 from chatport_bedrock._call_names import CallIds, ToolNames
 from chatport_bedrock._document_names import DocumentNames
+from chatport_bedrock._json_limits import check_json
 from chatport_bedrock._json_values import is_object
-from chatport_bedrock._models import capabilities, model_family
+from chatport_bedrock._limits import limits_of
+from chatport_bedrock._models import capabilities, model_family, parse_model
 from chatport_bedrock._own_tools import offers_tools, with_own_tools
 from chatport_bedrock._reasoning import asked_reasoning, reasoning_fields
+from chatport_bedrock._request_limits import check_model, check_settings, check_tools
 from chatport_bedrock._scope import BACKEND, Block, Scope
 from chatport_bedrock._settings import inference_members
 from chatport_bedrock._stored_prompts import fit_stored_prompt
@@ -66,11 +70,13 @@ class Translation:
                 return event
 
 
-def translate(request: ChatRequest) -> Translation:
+def translate(request: ChatRequest, *, check_limits: bool = True) -> Translation:
     """Return a request in the service's words. The request is not changed.
 
     Args:
         request: The request. `strict` and `streaming` are the caller's business.
+        check_limits: Whether media that are too many or too large by what is documented are refused here; what the
+            service model rules out is refused in any case.
 
     Raises:
         UnsupportedError: Something in it cannot be said to this service; the message says where.
@@ -78,6 +84,10 @@ def translate(request: ChatRequest) -> Translation:
         TypeError: `settings.extra["bedrock"]` is no dict.
     """
     extra = _own_extra(request.settings)
+    check_model(request.model)
+    check_settings(request.settings)
+    check_tools(request.tools)
+    check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
     can = capabilities(request.model)
     scope = Scope(
         model_family(request.model),
@@ -85,10 +95,12 @@ def translate(request: ChatRequest) -> Translation:
         can,
         ToolNames(_tool_names(request)),
         CallIds(_call_ids(request.messages), _own_call_ids(request.messages), can.tool_id),
+        limits=limits_of(request.model) if check_limits else None,
     )
     start = next((i for i, message in enumerate(request.messages) if message.role != "system"), len(request.messages))
     system = _system_blocks(request, start, scope)
     turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
+    _check_conversation(request, turns, extra)
     more_tools = offers_tools(_tools_of(extra))
     with_tools = (bool(request.tools) or more_tools) and request.tool_choice != "none"
     reasoning = reasoning_fields(request.settings.reasoning, scope, with_tools=with_tools)
@@ -111,6 +123,13 @@ def translate(request: ChatRequest) -> Translation:
     body = with_own_tools(body, members["toolConfig"], _tools_of(extra), scope)
     body = fit_stored_prompt(request.model, body, extra, scope)
     return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names())
+
+
+def _check_conversation(request: ChatRequest, turns: Sequence[dict[str, Any]], extra: dict[str, Any]) -> None:
+    """Refuse a conversation in which nothing is said: only a stored prompt speaks for itself."""
+    if turns or extra.get("messages") or parse_model(request.model).kind == "prompt":
+        return
+    raise UnsupportedError("messages: nothing is said in them, and Bedrock refuses a conversation without a message")
 
 
 # --- the system prompt -----------------------------------------------------------------------------------------------

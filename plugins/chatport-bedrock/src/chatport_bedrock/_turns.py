@@ -7,6 +7,7 @@ from typing import Any, Final
 from chatport.backend import Message, Part, Text, UnsupportedError
 from chatport_bedrock._blocks import is_blank, is_signed_reasoning, part_blocks
 from chatport_bedrock._cache_points import drop_lone_points, fit_cache_points
+from chatport_bedrock._media_limits import check_counts
 from chatport_bedrock._pairing import pair_calls
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import Role, Turn, client_call
@@ -37,7 +38,8 @@ def translate_messages(
         tools: The tools that the caller sends in the service's words; their cache points count too.
 
     Raises:
-        UnsupportedError: Something cannot be said at its place, or nothing is left of the newest message.
+        UnsupportedError: Something cannot be said at its place, there are too many media, or nothing is left of the
+            newest message.
     """
     turns: list[Turn] = []
     for index in range(start, len(messages)):
@@ -63,6 +65,7 @@ def translate_messages(
     for turn in turns:
         if turn.role == "user":
             _accompany_documents(turn, scope)
+    check_counts(turns, scope)
     return [message for turn in turns for message in turn.wire()]
 
 

@@ -56,7 +56,7 @@ class BedrockBackend:
 
     async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         streams = self._streams(request)
-        translation = _checked(request, streams=streams)
+        translation = self._checked(request, streams=streams)
         body = encode_body(translation.body)
         if streams:
             response = await self._wire.send(chat_call("converse-stream", translation.model, body))
@@ -86,7 +86,7 @@ class BedrockBackend:
         Raises:
             UnsupportedError: As for `stream`.
         """
-        translation = _checked(request, streams=self._streams(request))
+        translation = self._checked(request, streams=self._streams(request))
         reported = tuple(item for item in translation.adjustments if item.kind != "lossless")
         return Preview(plain_body(translation.body), reported)
 
@@ -127,7 +127,7 @@ class BedrockBackend:
             ConfigurationError: No region, or a configuration that cannot be used.
             BackendError: The exchange failed.
         """
-        return await count_tokens(self._wire, _checked(request))
+        return await count_tokens(self._wire, self._checked(request))
 
     async def describe(self) -> dict[str, str]:
         """Return region, endpoints, the source of the credentials and versions, in words; no secret."""
@@ -137,16 +137,15 @@ class BedrockBackend:
         """Close the connections of the running event loop."""
         await self._wire.aclose()
 
+    def _checked(self, request: ChatRequest, *, streams: bool = True) -> Translation:
+        translation = fit_operation(translate(request, check_limits=self._options.check_limits), streams=streams)
+        if request.strict:
+            refuse_losses(translation.adjustments)
+        return translation
+
     def _streams(self, request: ChatRequest) -> bool:
         mode = self._options.streaming
         return mode == "always" or (mode == "auto" and request.streaming)
-
-
-def _checked(request: ChatRequest, *, streams: bool = True) -> Translation:
-    translation = fit_operation(translate(request), streams=streams)
-    if request.strict:
-        refuse_losses(translation.adjustments)
-    return translation
 
 
 class _EventStream(AsyncGenerator["BackendEvent", None]):

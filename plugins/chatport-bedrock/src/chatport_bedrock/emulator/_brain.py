@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chatport_bedrock._image_header import read_image
 from chatport_bedrock.emulator._arguments import fill_value
 from chatport_bedrock.emulator._calling import choose_calls
 from chatport_bedrock.emulator._conversation import Block, Conversation, decode_base64
-from chatport_bedrock.emulator._images import read_image
 from chatport_bedrock.emulator._json import as_list, as_object
 from chatport_bedrock.emulator._signatures import sign
 from chatport_bedrock.emulator._speech import compose, last_prompt, last_turn, think

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from chatport_bedrock._image_header import read_image
 from chatport_bedrock.emulator._conversation import Conversation, Placed, Turn, decode_base64
-from chatport_bedrock.emulator._images import read_image
 
 _KINDS: Final = ("image", "document", "audio", "video")
 _ASKED: Final = re.compile(r"\b(?:image|picture|photo|document|file|attachment|audio|video)s?\b", re.IGNORECASE)

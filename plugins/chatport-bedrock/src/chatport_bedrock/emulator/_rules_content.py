@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from chatport_bedrock._image_header import read_image
 from chatport_bedrock.emulator._conversation import Conversation, decode_base64
-from chatport_bedrock.emulator._images import read_image
 from chatport_bedrock.emulator._json import as_object
 
 _MAX_DOCUMENTS: Final = 5

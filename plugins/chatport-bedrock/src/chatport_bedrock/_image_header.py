@@ -1,4 +1,4 @@
-"""What the first bytes of an image say: its format, and its size in pixels.
+"""What the first bytes of an image say: its format, and its size in pixels. Nothing is decoded, nothing copied.
 
 Layouts: PNG (W3C, third edition, 11.2.2 IHDR), GIF89a (section 18), JPEG (ITU-T T.81, B.2.2 frame header), WebP
 (RFC 9649).
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from struct import error as StructError  # noqa: N812 - a class, so it is written like one
 from struct import unpack_from
 from typing import Final, Literal
+
+__all__ = ["ImageFormat", "ImageInfo", "read_image"]
 
 ImageFormat = Literal["png", "jpeg", "gif", "webp"]
 
