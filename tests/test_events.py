@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatport._adjustments import Adjustment
+from chatport._errors import ServiceError
 from chatport._events import (
     BackendEvent,
     CitationDelta,
@@ -15,6 +16,7 @@ from chatport._events import (
     PartEnd,
     ReasoningDelta,
     ReplyEnd,
+    RetryStart,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
@@ -43,6 +45,7 @@ _EVENTS: list[tuple[Event, tuple[str, ...]]] = [
     (MessageEnd("stop", "end_turn", Usage(1), {"echo": {}}), ("stop_reason", "raw_stop_reason", "usage", "metadata")),
     (ToolRunStart(_CALL), ("call",)),
     (ToolRunEnd(_CALL, ToolResult("1")), ("call", "result")),
+    (RetryStart(2, 0.5, ServiceError("down")), ("attempt", "delay", "error")),
     (ReplyEnd(_REPLY), ("reply",)),
 ]
 each_event = pytest.mark.parametrize(("event", "names"), _EVENTS, ids=[type(event).__name__ for event, _ in _EVENTS])

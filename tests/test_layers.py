@@ -18,13 +18,16 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 # A row may import the rows above it: never its own row, never one below. A folder (testing, cli) is one entry.
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
-    ("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_json_schema", "_sniff", "_urls"),
+    (
+        *("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_json_schema"),
+        *("_retry", "_sniff", "_urls"),
+    ),
     ("_adjustments", "_download", "_media", "_output", "_signatures"),
     ("_fetch", "_messages"),
     ("_events", "_hook_specs", "_model_info", "_request", "_tool_results"),
     ("_fold", "_observers", "_reply", "_tools", "_unfold", "_url_media"),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
-    ("_content", "_logging_observer", "_options", "_stream", "_tool_runs", "_turn_watch", "backend"),
+    ("_attempts", "_content", "_logging_observer", "_options", "_stream", "_tool_runs", "_turn_watch", "backend"),
     ("_chat_session", "_registry", "_serialize", "_turn", "hooks"),
     ("_session",),
     ("__init__", "testing"),

@@ -86,7 +86,7 @@ async def test_nothing_to_ask_is_an_error_unless_the_history_asks() -> None:
 async def test_after_any_exception_the_history_is_as_before(error: Exception) -> None:
     """Before the first word or after it, in the first step or a later one."""
     for script in ([error], [Answer("So far", error=error)], [[call()], error]):
-        chat, _ = session("Hello.", *script, tools=[get_weather])
+        chat, _ = session("Hello.", *script, tools=[get_weather], retry=None)
         await chat.ask("Hi")
         before = chat.messages
         with pytest.raises(type(error)):

@@ -63,7 +63,7 @@ async def test_a_turn_whose_url_fails_does_not_land(server: WebServer, status: s
     """Nothing is sent, the history is as before, the error says what was said, and the session goes on."""
     server.answers["/cat.png"] = answer(status=status)
     backend = ScriptedBackend("Hello.")
-    chat = session(server, backend)
+    chat = session(server, backend, retry=None)
     cat = Image.from_url(server.url("/cat.png"))
     with pytest.raises((UnsupportedError, TransportError), match=status[:3]) as caught:
         await chat.ask("What is this?", cat)

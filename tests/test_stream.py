@@ -127,7 +127,7 @@ async def test_nothing_is_sent_before_the_block_is_entered() -> None:
 
 async def test_what_the_service_refuses_leaves_the_entering() -> None:
     """Request errors are raised where the request is made, and the session is free again."""
-    chat = session(chatport.RateLimitError("slow down", retry_after=2.0), "ok")
+    chat = session(chatport.RateLimitError("slow down", retry_after=2.0), "ok", retry=None)
     with pytest.raises(chatport.RateLimitError) as caught:
         async with chat.stream("go"):
             pytest.fail("the block was entered")
@@ -248,7 +248,7 @@ async def test_metadata_and_the_services_time_reach_the_reply() -> None:
 
 
 class Waiting:
-    """A backend whose stream waits before each word until it is told to go on."""
+    """A backend whose stream begins, and waits before its first word until it is told to go on."""
 
     name = "waiting"
 
@@ -260,6 +260,7 @@ class Waiting:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         try:
             yield MessageStart(request.model)
+            yield TextDelta(0, "")
             self.waits.set()
             await self.go_on.wait()
             yield TextDelta(0, "word")

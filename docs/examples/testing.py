@@ -44,8 +44,8 @@ async def test_with_the_emulator() -> None:
     with Emulator(api_key="made-up") as emulator:
         options = {"region": "us-east-1", "endpoint_url": emulator.url, "api_key": "made-up"}
         assert "noon in Oslo" in await program("bedrock:amazon.nova-lite-v1:0", **options)
-        emulator.enqueue(HttpError(429, "ThrottlingException", "Too many requests", {"retry-after": "2"}))
-        assert await program("bedrock:amazon.nova-lite-v1:0", **options) == "try again in 2.0 seconds"
+        emulator.enqueue(HttpError(429, "ThrottlingException", "Too many requests", {"retry-after": "3600"}))
+        assert await program("bedrock:amazon.nova-lite-v1:0", **options) == "try again in 3600.0 seconds"
         print(len(emulator.requests), "requests")
 
 

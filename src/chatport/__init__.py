@@ -40,6 +40,7 @@ from chatport._events import (
     PartEnd,
     ReasoningDelta,
     ReplyEnd,
+    RetryStart,
     StopReason,
     TextDelta,
     ToolCallDelta,
@@ -76,6 +77,7 @@ from chatport._request import (
     Tool,
     ToolChoice,
 )
+from chatport._retry import Retry
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import Session, ask, open_session
 from chatport._stream import ReplyStream, TextStream
@@ -126,6 +128,8 @@ __all__ = [
     "Reply",
     "ReplyEnd",
     "ReplyStream",
+    "Retry",
+    "RetryStart",
     "Role",
     "ServiceError",
     "Session",

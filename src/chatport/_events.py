@@ -15,6 +15,7 @@ from chatport._messages import Citation, Part, ToolCall, ToolResult
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from chatport._errors import BackendError  # noqa: TC004 - nobody resolves the annotation
     from chatport._reply import Reply  # noqa: TC004 - it imports this module, and nothing resolves the annotation
 
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "context_window", "other"]
@@ -224,6 +225,23 @@ class ToolRunEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryStart:
+    """A request has failed before anything of its answer was passed on, and is about to be sent again.
+
+    What comes before the first answer of a stream is handed out when the stream is read, not while it is entered.
+
+    Attributes:
+        attempt: The attempt that begins: 2 for the first repetition.
+        delay: How long is waited before it, in seconds.
+        error: Why the attempt before it failed.
+    """
+
+    attempt: int
+    delay: float
+    error: BackendError
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEnd:
     """The turn is complete and stands in the history: one per turn, last.
 
@@ -239,5 +257,5 @@ BackendEvent: TypeAlias = (
 )
 """Tier 1: what a backend yields."""
 
-Event: TypeAlias = BackendEvent | ToolRunStart | ToolRunEnd | ReplyEnd
+Event: TypeAlias = BackendEvent | ToolRunStart | ToolRunEnd | RetryStart | ReplyEnd
 """Both tiers: what a caller reads from a stream."""

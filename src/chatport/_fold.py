@@ -168,7 +168,7 @@ class Fold:
             StreamInterruptedError: There was no `MessageEnd`.
         """
         if self.start is None or self.end is None:
-            raise self._unfinished()
+            raise self.unfinished()
         return self.start, self.snapshot(), self.end
 
     def snapshot(self) -> Message:
@@ -232,7 +232,8 @@ class Fold:
         if not isinstance(value, kind):
             raise self._misplaced(event, f"with a value of the type {type(value).__name__}")
 
-    def _unfinished(self) -> StreamInterruptedError:
+    def unfinished(self) -> StreamInterruptedError:
+        """Return the error that events without an end stand for."""
         message = "the stream ended before the message did"
         return StreamInterruptedError(message, backend=self._backend, phase="stream")
 

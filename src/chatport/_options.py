@@ -5,6 +5,7 @@ from typing import TypedDict
 
 from chatport._messages import Content, Message
 from chatport._request import Settings, Tool, ToolChoice
+from chatport._retry import Retry
 from chatport._tools import ToolLike
 
 DEFAULT_MAX_STEPS = 10
@@ -18,7 +19,8 @@ class TurnOptions(TypedDict, total=False):
         tools: The tools on offer, in place of the session's.
         tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; a forced call is forced in the first step only.
         run_tools: False ends the turn with the model's calls, for the caller to answer.
-        max_steps: The most requests to send in this turn.
+        max_steps: The most requests to send in this turn, repeated ones not counted.
+        retry: When a failed request is sent again, in place of the session's policy; None repeats nothing.
         strict: Whether a loss is refused instead of reported.
     """
 
@@ -27,6 +29,7 @@ class TurnOptions(TypedDict, total=False):
     tool_choice: ToolChoice | None
     run_tools: bool
     max_steps: int | None
+    retry: Retry | None
     strict: bool | None
 
 
@@ -39,7 +42,8 @@ class SessionOptions(TypedDict, total=False):
         tools: Functions and `Tool` values on offer in every turn.
         tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; None leaves it to the service.
         settings: How to answer.
-        max_steps: The most requests to send in one turn; 10 unless given.
+        max_steps: The most requests to send in one turn, repeated ones not counted; 10 unless given.
+        retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
         strict: Whether a loss is refused instead of reported.
     """
 
@@ -49,6 +53,7 @@ class SessionOptions(TypedDict, total=False):
     tool_choice: ToolChoice | None
     settings: Settings | None
     max_steps: int
+    retry: Retry | None
     strict: bool
 
 
@@ -110,6 +115,18 @@ def checked_choice(choice: ToolChoice | None, tools: Sequence[Tool], settings: S
         message = f"tool_choice={choice!r} fits none of the tools on offer ({', '.join(names) or 'there are none'})"
         raise ValueError(message)
     return choice
+
+
+def checked_retry(retry: Retry | None) -> Retry | None:
+    """Return a policy that is one.
+
+    Raises:
+        TypeError: It is something else, such as a number.
+    """
+    if retry is not None and not isinstance(retry, Retry):
+        message = f"retry must be a Retry or None, not a {type(retry).__name__}"
+        raise TypeError(message)
+    return retry
 
 
 def checked_steps(steps: int) -> int:

@@ -20,11 +20,13 @@ from chatport._options import (
     check_names,
     checked_choice,
     checked_messages,
+    checked_retry,
     checked_settings,
     checked_steps,
 )
 from chatport._registry import opened_backend, split_model
 from chatport._request import ChatRequest, Preview, Settings
+from chatport._retry import Retry
 from chatport._stream import ReplyStream
 from chatport._tools import as_tools
 from chatport._turn import Turn, TurnPlan
@@ -72,6 +74,7 @@ class Session:
         self._tool_choice = options.get("tool_choice")
         self._settings = checked_settings(options.get("settings")) or Settings()
         self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
+        self._retry = checked_retry(options.get("retry", Retry()))
         self._strict = options.get("strict", False)
         self._media = UrlMedia()
         self._usage = Usage()
@@ -273,6 +276,7 @@ class Session:
             self._max_steps if steps is None else checked_steps(steps),
             self._media,
             output,
+            checked_retry(options.get("retry", self._retry)),
         )
         self._busy = True
         return Turn(plan)

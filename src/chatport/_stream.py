@@ -6,13 +6,14 @@ closed where its `async with` block ends.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self
 
 from chatport._closing import close_in_time
 from chatport._errors import BusyError, StreamClosedError
-from chatport._events import Event, MessageStart, PartEnd, ReplyEnd, TextDelta
+from chatport._events import Event, MessageStart, PartEnd, ReplyEnd, RetryStart, TextDelta
 from chatport._messages import Text
 from chatport._reply import OutputT_co, Partial, Reply
 
@@ -60,14 +61,14 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         self._state = _State.NEW
         self._turn: Turn | None = None
         self._events: AsyncGenerator[Event, None] | None = None
-        self._first: Event | None = None
+        self._waiting: deque[Event] = deque()  # what entering has read
         self._text: TextStream | None = None  # made when asked for: two that hold each other wait for the collector
         self._reader: object | None = None
         self._is_reading = False
         self._reply: Reply[OutputT_co] | None = None
 
     async def __aenter__(self) -> Self:
-        """Send the request and wait for the first event.
+        """Send the request and wait for the first event of an answer, over all repetitions.
 
         Raises:
             BusyError: The session is in the middle of another turn.
@@ -80,9 +81,12 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         self._events = self._turn.events()
         self._state = _State.OPEN
         try:
-            self._first = await self._events.__anext__()
+            self._waiting.append(await self._events.__anext__())
+            while type(self._waiting[-1]) is RetryStart:
+                self._waiting.append(await self._events.__anext__())
         except BaseException as error:
             self._state = _State.FAILED
+            self._waiting.clear()
             await self._let_go(error)
             raise
         return self
@@ -96,7 +100,7 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
             BusyError: Another task is in the middle of reading. The connection is closed as soon as that read returns.
         """
         self._state = _State.CLOSED
-        self._first = None
+        self._waiting.clear()
         if not self._is_reading:
             await self._let_go(error)
         elif error is None:
@@ -178,9 +182,8 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
 
     async def next_event(self) -> Event:
         """Return the next event, whoever reads."""
-        if self._first is not None:
-            event, self._first = self._first, None
-            return event
+        if self._waiting:
+            return self._waiting.popleft()
         if self._state is not _State.OPEN or self._events is None:
             return self._refuse_reading()
         if self._is_reading:

@@ -9,24 +9,26 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, assert_never
 
+from anyio import sleep
+
 from chatport._adjustments import reported
-from chatport._errors import BackendError, ChatError, OutputError, ProtocolError, ToolLoopError
-from chatport._events import Event, MessageStart, ReplyEnd, ToolRunEnd, ToolRunStart, Usage
-from chatport._fold import Fold
+from chatport._attempts import Attempts, Begun
+from chatport._errors import BackendError, ChatError, OutputError, ToolLoopError
+from chatport._events import Event, ReplyEnd, RetryStart, ToolRunEnd, ToolRunStart, Usage
 from chatport._messages import Message, ToolCall, ToolResult
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest
+from chatport._retry import Retry, RetryBudget
 from chatport._turn_watch import TurnWatch, watch_turn
-from chatport._url_media import UrlMedia, native_urls
+from chatport._url_media import UrlMedia
 from chatport.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from chatport._events import BackendEvent, StopReason
+    from chatport._events import StopReason
     from chatport._output import Output  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
     from chatport._request import Tool
 
@@ -43,6 +45,7 @@ class TurnPlan:
         max_steps: The most requests to send.
         media: What puts content in the place of URLs.
         output: The type that the answer has to fit; None for an answer in words.
+        retry: When a failed request is sent again; None for never.
     """
 
     backend: Backend
@@ -52,6 +55,7 @@ class TurnPlan:
     max_steps: int
     media: UrlMedia
     output: Output | None = None
+    retry: Retry | None = None
 
 
 class Turn:
@@ -62,7 +66,8 @@ class Turn:
         self._plan = plan
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in plan.request.tools}
         self._steps: list[Step] = []
-        self._fold: Fold | None = None
+        self._budget = RetryBudget(plan.retry)
+        self._attempts: Attempts | None = None  # at the step under way
         self._finished: dict[int, ToolResult] = {}
         self._started = 0.0
         self._first_event: float | None = None
@@ -87,8 +92,8 @@ class Turn:
     def usage(self) -> Usage:
         """What is known of the cost so far; incomplete while an answer has begun and not ended."""
         known = [step.usage for step in self._steps]
-        if self._fold is not None and self._fold.start is not None:
-            known.append(Usage(complete=False) if self._fold.end is None else self._fold.end.usage)
+        if self._attempts is not None and (usage := self._attempts.usage) is not None:
+            known.append(usage)
         return Usage.sum(known)
 
     def partial(self) -> Partial:
@@ -96,8 +101,9 @@ class Turn:
         if self._finished:
             results = tuple(result for _, result in sorted(self._finished.items()))
             return Partial((*self.messages, Message("tool", results)), self.usage)
-        if self._fold is not None and (begun := self._fold.snapshot()).parts:
-            return Partial((*self.messages, begun), self.usage, unfinished=self._fold.end is None)
+        fold = None if self._attempts is None else self._attempts.fold
+        if fold is not None and (begun := fold.snapshot()).parts:
+            return Partial((*self.messages, begun), self.usage, unfinished=fold.end is None)
         return Partial(self.messages, self.usage)
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -138,31 +144,30 @@ class Turn:
         yield ReplyEnd(reply)
 
     async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
-        """Send one request, pass its events on and fold them into a step."""
-        backend = self._plan.backend
-        # For this one request: what the turn adds to the history keeps its URLs.
-        request = await self._plan.media.filled(request, native_urls(backend))
-        sent = time.perf_counter()
-        first_event: float | None = None
-        fold = self._fold = Fold(backend=backend.name)
-        self._watch.request_start(request, step=len(self._steps) + 1, attempt=1)
-        async with aclosing(_checked_stream(backend, request)) as events:
+        """Send one request, again where that may help, pass the events of its answer on and fold them into a step."""
+        plan = self._plan
+        started = time.perf_counter()
+        number = len(self._steps) + 1
+        attempts = self._attempts = Attempts(plan.backend, plan.media, self._budget, self._watch, step=number)
+        while isinstance(begun := await attempts.begin(request), RetryStart):
+            delay = begun.delay
+            yield begun
+            del begun  # it holds an error, whose traceback holds frames
+            await sleep(delay)
+        if self._first_event is None:
+            self._first_event = begun.moment - self._started
+        fold = begun.fold
+        async with aclosing(begun.events) as events:
+            yield begun.start
+            for part_end in fold.feed(begun.following):
+                yield part_end
+            yield begun.following
             async for event in events:
-                if first_event is None:
-                    first_event = time.perf_counter() - sent
-                    if self._first_event is None:
-                        self._first_event = time.perf_counter() - self._started
-                ended = fold.feed(event)
-                for part_end in ended:
+                for part_end in fold.feed(event):
                     yield part_end
-                if isinstance(event, MessageStart):
-                    start = replace(event, adjustments=reported(event.adjustments))
-                    self._watch.message_start(start)
-                    yield start
-                else:
-                    yield event
-        step = _finish_step(fold, first_event, time.perf_counter() - sent)
-        self._fold = None
+                yield event
+        step = _finish_step(attempts, begun, started)
+        self._attempts = None
         self._steps.append(step)
         self._watch.step_end(step)
 
@@ -207,9 +212,8 @@ class Turn:
     def _complete_error(self, error: ChatError) -> None:
         # Whatever it carries already is of another turn: a backend may raise one and the same error again.
         error.partial = self.partial()
-        if isinstance(error, BackendError) and self._fold is not None:  # else nobody was asked yet: a download failed
-            error.backend = error.backend or self._plan.backend.name
-            error.model = error.model or self._plan.request.model
+        if isinstance(error, BackendError) and self._attempts is not None:
+            self._attempts.name_place(error)
 
     def _reply(self) -> Reply[Any]:
         """Return the finished turn.
@@ -242,21 +246,6 @@ def _read_output(reply: Reply[None], output: Output) -> Any:
         raise OutputError(message, reply=reply) from error
 
 
-def _checked_stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-    events = backend.stream(request)
-    _check_stream(events, backend.name)
-    return events
-
-
-def _check_stream(events: object, backend_name: str) -> None:
-    if hasattr(events, "__aiter__") and hasattr(events, "aclose"):
-        return
-    if iscoroutine(events):
-        events.close()  # or Python would complain, in another place, that nobody awaits it
-    message = f"the backend's `stream` gave a {type(events).__name__}: it has to be an async generator"
-    raise ProtocolError(message, backend=backend_name, phase="stream")
-
-
 def _is_cut(stop_reason: StopReason) -> bool:
     """Whether the message may end in the middle of a call, or was stopped by someone other than the model."""
     match stop_reason:
@@ -268,16 +257,17 @@ def _is_cut(stop_reason: StopReason) -> bool:
             assert_never(stop_reason)
 
 
-def _finish_step(fold: Fold, first_event: float | None, total: float) -> Step:
-    start, message, end = fold.complete()
+def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:
+    start, message, end = begun.fold.complete()
     return Step(
         message,
         end.stop_reason,
         end.raw_stop_reason,
-        end.usage,
+        attempts.usage or end.usage,
         start.model,
         start.request_id,
         reported(start.adjustments),
-        Timing(first_event, total, end.service_seconds),
-        metadata=end.metadata,
+        Timing(begun.moment - started, time.perf_counter() - started, end.service_seconds),
+        attempts.sent,
+        end.metadata,
     )

@@ -270,7 +270,7 @@ def test_usage_of_a_broken_answer_is_said_too(chat: Command, scripted: Scripted)
 def test_errors_are_one_line_with_a_hint(chat: Command, scripted: Scripted, error: Exception, hint: str) -> None:
     """No traceback, one line, and what to do about it."""
     scripted(error)
-    result = chat("-m", "scripted:m", "Hi")
+    result = chat("-m", "scripted:m", "--attempts", "1", "Hi")
     assert (result.code, result.output) == (1, "")
     (line,) = result.lines
     assert line.startswith("chatport: error: ")
@@ -290,7 +290,7 @@ def test_debug_shows_the_trace_and_the_log(chat: Command, scripted: Scripted) ->
         return RateLimitError("slow down")
 
     scripted(answer)
-    result = chat("-m", "scripted:m", "--debug", "Hi")
+    result = chat("-m", "scripted:m", "--debug", "--attempts", "1", "Hi")
     assert result.code == 1
     assert "Traceback (most recent call last)" in result.errors
     assert "DEBUG chatport_scripted: a record of ours" in result.errors
@@ -298,6 +298,21 @@ def test_debug_shows_the_trace_and_the_log(chat: Command, scripted: Scripted) ->
     assert "a secret of theirs" not in result.errors
     assert result.lines[-1].startswith("chatport: error: slow down")
     assert (root.level, root.handlers) == before
+
+
+@pytest.mark.parametrize("way", ["--stream", "--no-stream"])
+def test_what_is_asked_again_is_said(chat: Command, scripted: Scripted, way: str) -> None:
+    """A repetition is a line of its own where events are read, and part of what the answer has cost."""
+    again = RateLimitError("slow down", retry_after=0)
+    backend = scripted(again, again, "Hello.")
+    result = chat("-m", "scripted:m", "--usage", *([way] if way == "--no-stream" else []), "Hi")
+    assert (result.code, result.output, len(backend.requests)) == (0, "Hello.\n", 3)
+    *lines, usage = result.lines
+    expected = [
+        f"chatport: attempt {number}, 0.0 ms after this: slow down (backend=scripted, model=m)" for number in (2, 3)
+    ]
+    assert lines == (expected if way == "--stream" else [])
+    assert usage.endswith("; 2 of 3 requests failed")
 
 
 def test_the_one_error_of_a_group_is_said(chat: Command, scripted: Scripted) -> None:

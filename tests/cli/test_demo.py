@@ -13,7 +13,7 @@ import pytest
 from tests.cli.support import Command, Scripted
 
 import chatport
-from chatport import Image, InvalidRequestError, ServiceError, ToolCall
+from chatport import Image, InvalidRequestError, Retry, ServiceError, ToolCall
 from chatport.cli._demo import multiply
 from chatport.testing import ScriptedBackend
 
@@ -137,7 +137,7 @@ def test_a_demo_that_cannot_be_imported_is_an_error_of_one_line(chat: Command, m
 def test_the_demo_stops_when_the_answer_fails(chat: Command, scripted: Scripted, install: Install) -> None:
     """What was started is stopped, however the turn ends."""
     demo = FakeDemo()
-    scripted(ServiceError("broken"))
+    scripted(ServiceError("broken", retryable=False))
     install(mine=demo)
     assert chat("Hi").code == 1
     assert (demo.started, demo.running) == (1, 0)
@@ -212,9 +212,10 @@ def test_what_a_model_cannot_do_keeps_nobody_from_the_rest(chat: Command, script
 
 def test_a_service_that_fails_ends_the_demo(chat: Command, scripted: Scripted) -> None:
     """Three times the same error would help nobody."""
-    backend = scripted(ServiceError("down"))
+    error = ServiceError("down", retry_after=0)
+    backend = scripted(*[error] * 9)
     result = chat("demo", "-m", "scripted:m")
-    assert (result.code, len(result.lines), len(backend.requests)) == (1, 1, 1)
+    assert (result.code, len(result.lines), len(backend.requests)) == (1, 1, Retry().max_attempts)
 
 
 def test_a_wrong_call_is_shown_as_an_error(chat: Command, scripted: Scripted) -> None:

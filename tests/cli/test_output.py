@@ -38,7 +38,7 @@ def test_a_terminal_is_not_driven_by_the_model(
 def test_an_error_is_not_obeyed_either(chat: Command, scripted: Scripted) -> None:
     """What a service puts into its message is shown on one line, visible."""
     scripted(RateLimitError("wait\x1b[2J\nplease"))
-    (line,) = chat("-m", "scripted:m", "Hi").lines
+    (line,) = chat("-m", "scripted:m", "--attempts", "1", "Hi").lines
     assert line.startswith("chatport: error: wait\\x1b[2J please (")
 
 

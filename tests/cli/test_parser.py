@@ -30,7 +30,7 @@ def test_everything_that_can_be_said() -> None:
         [
             *("-s", "Be brief.", "--max-tokens", "0", "--temperature", "0", "--top-p", "0.5", "--top-k", "7"),
             *("--stop", "END", "--stop", "FIN", "--strict", "--no-stream", "--usage", "--json", "--debug", "hi"),
-            *("--reasoning", "high", "--cache", "1h"),
+            *("--reasoning", "high", "--cache", "1h", "--attempts", "1"),
         ]
     )
     assert command == AskCommand(
@@ -45,6 +45,7 @@ def test_everything_that_can_be_said() -> None:
             "reasoning": "high",
             "cache": "1h",
         },
+        attempts=1,
         strict=True,
         streaming=False,
         usage=True,
@@ -126,6 +127,7 @@ def test_an_option_given_twice_is_refused() -> None:
         ["--max", "3", "hi"],  # no shortened names: a new option would change what they mean
         ["--max-tokens", "many", "hi"],
         ["--max-tokens", "1.5", "hi"],
+        ["--attempts", "0", "hi"],
         ["--temperature", "nan", "hi"],
         ["--temperature", "warm", "hi"],
         ["-m"],

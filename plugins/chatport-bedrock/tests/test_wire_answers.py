@@ -43,7 +43,7 @@ _BEFORE = (Message("user", (Text("before"),)), Message("assistant", (Text("indee
 
 
 def _open(options: dict[str, Any]) -> Any:
-    return chatport.open_session(f"bedrock:{MODEL}", backend_options=options, messages=_BEFORE)
+    return chatport.open_session(f"bedrock:{MODEL}", backend_options=options, messages=_BEFORE, retry=None)
 
 
 async def _check_next_turn(session: Session) -> None:

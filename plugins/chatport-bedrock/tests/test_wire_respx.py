@@ -55,7 +55,7 @@ async def test_a_mocked_turn() -> None:
             ]
         )
         options = {"region": "eu-west-1", "api_key": "test-key"}
-        async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session:
+        async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options, retry=None) as session:
             reply = await session.ask("hi")
             assert (reply.text, reply.request_id) == ("Mocked.", REQUEST_ID)
             with pytest.raises(RateLimitError, match="slow down"):

@@ -38,7 +38,7 @@ def trusting(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open(options: dict[str, Any]) -> Any:
-    return chatport.open_session(f"bedrock:{MODEL}", backend_options=options)
+    return chatport.open_session(f"bedrock:{MODEL}", backend_options=options, retry=None)
 
 
 async def test_turns_over_one_connection(server: LoopbackServer, trusting: dict[str, Any]) -> None:

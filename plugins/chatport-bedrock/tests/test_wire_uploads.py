@@ -105,7 +105,7 @@ async def test_a_connection_that_breaks_while_it_is_written_to(server: LoopbackS
     """It is a failure of the transport that may be tried again."""
     server.reads_bodies = False
     server.answer(End.RST)
-    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session:
+    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options, retry=None) as session:
         with pytest.raises(TransportError, match="before an answer came") as caught:
             await session.ask("x" * _LONG)
     assert type(caught.value) is TransportError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from chatport import BackendError, ChatError, PartEnd, Settings, open_session
+from chatport import BackendError, ChatError, PartEnd, Retry, Settings, open_session
 from chatport.cli._input import read_content
 from chatport.cli._output import say, write_output
 from chatport.cli._printer import ReplyPrinter
@@ -44,6 +44,7 @@ async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice:
             backend_options=target.options,
             system=command.system,
             settings=Settings(**command.settings),
+            retry=Retry() if command.attempts is None else Retry(command.attempts),
             strict=command.strict,
         ) as session,
     ):
@@ -110,4 +111,6 @@ def _say_adjustments(reply: Reply) -> None:
 
 def _usage_line(reply: Reply) -> str:
     request = "no request id" if reply.request_id is None else f"request {reply.request_id}"
+    if repeated := reply.attempts - len(reply.steps):
+        request += f"; {repeated} of {reply.attempts} requests failed"
     return f"usage: {describe_usage(reply.usage)}; {describe_timing(reply.timing)}; model {reply.model}; {request}"

@@ -17,6 +17,7 @@ class AskCommand:
         options: The backend's own options.
         system: The system prompt.
         settings: What is set of `chatport.Settings`, by name.
+        attempts: The most times to send a request that may succeed on another try, or None where none is given.
         strict: Whether a loss is refused instead of reported.
         streaming: Whether the backend streams its answer.
         usage: Whether to say what it cost.
@@ -30,6 +31,7 @@ class AskCommand:
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     system: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    attempts: int | None = None
     strict: bool = False
     streaming: bool = True
     usage: bool = False

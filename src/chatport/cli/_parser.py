@@ -113,6 +113,7 @@ def _parse_ask(arguments: list[str]) -> Command:
         options=_collect_options(given.options),
         system=given.system,
         settings={name: value for name in _SETTINGS if (value := getattr(given, name)) is not None},
+        attempts=given.attempts,
         strict=given.strict,
         streaming=given.streaming,
         usage=given.usage,
@@ -273,6 +274,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cache", choices=CACHE_CHOICES, help="keep what the request begins with: where it pays, or for how long"
     )
+    group.add_argument(
+        "--attempts",
+        metavar="N",
+        type=_attempts,
+        help="the most times to send a request that may succeed on another try; 1 sends it once",
+    )
     group.add_argument("--strict", action="store_true", help="refuse what the backend cannot say as asked")
 
 
@@ -293,6 +300,13 @@ def _whole_number(text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)
+
+
+def _attempts(text: str) -> int:
+    number = _whole_number(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("the first attempt counts too: at least 1")
+    return number
 
 
 def _reasoning(text: str) -> str | int:

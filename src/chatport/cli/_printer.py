@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import time
 
-from chatport import Event, MessageStart, PartEnd, Reasoning, Text, TextDelta, ToolCall, ToolRunEnd, ToolRunStart
+from chatport import (
+    Event,
+    MessageStart,
+    PartEnd,
+    Reasoning,
+    RetryStart,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolRunEnd,
+    ToolRunStart,
+)
 from chatport.cli._output import TextWriter, say
-from chatport.cli._report import describe_adjustment
+from chatport.cli._report import describe_adjustment, describe_seconds
 
 
 class ReplyPrinter:
@@ -48,6 +59,9 @@ class ReplyPrinter:
                 say(f"the answer holds a part that is no text ({type(event.part).__name__}); --json shows it")
             case ToolRunStart() | ToolRunEnd():
                 self.end_line()
+            case RetryStart():
+                self.end_line()
+                say(f"attempt {event.attempt}, {describe_seconds(event.delay)} after this: {event.error}")
             case _:
                 pass
 
