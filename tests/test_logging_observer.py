@@ -73,7 +73,7 @@ async def test_a_turn_that_fails_is_a_warning_with_what_the_service_said(caplog:
     error = chatport.RateLimitError(
         f"slow down, {SECRET}", status=429, code="ThrottlingException", request_id="r-1", phase="request"
     )
-    chat, _ = session(error, ValueError(SECRET))
+    chat, _ = session(error, ValueError(SECRET), retry=None)
     with observe(LoggingObserver()):
         for _ in range(2):
             with pytest.raises((chatport.RateLimitError, ValueError)):
