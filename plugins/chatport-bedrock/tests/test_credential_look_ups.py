@@ -195,13 +195,28 @@ async def test_keys_that_the_service_refuses_are_looked_up_again(
     server.answer(refusal("403 Forbidden", code))
     server.answer(stream("Good."))
     options = {"endpoint_url": server.url, **REGION}
-    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session:
+    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options, retry=None) as session:
         with pytest.raises(AuthenticationError):
             await session.ask("hi")
         aws_files(credentials=_PROFILES.replace("default-id", "new-id"))
         async with session.stream("hi") as reading:
             await reading.finish()
     assert [who_asked(received) for received in server.requests] == ["default-id None", "new-id None"]
+
+
+async def test_a_turn_survives_the_end_of_its_keys(server: LoopbackServer, aws_files: Callable[..., None]) -> None:
+    """The backend looks for new ones and the session asks again, at once."""
+    aws_files(credentials=_PROFILES)
+    server.answer(stream("Good."))
+    server.answer(refusal("403 Forbidden", "ExpiredTokenException"))
+    server.answer(stream("Good."))
+    options = {"endpoint_url": server.url, **REGION}
+    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session:
+        for attempts in (1, 2):
+            async with session.stream("hi") as reading:
+                assert (await reading.finish()).attempts == attempts
+            aws_files(credentials=_PROFILES.replace("default-id", "new-id"))
+    assert [who_asked(received) for received in server.requests] == ["default-id None"] * 2 + ["new-id None"]
 
 
 async def test_a_session_of_the_caller_is_asked_each_loop_alike(server: LoopbackServer) -> None:
