@@ -304,6 +304,18 @@ def test_content_that_does_not_fit_a_url_is_refused(medium: Media, data: bytes, 
         with_content(medium, data)
 
 
+def test_rule_24_the_type_is_what_the_content_says(tmp_path: Path) -> None:
+    """Neither a name nor a declaration makes a PNG a JPEG: the one is passed over, the other refused."""
+    file = tmp_path / "picture.jpg"
+    file.write_bytes(_PNG)
+    assert Image.from_path(file).media_type == "image/png"
+    assert with_content(Image.from_url("https://example.com/a.jpg"), _PNG, media_type_hint="image/jpeg") == Image(
+        "image/png", _PNG
+    )
+    with pytest.raises(ValueError, match="the content is image/png, not image/jpeg"):
+        Image.from_bytes(_PNG, media_type="image/jpeg")
+
+
 def test_a_document_has_context_and_citations_however_it_is_made(tmp_path: Path) -> None:
     """Each way to make one takes both, and neither is set unasked."""
     file = tmp_path / "a.txt"

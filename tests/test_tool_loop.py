@@ -70,7 +70,7 @@ async def test_what_goes_wrong_in_a_tool_goes_back_to_the_model() -> None:
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "context_window", "other"])
-async def test_a_call_in_a_message_that_was_cut_is_never_run(reason: Any) -> None:
+async def test_rule_37_a_call_in_a_message_that_was_cut_is_never_run(reason: Any) -> None:
     """Its arguments may be half of what was meant; the turn ends, the history stays usable."""
     ran: list[str] = []
 
@@ -88,7 +88,7 @@ async def test_a_call_in_a_message_that_was_cut_is_never_run(reason: Any) -> Non
     assert (await chat.ask("and now?")).text == "on we go"
 
 
-async def test_a_model_that_stops_with_calls_pending_means_them() -> None:
+async def test_rule_38_a_model_that_stops_with_calls_pending_means_them() -> None:
     """Some models say "stop" beside a call; the call is run all the same."""
     chat, _ = session(Answer([call()], stop_reason="stop"), "21", tools=[get_weather])
     assert (await chat.ask("?")).text == "21"

@@ -16,6 +16,7 @@ from chatport.backend import (
     Opaque,
     Part,
     Reasoning,
+    Settings,
     Text,
     Tool,
     ToolCall,
@@ -259,6 +260,28 @@ def test_a_result_says_whether_it_failed(result: ToolResult, expected: dict[str,
     """A failure has a status, a success none unless the service gave one; what the caller changed since counts."""
     block, _ = resulted(result)
     assert {name: value for name, value in block.items() if name in {"status", "type"}} == expected
+
+
+def test_rule_81_names_in_the_callers_data_stay_as_they_are() -> None:
+    """The wire's names are ours to write; those in arguments, results, schemas and extras are not ours to change."""
+    data = {"user_name": 1, "userName": {"inner_key": [{"innerKey": None}]}, "toolUseId": "x", "tool_use_id": "y"}
+    request = ChatRequest(
+        CLAUDE,
+        (
+            HELLO,
+            Message.assistant(ToolCall("1", "look_up", data)),
+            Message("tool", (ToolResult("1", data),)),
+        ),
+        tools=(Tool("look_up", "Looks up.", {"type": "object", "properties": {"user_name": {"default": data}}}),),
+        settings=Settings(extra={"bedrock": {"additionalModelRequestFields": data}}),
+    )
+    body = translate(request).body
+    assert body["messages"][1]["content"][0]["toolUse"]["input"] == data
+    assert body["messages"][2]["content"][0]["toolResult"]["content"] == [{"json": data}]
+    assert (
+        body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"]["properties"]["user_name"]["default"] == data
+    )
+    assert body["additionalModelRequestFields"] == data
 
 
 def test_a_result_of_the_services_own_goes_back_as_it_came() -> None:

@@ -81,6 +81,15 @@ def test_calls() -> None:
     assert catalog_call("/foundation-models").path == "/foundation-models"
 
 
+def test_rule_80_an_arn_is_one_segment_of_the_path() -> None:
+    """Its slashes and colons are encoded, in every call that names a model."""
+    arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.a.b-v1:0"
+    encoded = "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2Fus.a.b-v1%3A0"
+    assert chat_call("converse", arn, b"{}").path == f"/model/{encoded}/converse"
+    assert chat_call("converse-stream", arn, b"{}").path == f"/model/{encoded}/converse-stream"
+    assert count_call(arn, b"{}", model=arn).path == f"/model/{encoded}/count-tokens"
+
+
 @pytest.mark.parametrize(
     "path", ["/foundation-models", "/inference-profiles?maxResults=1000&nextToken=a%2B%2F%3D%20b", "/a?b=2&b=1&a="]
 )

@@ -21,6 +21,7 @@ from chatport.backend import (
     ToolCall,
     Usage,
 )
+from chatport_bedrock import GuardrailFacts, response_facts
 from chatport_bedrock._decode import StreamDecoder
 from chatport_bedrock._frames import Frame
 
@@ -46,7 +47,7 @@ def test_a_plain_answer() -> None:
     ]
 
 
-def test_the_end_comes_with_the_metadata() -> None:
+def test_rule_70_the_end_comes_with_the_metadata() -> None:
     """`messageStop` alone ends nothing: the usage comes after it."""
     reader = decoder()
     reader.feed(BEGIN)
@@ -205,7 +206,27 @@ def test_unknown_pieces_of_known_blocks() -> None:
     ]
 
 
-def test_unknown_events() -> None:
+def test_rule_72_a_guardrail_may_step_in_after_words_were_streamed() -> None:
+    """What was shown cannot be taken back here: it stays, and the end says that the guardrail stepped in, and why."""
+    trace = {"guardrail": {"actionReason": "Guardrail blocked.", "modelOutput": ["Call 555 0100."]}}
+    frames = (
+        delta(0, text="Call 555"),
+        delta(0, text=" [blocked]"),
+        stop(0),
+        frame("messageStop", stopReason="guardrail_intervened"),
+        frame("metadata", usage=USAGE, trace=trace),
+    )
+    events = decode(BEGIN, *frames)
+    assert events[1:3] == [TextDelta(0, "Call 555"), TextDelta(0, " [blocked]")]
+    end = events[-1]
+    assert isinstance(end, MessageEnd)
+    assert (end.stop_reason, end.raw_stop_reason) == ("content_filter", "guardrail_intervened")
+    assert response_facts(end).guardrail == GuardrailFacts(
+        "Guardrail blocked.", ("Call 555 0100.",), raw=trace["guardrail"]
+    )
+
+
+def test_rule_73_unknown_events() -> None:
     """An event that a later service has may come at any time before the end, with any payload."""
     strange = Frame({":message-type": "control", ":event-type": "x"}, b"")
     events = (frame("weather", sun=True), BEGIN, frame("weather", b"\xff"), frame("weather", b"[1]"), strange, *END)

@@ -44,7 +44,7 @@ def test_a_start_that_says_nothing(empty: Frame) -> None:
     assert unknown(end) is None
 
 
-def test_empty_deltas_are_no_events() -> None:
+def test_rule_67_empty_deltas_are_no_events() -> None:
     """Empty pieces are real and say nothing: a block of them alone is no part."""
     frames = (
         delta(0, text=""),
@@ -55,6 +55,19 @@ def test_empty_deltas_are_no_events() -> None:
         delta(2, text=""),
     )
     assert decode(BEGIN, *frames, *END)[1:-1] == [TextDelta(2, "a")]
+
+
+def test_rule_16_white_space_at_the_beginning_is_kept() -> None:
+    """Some models begin with empty lines: what they wrote goes back to them as they wrote it."""
+    message, _ = blocks(delta(0, text="\n\n"), delta(0, text="Hello"), stop(0))
+    assert message.parts == (Text("\n\nHello"),)
+
+
+def test_rule_17_thoughts_between_tags_are_text() -> None:
+    """Nova 1 writes them into its answer; they were never reasoning on the wire, and must go back as text."""
+    words = "<thinking>The user greets.</thinking> Hello"
+    message, _ = blocks(delta(0, text=words[:9]), delta(0, text=words[9:]), stop(0))
+    assert message.parts == (Text(words),)
 
 
 def test_reasoning_is_marked_once_and_signed() -> None:
@@ -76,6 +89,28 @@ def test_reasoning_without_words() -> None:
     redacted = delta(1, reasoningContent={"redactedContent": b64encode(secret).decode()})
     message, _ = blocks(delta(0, reasoningContent={"signature": "c2ln"}), stop(0), redacted, stop(1))
     assert message.parts == (Reasoning(signature="c2ln", metadata=MARK), Reasoning(redacted=secret, metadata=MARK))
+
+
+def test_rule_61_a_signature_in_pieces_belongs_to_its_block() -> None:
+    """Pieces are put together, and those of the next block begin anew."""
+    frames = [
+        delta(index, reasoningContent=piece)
+        for index in (0, 1)
+        for piece in ({"text": f"Hm {index}."}, {"signature": f"a{index}"}, {"signature": f"b{index}"})
+    ]
+    message, _ = blocks(*frames)
+    assert message.parts == (
+        Reasoning("Hm 0.", "a0b0", metadata=MARK),
+        Reasoning("Hm 1.", "a1b1", metadata=MARK),
+    )
+
+
+def test_rule_63_redacted_reasoning_is_bytes() -> None:
+    """They need be no text, and come in pieces that are encoded each for itself."""
+    pieces = [b"\xff", b"\x00\xfe\x80"]
+    frames = [delta(0, reasoningContent={"redactedContent": b64encode(piece).decode()}) for piece in pieces]
+    message, _ = blocks(*frames, stop(0))
+    assert message.parts == (Reasoning(redacted=b"".join(pieces), metadata=MARK),)
 
 
 def test_each_block_of_reasoning_has_its_own_mark() -> None:
@@ -140,7 +175,7 @@ def test_a_tool_call_in_pieces() -> None:
 
 
 @pytest.mark.parametrize("pieces", [[], [{"input": ""}], [{}], [{"input": "{}"}]])
-def test_a_call_without_arguments(pieces: list[dict[str, str]]) -> None:
+def test_rule_36_a_call_without_arguments(pieces: list[dict[str, str]]) -> None:
     """No delta, an empty one, one without input and "{}" all mean no arguments."""
     message, _ = blocks(
         start(0, toolUse={"toolUseId": "1", "name": "t"}), *(delta(0, toolUse=one) for one in pieces), stop(0)

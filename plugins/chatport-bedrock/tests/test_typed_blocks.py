@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 from bedrock_support.emulation import png
 
-from chatport.backend import Audio, ChatRequest, Document, Image, Message, Opaque, Text, ToolCall, ToolResult, Video
+from chatport.backend import (
+    Audio,
+    ChatRequest,
+    Document,
+    Image,
+    Message,
+    Opaque,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Video,
+)
 from chatport_bedrock import (
     guard_content,
     search_result,
@@ -142,7 +154,9 @@ def test_changes_of_the_tools_are_messages_of_the_system() -> None:
         Message.system(tool_addition("weather"), tool_removal("clock")),
         Message.user("And the weather?"),
     )
-    sent = translate(ChatRequest("newcomer.model-v1:0", conversation)).body["messages"]
+    translation = translate(ChatRequest("newcomer.model-v1:0", conversation, tools=(Tool("clock"),)))
+    sent = translation.body["messages"]
+    assert {item.kind for item in translation.adjustments} == {"lossless"}
     kinds = [(message["role"], [next(iter(block)) for block in message["content"]]) for message in sent]
     assert kinds == [
         ("user", ["text"]),

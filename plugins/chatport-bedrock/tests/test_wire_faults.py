@@ -186,7 +186,7 @@ _FIRST = [
 
 
 @pytest.mark.parametrize(("code", "kind", "status", "retryable"), _FIRST)
-async def test_an_exception_as_the_first_frame(
+async def test_rule_68_an_exception_as_the_first_frame(
     code: str, kind: type[BackendError], status: int, retryable: bool, server: LoopbackServer, options: dict[str, Any]
 ) -> None:
     """It is raised where the stream is entered, with nothing but the user's message in `partial`."""
@@ -280,6 +280,11 @@ async def test_any_cut_of_a_good_stream(size: int, server: LoopbackServer, optio
         for _ in range(2):
             async with session.stream("hi") as reading:
                 assert (await reading.finish()).text == "Hello Wörld"
+
+
+async def test_rule_79_a_model_may_think_for_minutes() -> None:
+    """The SDK's own minute is too short for models that reason; that this is what is waited, the next test shows."""
+    assert _pool.READ_SECONDS >= 300
 
 
 async def test_a_stream_that_falls_silent(

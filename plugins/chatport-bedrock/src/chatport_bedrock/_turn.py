@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._scope import Block
 
-__all__ = ["Role", "Turn", "client_call", "tool_result"]
+__all__ = ["Role", "Turn", "client_call", "is_tool_change", "tool_result"]
 
 Role: TypeAlias = Literal["user", "assistant"]
 
@@ -33,7 +33,7 @@ class Turn:
         """
         found: list[dict[str, Any]] = []
         for _, block in self.blocks:
-            role = "system" if _TOOL_CHANGES & block.keys() else self.role
+            role = "system" if is_tool_change(block) else self.role
             if not found or found[-1]["role"] != role:
                 found.append({"role": role, "content": []})
             found[-1]["content"].append(block)
@@ -42,6 +42,11 @@ class Turn:
     def has(self, kinds: Sequence[str]) -> bool:
         """Whether a block of one of these kinds stands in it."""
         return any(kind in block for _, block in self.blocks for kind in kinds)
+
+
+def is_tool_change(block: Block) -> bool:
+    """Whether a block changes which tools are on offer."""
+    return not _TOOL_CHANGES.isdisjoint(block)
 
 
 def client_call(block: Block) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from chatport_bedrock._cache_points import drop_lone_points, fit_cache_points
 from chatport_bedrock._media_limits import check_counts
 from chatport_bedrock._pairing import pair_calls
 from chatport_bedrock._scope import Block, Scope
-from chatport_bedrock._turn import Role, Turn, client_call
+from chatport_bedrock._turn import Role, Turn, client_call, is_tool_change
 from chatport_bedrock._turn_shapes import shape_turns
 
 __all__ = ["call_names", "has_tool_blocks", "translate_messages"]
@@ -99,7 +99,7 @@ def _message_blocks(message: Message, role: Role, path: str, scope: Scope) -> li
             scope.note("lossless", "blank-text-omitted", where, "Bedrock refuses text without a visible character")
         else:
             kept += ((where, block) for block in blocks)
-    if message.role == "system" and kept:
+    if message.role == "system" and not all(is_tool_change(block) for _, block in kept):
         why = (
             "Bedrock takes system prompts before the conversation only; inside it this goes as marked text of the user"
         )
