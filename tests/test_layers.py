@@ -82,8 +82,8 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "signature": frozenset({"_signature"}),
     "wire": frozenset(
         {
-            *{"_aiohttp_session", "_bodies", "_credentials", "_failures", "_httpx_session", "_identity", "_pool"},
-            *{"_remedies", "_single_flight", "_supplied_keys", "_wire"},
+            *{"_aiohttp_session", "_bodies", "_credentials", "_endpoints", "_failures", "_httpx_session"},
+            *{"_identity", "_pool", "_remedies", "_single_flight", "_supplied_keys", "_wire"},
         }
     ),
     "glue": frozenset({"__init__", "_catalog", "_description", "backend", "plugin"}),

@@ -151,8 +151,8 @@ def test_the_doctor_describes_and_probes(chat: Command) -> None:
     facts = {name: value.strip() for name, value in _facts(result).items()}
     assert (result.code, result.errors) == (0, "")
     assert facts["backend"] == "bedrock"
-    assert facts["region"] == "us-east-1"
-    assert facts["endpoint"] == emulator.url
+    assert (facts["region"], facts["region from"]) == ("us-east-1", "the option region")
+    assert (facts["endpoint"], facts["endpoint from"]) == (emulator.url, "the option endpoint_url")
     assert facts["credentials"] == "an API key: the option api_key"
     assert facts["chatport"]
     assert facts["python"]

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -21,9 +21,12 @@ from botocore.credentials import Credentials
 
 import chatport
 from chatport import ConfigurationError, Session
-from chatport_bedrock._identity import Endpoint, Identity
+from chatport_bedrock._identity import Identity
 from chatport_bedrock._options import check_options
 from chatport_bedrock.backend import BedrockBackend
+
+if TYPE_CHECKING:
+    from chatport_bedrock._endpoints import Endpoint
 
 pytestmark = pytest.mark.anyio
 

@@ -1,77 +1,39 @@
-"""Where to ask: region, endpoint, certificates and proxies, from the options and AWS's own configuration.
+"""Who asks, and where: one backend's view of the options and AWS's own configuration.
 
-botocore ignores `AWS_REGION` and lets a bearer token in the environment beat explicit keys (seen in botocore
-1.43.117), so the order is decided here. Everything that reads files runs in a worker thread.
+botocore lets a bearer token in the environment beat explicit keys (seen in botocore 1.43.117), so the order is decided
+here. Everything that reads files runs in a worker thread.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import ssl
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
-from botocore.endpoint_provider import EndpointProvider
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 from botocore.session import Session
-from botocore.utils import get_environ_proxies
 
 from chatport.backend import AuthenticationError, ConfigurationError
 from chatport_bedrock._credentials import BEARER_VARIABLE, CredentialSource
+from chatport_bedrock._endpoints import Endpoint, EndpointFinder, arn_region
 from chatport_bedrock._error_codes import code_key
 from chatport_bedrock._failures import configuration_failure
-from chatport_bedrock._options import check_endpoint_url
 
 if TYPE_CHECKING:
     from chatport_bedrock._calls import Service
     from chatport_bedrock._options import ConnectionOptions
     from chatport_bedrock._signature import Keys
 
-# A service's own variable, and its section in the configuration file; then comes what is said for all services.
-_ENDPOINT_VARIABLES: Final[dict[Service, str]] = {
-    "bedrock-runtime": "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
-    "bedrock": "AWS_ENDPOINT_URL_BEDROCK",
-}
-_SECTIONS: Final[dict[Service, str]] = {"bedrock-runtime": "bedrock_runtime", "bedrock": "bedrock"}
-_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
-_REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 # The order is botocore's, which reads the older name first.
 _PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-_CA_VARIABLE = "REQUESTS_CA_BUNDLE"
-_ARN_REGION_FIELD = 3
 # Codes of the service for keys that have ended, or that it does not know (any more): other ones may be had.
 _ENDED: Final = frozenset({"expiredtoken", "invalidclienttokenid", "unrecognizedclient"})
-# A region becomes a part of the host name that keys and prompts are sent to, and a model's ARN may say it.
-_REGION = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 # What a header can carry.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to send.
-
-    Attributes:
-        url: The endpoint, without a slash at its end.
-        region: The region that requests are signed for.
-        verify: Whether to check TLS certificates, or the path of a CA bundle.
-        proxies: Proxy addresses by scheme; they may hold passwords.
-    """
-
-    url: str
-    region: str
-    verify: bool | str
-    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-
-    @property
-    def pool(self) -> tuple[str, bool | str, tuple[tuple[str, str], ...]]:
-        """What tells one pool of connections from another."""
-        return (self.url, self.verify, self.proxies)
 
 
 class Identity:
@@ -89,7 +51,7 @@ class Identity:
         self._turn: RunVar[anyio.Lock] = RunVar("chatport_bedrock.endpoints")
         self._session: Any = None
         self._endpoints: dict[tuple[Service, str | None], Endpoint] = {}
-        self._rules: dict[Service, EndpointProvider] = {}
+        self._finder = EndpointFinder(options, self._profile)
         self._credentials = CredentialSource(options, self._aws_session, self._lock, self._named_profile)
 
     async def endpoint(self, model: str | None, *, service: Service = "bedrock-runtime") -> Endpoint:
@@ -202,37 +164,11 @@ class Identity:
             found = self._endpoints.get((service, model_region))
             if found is None:
                 try:
-                    found = self._resolve_endpoint(service, model_region)
+                    found = self._finder.find(self._aws_session(), service, model_region)
                 except BotoCoreError as error:
                     raise configuration_failure(error) from error
                 self._endpoints[service, model_region] = found
             return found
-
-    def _resolve_endpoint(self, service: Service, model_region: str | None) -> Endpoint:
-        session, options = self._aws_session(), self._options
-        region = self._region(session, model_region)
-        url = self._endpoint_url(session, service, region)
-        proxies = options.proxies if options.proxies is not None else get_environ_proxies(url)
-        return Endpoint(url, region, self._verify(session), tuple(sorted(proxies.items())))
-
-    def _region(self, session: Any, model_region: str | None) -> str:
-        candidates = [self._options.region, model_region, *(os.environ.get(name) for name in _REGION_VARIABLES)]
-        found = (
-            next(filter(None, candidates), None)
-            or session.get_config_variable("region")
-            # An empty AWS_DEFAULT_REGION hides the profile's region from the line above.
-            or session.get_scoped_config().get("region")
-        )
-        if not found:
-            message = (
-                "no AWS region: looked at the option region, the model id (no ARN with a region), "
-                f"{', '.join(_REGION_VARIABLES)} and the profile {self._profile()!r}"
-            )
-            raise ConfigurationError(message)
-        if not _REGION.fullmatch(found):
-            message = f"{found!r} is no AWS region; one is written like us-east-1"
-            raise ConfigurationError(message)
-        return str(found)
 
     def _profile(self) -> str:
         return self._named_profile() or "default"
@@ -243,39 +179,6 @@ class Identity:
         if session is not None:
             candidates = [session.profile]
         return next(filter(None, candidates), None)
-
-    def _endpoint_url(self, session: Any, service: Service, region: str) -> str:
-        if self._options.endpoint_url is not None:
-            return check_endpoint_url(self._options.endpoint_url, "endpoint_url")
-        configured = _configured_endpoint(session, service)
-        if configured is not None:
-            return check_endpoint_url(configured, "the endpoint URL of the AWS configuration")
-        return self._regional_endpoint(session, service, region)
-
-    def _regional_endpoint(self, session: Any, service: Service, region: str) -> str:
-        rules = self._rules.get(service)
-        if rules is None:
-            loader = session.get_component("data_loader")
-            text = loader.load_service_model(service, "endpoint-rule-set-1")
-            rules = self._rules[service] = EndpointProvider(text, loader.load_data("partitions"))
-        use_fips = self._options.use_fips
-        if use_fips is None:
-            use_fips = bool(session.get_config_variable("use_fips_endpoint"))
-        dual_stack = bool(session.get_config_variable("use_dualstack_endpoint"))
-        found = rules.resolve_endpoint(Region=region, UseFIPS=use_fips, UseDualStack=dual_stack)
-        return str(found.url)
-
-    def _verify(self, session: Any) -> bool | str:
-        verify = self._options.verify
-        if verify is None:
-            verify = session.get_config_variable("ca_bundle") or os.environ.get(_CA_VARIABLE) or True
-        if isinstance(verify, str):
-            try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(verify)
-            except OSError as error:  # TLS errors are OSErrors too
-                message = f"the CA bundle {verify!r} cannot be used: {error}"
-                raise ConfigurationError(message) from error
-        return verify
 
 
 def _own_session(options: ConnectionOptions) -> Any:
@@ -302,25 +205,3 @@ def _check_session(session: Any) -> None:
             "for a profile of the AWS configuration give profile=... instead"
         )
         raise ConfigurationError(message)
-
-
-def arn_region(model: str) -> str | None:
-    """Return the region in a model's ARN, or None where the id is none or leaves it open."""
-    fields = model.split(":")
-    if len(fields) <= _ARN_REGION_FIELD or fields[0] != "arn":
-        return None
-    return fields[_ARN_REGION_FIELD] or None
-
-
-def _configured_endpoint(session: Any, service: Service) -> str | None:
-    """Return an endpoint from the environment or the profile, in AWS's own order of precedence."""
-    if session.get_config_variable("ignore_configured_endpoint_urls"):
-        return None
-    for name in (_ENDPOINT_VARIABLES[service], _ENDPOINT_VARIABLE):
-        if os.environ.get(name):
-            return os.environ[name]
-    profile = session.get_scoped_config()
-    services = session.full_config.get("services", {}).get(profile.get("services", ""), {})
-    specific = services.get(_SECTIONS[service], {})
-    found = specific.get("endpoint_url") if isinstance(specific, dict) else None
-    return found or profile.get("endpoint_url") or None

@@ -20,7 +20,7 @@ from chatport_bedrock._aiohttp_session import PlainSession
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from chatport_bedrock._identity import Endpoint
+    from chatport_bedrock._endpoints import Endpoint
 
 # aiobotocore has no common type for its two kinds of session; both have `send` and the protocol of `async with`.
 HttpSession: TypeAlias = Any

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from chatport.backend import BackendError
     from chatport_bedrock._calls import Call
-    from chatport_bedrock._identity import Endpoint
+    from chatport_bedrock._endpoints import Endpoint
     from chatport_bedrock._options import ConnectionOptions
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
