@@ -69,6 +69,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset({"_error_codes", "_error_text", "_error_wordings", "_errors"}),
     "translate": frozenset(
         {
+            *{"_automatic_cache"},
             *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
             *{"_json_limits", "_media_blocks", "_media_limits", "_pairing", "_reasoning", "_request_limits"},
             *{"_scope", "_settings", "_tool_config", "_translate", "_turn"},

@@ -14,10 +14,13 @@ from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import Turn
 
-__all__ = ["drop_lone_points", "fit_cache_points"]
+__all__ = ["LONG_LIFE", "POINT", "drop_lone_points", "fit_cache_points", "point_life", "point_refusal"]
 
-_POINT: Final = "cachePoint"
-_LIVES: Final = ("5m", "1h")  # the shorter one first; the first is the service's own
+POINT: Final = "cachePoint"
+"""What a cache point is called on the wire."""
+LONG_LIFE: Final = "1h"
+"""The life that has to be asked for."""
+_LIVES: Final = ("5m", LONG_LIFE)  # the shorter one first; the first is the service's own
 _TOOLS: Final = ["toolUse", "toolResult"]
 
 
@@ -42,7 +45,7 @@ def fit_cache_points(system: list[tuple[str, Block]], turns: Sequence[Turn], too
         UnsupportedError: A point names a life that the service does not know.
     """
     places = [_List(system, is_turn=False), *(_List(turn.blocks) for turn in turns)]
-    if not any(_POINT in block for place in places for _, block in place.blocks):
+    if not any(POINT in block for place in places for _, block in place.blocks):
         return
     for place in places:
         place.blocks[:] = list(_placed(place, scope))
@@ -53,7 +56,7 @@ def fit_cache_points(system: list[tuple[str, Block]], turns: Sequence[Turn], too
 
 def drop_lone_points(turn: Turn, scope: Scope) -> None:
     """Leave out the cache points of a turn that has nothing else: they have nothing to cache up to."""
-    if not all(_POINT in block for _, block in turn.blocks):
+    if not all(POINT in block for _, block in turn.blocks):
         return
     for path, _ in turn.blocks:
         why = "the cache point is left out: nothing else is in its turn"
@@ -63,8 +66,8 @@ def drop_lone_points(turn: Turn, scope: Scope) -> None:
 
 def _points_of_tools(tools: object) -> Iterator[str | None]:
     for tool in tools if is_array(tools) else ():
-        if is_object(tool) and is_object(tool.get(_POINT)):
-            yield tool[_POINT].get("ttl")
+        if is_object(tool) and POINT in tool:
+            yield point_life(tool)
 
 
 def _placed(place: _List, scope: Scope) -> Iterator[tuple[str, Block]]:
@@ -72,20 +75,27 @@ def _placed(place: _List, scope: Scope) -> Iterator[tuple[str, Block]]:
     has_tools = any(kind in block for _, block in place.blocks for kind in _TOOLS)
     previous: str | None = None
     for path, block in place.blocks:
-        if _POINT not in block:
+        if POINT not in block:
             previous = next(iter(block), None)
             yield path, block
             continue
         _check_life(block, path)
-        refusal = _refusal(previous, scope, beside_tools=place.is_turn and has_tools)
+        refusal = point_refusal(previous, scope, beside_tools=place.is_turn and has_tools)
         if refusal is None:
-            previous = _POINT
+            previous = POINT
             yield path, block
         else:
             scope.note("dropped", "cache-point-refused", path, f"the cache point is left out: {refusal}")
 
 
-def _refusal(previous: str | None, scope: Scope, *, beside_tools: bool) -> str | None:
+def point_refusal(previous: str | None, scope: Scope, *, beside_tools: bool) -> str | None:
+    """Return why a point may not stand somewhere, or None if it may.
+
+    Args:
+        previous: The kind of the block before it; None where it would be the first.
+        scope: The request's scope.
+        beside_tools: Whether it would stand in a turn with calls or results of tools.
+    """
     cache = scope.capabilities.cache
     if not cache.supported:
         return "this model does not cache"
@@ -93,16 +103,21 @@ def _refusal(previous: str | None, scope: Scope, *, beside_tools: bool) -> str |
         return "this model takes none in a turn with calls or results of tools"
     if previous is None:
         return "nothing stands before it"
-    if previous == _POINT:
+    if previous == POINT:
         return "another one stands right before it"
     if previous in cache.never_after:
         return f"this model takes none right behind a block of the kind {previous}"
     return None
 
 
+def point_life(block: Block) -> str | None:
+    """Return the life that a cache point names."""
+    point = block[POINT]
+    return point.get("ttl") if is_object(point) else None
+
+
 def _check_life(block: Block, path: str) -> None:
-    point = block[_POINT]
-    life = point.get("ttl") if is_object(point) else None
+    life = point_life(block)
     if life is not None and life not in _LIVES:
         raise UnsupportedError(f"{path}: Bedrock caches for {' or '.join(_LIVES)}, not for {life!r}")
 
@@ -118,7 +133,7 @@ def _limit(places: Sequence[_List], before: int, scope: Scope) -> None:
     for number, place in enumerate(places):
         remaining: list[tuple[str, Block]] = []
         for index, (path, block) in enumerate(place.blocks):
-            if _POINT in block and (number, index) not in kept:
+            if POINT in block and (number, index) not in kept:
                 why = f"the cache point is left out: a request has {MAX_CACHE_POINTS} at most, and later ones are kept"
                 scope.note("dropped", "cache-point-limit", path, why)
             else:
@@ -129,25 +144,25 @@ def _limit(places: Sequence[_List], before: int, scope: Scope) -> None:
 def _order(places: Sequence[_List], before: Iterable[str | None], scope: Scope) -> None:
     """Give each point a life that the model knows, and none a longer one than a point before it has."""
     lives = scope.capabilities.cache.ttls
-    is_short = any(life != "1h" for life in before)
+    is_short = any(life != LONG_LIFE for life in before)
     for number, index, (path, block) in list(_points(places, 0)):
-        point: dict[str, Any] = block[_POINT]
-        life = point.get("ttl") if is_object(point) else None
+        point: dict[str, Any] = block[POINT]
+        life = point_life(block)
         if life is not None and life not in lives:
             why = f"this model keeps what it caches as long as it does by itself: {life!r} is not said"
-        elif life == "1h" and is_short:
+        elif life == LONG_LIFE and is_short:
             why = "no point may last longer than one before it: this one lasts as long as the service has it last"
         else:
-            is_short = is_short or life != "1h"
+            is_short = is_short or life != LONG_LIFE
             continue
         is_short = True
         scope.note("lossless" if life == _LIVES[0] else "changed", "cache-life-omitted", path, why)
         rest = {name: value for name, value in point.items() if name != "ttl"}
-        places[number].blocks[index] = (path, {_POINT: rest})
+        places[number].blocks[index] = (path, {POINT: rest})
 
 
 def _points(places: Sequence[_List], first: int) -> Iterator[tuple[int, int, tuple[str, Block]]]:
     for number, place in enumerate(places, first):
         for index, entry in enumerate(place.blocks):
-            if _POINT in entry[1]:
+            if POINT in entry[1]:
                 yield number, index, entry

@@ -23,6 +23,7 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
+from chatport_bedrock._automatic_cache import with_cache_points
 from chatport_bedrock._blocks import is_blank, part_blocks
 from chatport_bedrock._call_names import CallIds, ToolNames
 from chatport_bedrock._document_names import DocumentNames
@@ -101,26 +102,13 @@ def translate(request: ChatRequest, *, check_limits: bool = True) -> Translation
     system = _system_blocks(request, start, scope)
     turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
     _check_conversation(request, turns, extra)
-    more_tools = offers_tools(_tools_of(extra))
-    with_tools = (bool(request.tools) or more_tools) and request.tool_choice != "none"
-    reasoning = reasoning_fields(request.settings.reasoning, scope, with_tools=with_tools)
-    # What the caller says in the model's own words counts as well: it is sent, and overrides what is made here.
-    asked = asked_reasoning(deep_merge(reasoning, _own_model_fields(extra)), can.reasoning)
-    config = tool_config(request, turns, scope, more_tools=more_tools, reasoning=asked)
-    forbidden = choice_fields(request, scope, has_tools=bool(config) or more_tools)
-    inference, model_fields = inference_members(request.settings, asked, scope)
-    members: dict[str, Any] = {
-        "messages": turns,
-        "system": [block for _, block in system],
-        "inferenceConfig": inference,
-        "toolConfig": config,
-        "additionalModelRequestFields": {**model_fields, **reasoning, **forbidden},
-    }
+    members = _members(request, [block for _, block in system], turns, scope)
     if request.output_schema is not None:
         why = "not sent yet: the model is not told of the schema"
         scope.note("dropped", "output-schema-dropped", "output_schema", why)
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
     body = with_own_tools(body, members["toolConfig"], _tools_of(extra), scope)
+    body = with_cache_points(body, request.settings.cache, scope)
     body = fit_stored_prompt(request.model, body, extra, scope)
     return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names())
 
@@ -130,6 +118,27 @@ def _check_conversation(request: ChatRequest, turns: Sequence[dict[str, Any]], e
     if turns or extra.get("messages") or parse_model(request.model).kind == "prompt":
         return
     raise UnsupportedError("messages: nothing is said in them, and Bedrock refuses a conversation without a message")
+
+
+def _members(request: ChatRequest, system: list[Block], turns: list[dict[str, Any]], scope: Scope) -> dict[str, Any]:
+    """The members of the body; empty ones are not to be sent."""
+    settings = request.settings
+    extra = _own_extra(settings)
+    more_tools = offers_tools(_tools_of(extra))
+    with_tools = (bool(request.tools) or more_tools) and request.tool_choice != "none"
+    reasoning = reasoning_fields(settings.reasoning, scope, with_tools=with_tools)
+    # What the caller says in the model's own words counts as well: it is sent, and overrides what is made here.
+    asked = asked_reasoning(deep_merge(reasoning, _own_model_fields(extra)), scope.capabilities.reasoning)
+    config = tool_config(request, turns, scope, more_tools=more_tools, reasoning=asked)
+    forbidden = choice_fields(request, scope, has_tools=bool(config) or more_tools)
+    inference, model_fields = inference_members(settings, asked, scope)
+    return {
+        "messages": turns,
+        "system": system,
+        "inferenceConfig": inference,
+        "toolConfig": config,
+        "additionalModelRequestFields": {**model_fields, **reasoning, **forbidden},
+    }
 
 
 # --- the system prompt -----------------------------------------------------------------------------------------------
