@@ -1,12 +1,11 @@
 """What the table says about models agrees with what the real service answered and refused."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from bedrock_support.recorded_requests import RecordedRequest, recorded_requests
 from bedrock_support.recordings import FOLDER
 
 from chatport_bedrock._models import Capabilities, capabilities
@@ -24,20 +23,11 @@ _REFUSALS = {
 }
 
 
-def _exchanges(status: int) -> Iterator[tuple[str, str, str, dict[str, Any], str]]:
-    """Name, operation, model and body of the recorded requests with a status, and what was answered."""
-    for path in sorted(FOLDER.glob("*.json")):
-        for number, exchange in enumerate(json.loads(path.read_text(encoding="utf-8"))["exchanges"]):
-            body, response = exchange["request"].get("body"), exchange["response"]
-            if exchange["operation"] in {"converse", "converse-stream"} and response["status"] == status and body:
-                answer = json.dumps(response.get("body_json"), ensure_ascii=False)
-                yield f"{path.stem}[{number}]", exchange["operation"], exchange["model"], body, answer
-
-
-def _objections(can: Capabilities, operation: str, body: dict[str, Any]) -> set[str]:
+def _objections(can: Capabilities, request: RecordedRequest) -> set[str]:
     """The fields of `Capabilities` that speak against a request."""
+    body = request.body
     config = body.get("toolConfig") or {}
-    streaming, tools = operation == "converse-stream", bool(config.get("tools"))
+    streaming, tools = request.streaming, bool(config.get("tools"))
     text_format = (body.get("outputConfig") or {}).get("textFormat")
     strict = any(tool.get("toolSpec", {}).get("strict") for tool in config.get("tools") or ())
     roles = [message["role"] for message in body["messages"]]
@@ -129,11 +119,11 @@ def test_what_was_answered_is_allowed() -> None:
     """The table speaks against none of the recorded requests that got status 200."""
     wrong: dict[str, set[str]] = {}
     seen = Counter[bool]()
-    for name, operation, model, body, _ in _exchanges(200):
-        can = capabilities(model)
+    for request in recorded_requests():
+        can = capabilities(request.model)
         seen[can.known] += 1
-        if objections := _objections(can, operation, body):
-            wrong[name] = objections
+        if objections := _objections(can, request):
+            wrong[request.name] = objections
     assert not wrong
     assert seen[True] > 200
 
@@ -143,9 +133,9 @@ def test_the_objections_are_real() -> None:
     others = ["writer.palmyra-x5-v1:0", "amazon.titan-text-express-v1", "anthropic.claude-opus-4-8", "ai21.j2-ultra-v1"]
     others += ["amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0", "mistral.pixtral-large-2502-v1:0"]
     seen = Counter[str]()
-    for _, operation, _, body, _ in _exchanges(200):
+    for request in recorded_requests():
         for other in others:
-            seen.update(_objections(capabilities(other), operation, body))
+            seen.update(_objections(capabilities(other), request))
     # Not among them: no request here begins or ends with the assistant, names a `ttl`, or caches tools.
     assert {"streaming", "streaming_tools", "tools", "tool_choices", "system", "json_schema_output"} <= seen.keys()
     assert {"refused_settings", "exclusive_settings", "top_k", "reasoning.kinds", "reasoning.levels"} <= seen.keys()
@@ -156,10 +146,10 @@ def test_the_objections_are_real() -> None:
 def test_what_a_model_refused_is_not_allowed() -> None:
     """Where a real refusal was about what a model can do, the table knows."""
     seen = Counter[str]()
-    for name, operation, model, body, answer in _exchanges(400):
+    for request in recorded_requests(400):
         for wording, capability in _REFUSALS.items():
-            if wording in answer:
+            if wording in request.answer:
                 seen[wording] += 1
-                objections = _objections(capabilities(model), operation, body)
-                assert objections & {capability, "result_documents"}, (name, objections)
+                objections = _objections(capabilities(request.model), request)
+                assert objections & {capability, "result_documents"}, (request.name, objections)
     assert seen.keys() == _REFUSALS.keys()

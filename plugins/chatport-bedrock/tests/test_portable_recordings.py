@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from bedrock_support.emulation import broken_shape
 from bedrock_support.rebuilding import rebuilt
-from bedrock_support.recorded_requests import answered_requests
+from bedrock_support.recorded_requests import recorded_requests
 from bedrock_support.recordings import FOLDER
 
 from chatport import dump_messages, load_messages
@@ -33,7 +33,7 @@ NOT_RECORDED = {"image-bytes", "image-format"}
 def test_stored_conversations_give_the_same_requests() -> None:
     """A history that went through JSON is planned to the very same bytes: media, signatures and marks are in it."""
     count = 0
-    for recorded in answered_requests():
+    for recorded in recorded_requests():
         count += 1
         request = rebuilt(recorded).request
         loaded = load_messages(dump_messages(request.messages))
@@ -48,7 +48,7 @@ def test_recorded_conversations_are_carried_on_by_any_family(model: str) -> None
     """Whatever a model of one family said and was sent, the emulator's rules of another have no complaint."""
     wrong: list[str] = []
     count = 0
-    for recorded in answered_requests():
+    for recorded in recorded_requests():
         request = rebuilt(recorded).request
         if "toolConfig" in request.settings.extra.get("bedrock", {}):
             continue  # tools in the service's words are meant for the model they were written for

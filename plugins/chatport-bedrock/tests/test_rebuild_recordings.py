@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 from bedrock_support.rebuilding import Rebuilt, rebuilt
-from bedrock_support.recorded_requests import RecordedRequest, answered_requests
+from bedrock_support.recorded_requests import RecordedRequest, recorded_requests
 from bedrock_support.recordings import FOLDER
 
 import chatport
@@ -115,7 +115,7 @@ def test_recorded_requests_are_rebuilt_from_values() -> None:
     found, typed = Counter[str](), Counter[str]()
     verbatim: dict[str, str] = {}
     wrong: dict[str, str] = {}
-    for recorded in answered_requests():
+    for recorded in recorded_requests():
         count += 1
         again = rebuilt(recorded)
         typed.update(again.typed)
@@ -137,7 +137,7 @@ async def test_a_session_would_send_the_same() -> None:
     count = 0
     keys = {"region": "us-east-1", "access_key_id": "nobody", "secret_access_key": "nothing"}
     async with chatport.open_backend("bedrock", **keys) as backend:
-        for recorded in answered_requests():
+        for recorded in recorded_requests():
             count += 1
             request = rebuilt(recorded).request
             history, question = split(request.messages)
@@ -168,7 +168,7 @@ def split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Par
 def test_every_other_difference_counts() -> None:
     """Whatever leaf of a recorded body is changed, it is another request."""
     changed = 0
-    for recorded in answered_requests():
+    for recorded in recorded_requests():
         if len(json.dumps(recorded.body)) > 5000:
             continue
         original = normalised(recorded.body, Counter())
