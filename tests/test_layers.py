@@ -87,7 +87,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             *{"_identity", "_pool", "_remedies", "_single_flight", "_supplied_keys", "_wire"},
         }
     ),
-    "glue": frozenset({"__init__", "_catalog", "_description", "backend", "plugin"}),
+    "glue": frozenset({"__init__", "_catalog", "_description", "_profile_models", "backend", "plugin"}),
     "emulator": frozenset({"emulator"}),
 }
 BEDROCK_KNOWS: dict[str, frozenset[str]] = {

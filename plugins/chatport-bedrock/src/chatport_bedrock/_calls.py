@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
-__all__ = ["Call", "ChatOperation", "Service", "catalog_call", "chat_call", "count_call"]
+__all__ = ["Call", "ChatOperation", "Service", "catalog_call", "chat_call", "count_call", "profile_call"]
 
 Service: TypeAlias = Literal["bedrock-runtime", "bedrock"]
 """What models are asked through, and the control plane, which knows what there is; each has hosts of its own."""
@@ -66,6 +66,11 @@ def catalog_call(path: str, parameters: Mapping[str, str] | None = None) -> Call
     pairs = sorted((_encoded(name), _encoded(value)) for name, value in (parameters or {}).items())
     query = "&".join(f"{name}={value}" for name, value in pairs)
     return Call(service="bedrock", method="GET", path=f"{path}?{query}" if query else path)
+
+
+def profile_call(profile: str) -> Call:
+    """Return the call that asks the control plane for one inference profile, by its ARN, in the region that it says."""
+    return Call(service="bedrock", method="GET", path=f"/inference-profiles/{_encoded(profile)}", model=profile)
 
 
 def _encoded(text: str) -> str:

@@ -48,8 +48,13 @@ async def _profiles(wire: Wire) -> list[Mapping[str, Any]]:
     raise ProtocolError(message, backend="bedrock", status=200, phase="request")
 
 
-async def count_tokens(wire: Wire, translation: Translation) -> int:
+async def count_tokens(wire: Wire, translation: Translation, *, base: str | None = None) -> int:
     """Return how many input tokens a request has.
+
+    Args:
+        wire: Where to ask.
+        translation: The request.
+        base: The base model behind an id that hides it, where that is known.
 
     Raises:
         UnsupportedError: The service does not count for this model.
@@ -59,7 +64,7 @@ async def count_tokens(wire: Wire, translation: Translation) -> int:
     model = translation.model
     body = encode_body(count_body(translation))
     try:
-        content = await _read(wire, count_call(counted_model(model), body, model=model))
+        content = await _read(wire, count_call(base or counted_model(model), body, model=model))
     except InvalidRequestError as error:
         if is_not_counted(str(error)):
             message = f"Bedrock does not count tokens for the model {model!r}"

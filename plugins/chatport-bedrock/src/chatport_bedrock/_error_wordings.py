@@ -108,6 +108,8 @@ def _permission_hint(_failure: Failure, match: "re.Match[str]") -> str:
             hint += ", which system tools take beside `bedrock:InvokeModel`."
         case "bedrock:callwithbearertoken":
             hint += ", which API keys take beside `bedrock:InvokeModel`."
+        case "bedrock:getinferenceprofile":
+            hint += "; the option resolve_profiles asks for it."
         case "bedrock:invokemodel" | "bedrock:invokemodelwithresponsestream":
             hint += "; for an inference profile on the profile, and on its model in every region that it leads to."
         case _:

@@ -1,6 +1,7 @@
 """The lists of the control plane as models in neutral words. Pure: JSON in, values out.
 
-Members are those of `ListFoundationModels` and `ListInferenceProfiles` in the service model of Bedrock.
+Members are those of `ListFoundationModels`, `ListInferenceProfiles` and `GetInferenceProfile` in the service model of
+Bedrock.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from chatport.backend import ModelInfo, ProtocolError
 from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._models import base_model
 
-__all__ = ["merge_models", "read_count", "read_page"]
+__all__ = ["merge_models", "read_count", "read_page", "read_profile_model"]
 
 _BACKEND: Final = "bedrock"
 
@@ -46,6 +47,22 @@ def read_count(content: bytes, *, model: str) -> int:
     if type(count) is not int or count < 0:
         raise _unreadable("a number inputTokens", model=model)
     return count
+
+
+def read_profile_model(content: bytes, *, model: str) -> str:
+    """Return the id of the base model in the answer of GetInferenceProfile.
+
+    Args:
+        content: The body of the answer.
+        model: The ARN of the profile, for the error.
+
+    Raises:
+        ProtocolError: There is none.
+    """
+    found = next(_models_of(_object(content)), None)
+    if found is None:
+        raise _unreadable("a model in the list models", model=model)
+    return found
 
 
 def merge_models(models: Sequence[Mapping[str, Any]], profiles: Sequence[Mapping[str, Any]]) -> tuple[ModelInfo, ...]:

@@ -41,6 +41,9 @@ class ConnectionOptions:
         check_limits: Whether media that are more or larger than the service documents are refused before they are
             sent; False leaves that to the service, which may have raised a limit since.
         use_fips: Whether to use the region's FIPS endpoint; None leaves it to the AWS configuration.
+        resolve_profiles: Whether to ask the service, once for each, which model is behind an application inference
+            profile, so that requests are made for what this model can. It takes the permission
+            `bedrock:GetInferenceProfile`. Without it nothing is known of such a model, and everything is sent.
         verify: Whether to check TLS certificates, or the path of a CA bundle; None leaves it to the AWS configuration.
         proxies: Proxy addresses by scheme; None leaves it to `HTTPS_PROXY` and `NO_PROXY`.
     """
@@ -58,6 +61,7 @@ class ConnectionOptions:
     streaming: StreamingMode = "auto"
     check_limits: bool = True
     use_fips: bool | None = None
+    resolve_profiles: bool = False
     verify: bool | str | None = None
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
 
@@ -106,6 +110,30 @@ def check_endpoint_url(url: str, name: str) -> str:
 
 
 def _check_values(options: ConnectionOptions) -> None:
+    _check_texts(options)
+    if options.streaming not in get_args(StreamingMode):
+        message = f"streaming must be one of {', '.join(get_args(StreamingMode))}, not {options.streaming!r}"
+        raise ConfigurationError(message)
+    for name in ("check_limits", "resolve_profiles"):
+        value = getattr(options, name)
+        if type(value) is not bool:
+            raise ConfigurationError(f"{name} must be True or False, not {value!r}")
+    count = options.max_connections
+    if type(count) is not int or count < 1:
+        message = f"max_connections must be a number of at least 1, not {count!r}"
+        raise ConfigurationError(message)
+    if options.credentials is not None and not callable(options.credentials):
+        kind = type(options.credentials).__name__
+        message = f"credentials must be an async function that returns AwsCredentials, not a {kind}"
+        raise ConfigurationError(message)
+    if not isinstance(options.verify, bool | str | None):
+        message = f"verify must be True, False or the path of a CA bundle, not a {type(options.verify).__name__}"
+        raise ConfigurationError(message)
+    if options.proxies is not None:
+        _check_proxies(options.proxies)
+
+
+def _check_texts(options: ConnectionOptions) -> None:
     for name in _STRINGS:
         value = getattr(options, name)
         if value is not None and not (isinstance(value, str) and value):
@@ -115,26 +143,8 @@ def _check_values(options: ConnectionOptions) -> None:
         value = getattr(options, name)
         if value is not None and not PRINTABLE.fullmatch(value):
             raise ConfigurationError(f"{name} holds characters that none has")
-    if options.streaming not in get_args(StreamingMode):
-        message = f"streaming must be one of {', '.join(get_args(StreamingMode))}, not {options.streaming!r}"
-        raise ConfigurationError(message)
-    if type(options.check_limits) is not bool:
-        raise ConfigurationError(f"check_limits must be True or False, not {options.check_limits!r}")
-    count = options.max_connections
-    if type(count) is not int or count < 1:
-        message = f"max_connections must be a number of at least 1, not {count!r}"
-        raise ConfigurationError(message)
-    if options.credentials is not None and not callable(options.credentials):
-        kind = type(options.credentials).__name__
-        message = f"credentials must be an async function that returns AwsCredentials, not a {kind}"
-        raise ConfigurationError(message)
     if options.endpoint_url is not None:
         check_endpoint_url(options.endpoint_url, "endpoint_url")
-    if not isinstance(options.verify, bool | str | None):
-        message = f"verify must be True, False or the path of a CA bundle, not a {type(options.verify).__name__}"
-        raise ConfigurationError(message)
-    if options.proxies is not None:
-        _check_proxies(options.proxies)
 
 
 def _check_proxies(proxies: object) -> None:

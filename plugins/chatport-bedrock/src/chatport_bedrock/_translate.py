@@ -71,13 +71,14 @@ class Translation:
                 return event
 
 
-def translate(request: ChatRequest, *, check_limits: bool = True) -> Translation:
+def translate(request: ChatRequest, *, check_limits: bool = True, base: str | None = None) -> Translation:
     """Return a request in the service's words. The request is not changed.
 
     Args:
         request: The request. `strict` and `streaming` are the caller's business.
         check_limits: Whether media that are too many or too large by what is documented are refused here; what the
             service model rules out is refused in any case.
+        base: The base model behind an id that hides it, where that is known: the request is made for what it can.
 
     Raises:
         UnsupportedError: Something in it cannot be said to this service; the message says where.
@@ -89,14 +90,14 @@ def translate(request: ChatRequest, *, check_limits: bool = True) -> Translation
     check_settings(request.settings)
     check_tools(request.tools)
     check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
-    can = capabilities(request.model)
+    can = capabilities(base or request.model)
     scope = Scope(
         model_family(request.model),
         DocumentNames(_reserved_names(request.messages)),
         can,
         ToolNames(_tool_names(request)),
         CallIds(_call_ids(request.messages), _own_call_ids(request.messages), can.tool_id),
-        limits=limits_of(request.model) if check_limits else None,
+        limits=limits_of(base or request.model) if check_limits else None,
     )
     start = next((i for i, message in enumerate(request.messages) if message.role != "system"), len(request.messages))
     system = _system_blocks(request, start, scope)

@@ -16,6 +16,7 @@ from chatport_bedrock._errors import error_from_frame_error
 from chatport_bedrock._frames import FrameError, FrameReader
 from chatport_bedrock._operation_members import fit_operation
 from chatport_bedrock._options import check_options
+from chatport_bedrock._profile_models import ProfileModels
 from chatport_bedrock._translate import Translation, translate
 from chatport_bedrock._wire import Wire, WireResponse
 
@@ -43,6 +44,7 @@ class BedrockBackend:
         """
         self._options = check_options(options)
         self._wire = Wire(self._options)
+        self._profiles = ProfileModels(self._wire)
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         """Send one request and yield its events. Use it in `contextlib.aclosing`, which closes the connection.
@@ -56,7 +58,7 @@ class BedrockBackend:
 
     async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         streams = self._streams(request)
-        translation = self._checked(request, streams=streams)
+        translation = self._checked(request, streams=streams, base=await self._base_model(request))
         body = encode_body(translation.body)
         if streams:
             response = await self._wire.send(chat_call("converse-stream", translation.model, body))
@@ -83,10 +85,15 @@ class BedrockBackend:
     async def preview(self, request: ChatRequest) -> Preview:
         """Return the body that would be sent, as JSON values, and what cannot be said as asked.
 
+        No model is asked. With `resolve_profiles` the service may be asked which model is behind a profile.
+
         Raises:
             UnsupportedError: As for `stream`.
+            ConfigurationError: With `resolve_profiles`, as for `stream`.
+            BackendError: With `resolve_profiles`, as for `stream`.
         """
-        translation = self._checked(request, streams=self._streams(request))
+        base = await self._base_model(request)
+        translation = self._checked(request, streams=self._streams(request), base=base)
         reported = tuple(item for item in translation.adjustments if item.kind != "lossless")
         return Preview(plain_body(translation.body), reported)
 
@@ -127,7 +134,8 @@ class BedrockBackend:
             ConfigurationError: No region, or a configuration that cannot be used.
             BackendError: The exchange failed.
         """
-        return await count_tokens(self._wire, self._checked(request))
+        base = await self._base_model(request)
+        return await count_tokens(self._wire, self._checked(request, base=base), base=base)
 
     async def describe(self) -> dict[str, str]:
         """Return region, endpoints, the source of the credentials and versions, in words; no secret."""
@@ -137,8 +145,13 @@ class BedrockBackend:
         """Close the connections of the running event loop."""
         await self._wire.aclose()
 
-    def _checked(self, request: ChatRequest, *, streams: bool = True) -> Translation:
-        translation = fit_operation(translate(request, check_limits=self._options.check_limits), streams=streams)
+    async def _base_model(self, request: ChatRequest) -> str | None:
+        """The model behind an id that hides it, where that is to be found out."""
+        return await self._profiles.base_model(request.model) if self._options.resolve_profiles else None
+
+    def _checked(self, request: ChatRequest, *, streams: bool = True, base: str | None = None) -> Translation:
+        translated = translate(request, check_limits=self._options.check_limits, base=base)
+        translation = fit_operation(translated, streams=streams)
         if request.strict:
             refuse_losses(translation.adjustments)
         return translation
