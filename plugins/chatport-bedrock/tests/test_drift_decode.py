@@ -16,10 +16,12 @@ from chatport.backend import (
     Audio,
     BackendEvent,
     CachePoint,
+    ChatRequest,
     Document,
     Fold,
     Image,
     Json,
+    Message,
     MessageEnd,
     Opaque,
     Part,
@@ -30,10 +32,12 @@ from chatport.backend import (
     Video,
 )
 from chatport_bedrock._answer import STOP_REASONS
+from chatport_bedrock._body import plain_body
 from chatport_bedrock._decode import StreamDecoder, decode_response
 from chatport_bedrock._frames import Frame
+from chatport_bedrock._translate import translate
 
-MODEL = "amazon.nova-2-lite-v1:0"
+MODEL = "newcomer.model-v1:0"
 SERVICE: Any = botocore.session.Session().get_service_model("bedrock-runtime")
 OPERATIONS = ("Converse", "ConverseStream")
 
@@ -293,6 +297,17 @@ def test_every_block_that_is_read(kind: str) -> None:
 def test_every_block_that_is_not_read(kind: str) -> None:
     """A block that no part says stays what it is."""
     assert fold_block({kind: {"words": ["a"]}}) == Opaque("bedrock", {kind: {"words": ["a"]}})
+
+
+@pytest.mark.parametrize("kind", shape_of("ContentBlock").members)
+def test_every_block_goes_back_as_it_came(kind: str) -> None:
+    """Of an answer that is sent back, the block is the one that came: nothing is added and nothing left out."""
+    block = {kind: sample(shape_of("ContentBlock").members[kind])} if kind in BLOCKS else {kind: {"words": ["a"]}}
+    part = fold_block(block)
+    results = [ToolResult(part.id, "done")] if isinstance(part, ToolCall) and part.executed_by == "client" else []
+    messages = [Message.user("Hi"), Message.assistant("Look:", part), Message.user(*results, "Go on.")]
+    body = plain_body(translate(ChatRequest(MODEL, tuple(messages))).body)
+    assert [sent for message in body["messages"] for sent in message["content"]].count(block) == 1
 
 
 @pytest.mark.parametrize("kind", DELTAS)

@@ -28,6 +28,7 @@ from chatport.backend import (
     Tool,
     ToolCall,
     ToolResult,
+    UnsupportedError,
     Video,
 )
 from chatport_bedrock import (
@@ -46,6 +47,7 @@ from chatport_bedrock import (
     with_bucket_owner,
 )
 from chatport_bedrock import _request_options as limits
+from chatport_bedrock._blocks import NOT_IN_SYSTEM
 from chatport_bedrock._body import plain_body
 from chatport_bedrock._media_formats import media_type_of
 from chatport_bedrock._operation_members import fit_operation
@@ -461,6 +463,19 @@ def test_both_operations_take_the_same() -> None:
     assert {name.partition(".")[2] for name in stream if name.startswith("GuardrailStreamConfiguration.")} - {
         name.partition(".")[2] for name in whole if name.startswith("GuardrailConfiguration.")
     } == {"streamProcessingMode"}
+
+
+def test_what_the_system_prompt_does_not_take_is_known() -> None:
+    """Blocks of messages that it has no member for are refused there; those that it has go out."""
+    messages, system = (set(SERVICE.shape_for(name).members) for name in ("ContentBlock", "SystemContentBlock"))
+    assert messages - system == NOT_IN_SYSTEM
+    for kind in sorted(messages):
+        request = user(system=(Text("a"), Opaque("bedrock", {kind: {}})))
+        if kind in system:
+            assert translate(request).body["system"] == [{"text": "a"}, {kind: {}}]
+        else:
+            with pytest.raises(UnsupportedError, match=rf"^system\[1\]: Bedrock takes no {kind} in the system prompt"):
+                translate(request)
 
 
 def test_limits_are_those_of_the_service_model() -> None:

@@ -23,6 +23,7 @@ from chatport.backend import (
     ToolCall,
     ToolResult,
 )
+from chatport_bedrock import with_bucket_owner
 from chatport_bedrock._body import encode_body
 from chatport_bedrock._decode import decode_response
 from chatport_bedrock._translate import translate
@@ -56,7 +57,15 @@ _media = (
     st.builds(Image, st.sampled_from(["image/png", "image/webp"]), _data)
     | st.builds(Image, st.just("image/jpeg"), st.none(), st.just("s3://bucket/key.jpg"))
     | st.builds(Audio, st.just("audio/wav"), _data)
-    | st.builds(Document, st.just("application/pdf"), _data, name=st.sampled_from(["report", "letter 2"]))
+    | st.builds(Image.from_uri, st.just("s3://bucket/key.png")).map(lambda image: with_bucket_owner(image, "1" * 12))
+    | st.builds(
+        Document,
+        st.just("application/pdf"),
+        _data,
+        name=st.sampled_from(["report", "letter 2"]),
+        context=st.none() | _words,
+        citations=st.booleans(),
+    )
 )
 _statuses = st.sampled_from([{}, {"status": "success"}, {"status": "error", "type": "nova_grounding_result"}])
 

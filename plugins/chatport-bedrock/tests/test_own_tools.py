@@ -8,16 +8,18 @@ from chatport.backend import CachePoint, ChatRequest, Message, Settings, Tool
 from chatport_bedrock import BedrockOptions
 from chatport_bedrock._translate import Translation, translate
 
+CLAUDE = "us.anthropic.claude-3-7-sonnet-20250219-v1:0"
 NOVA = "us.amazon.nova-2-lite-v1:0"
+NEWCOMER = "newcomer.model-v1:0"
 HELLO = Message.user("Hello")
 CLOCK = Tool("clock")
 GROUNDING = {"systemTool": {"name": "nova_grounding"}}
 POINT = {"cachePoint": {"type": "default"}}
 
 
-def offered(*tools: Tool, extra: Any, **members: Any) -> Translation:
+def offered(*tools: Tool, extra: Any, model: str = NEWCOMER, **members: Any) -> Translation:
     """A request with these tools and these own members."""
-    return translate(ChatRequest(NOVA, (HELLO,), tools=tools, settings=Settings(extra={"bedrock": extra}), **members))
+    return translate(ChatRequest(model, (HELLO,), tools=tools, settings=Settings(extra={"bedrock": extra}), **members))
 
 
 def test_own_tools_come_behind_those_of_the_request() -> None:
@@ -51,6 +53,27 @@ def test_a_cache_point_without_tools_is_left_out() -> None:
         assert "toolConfig" not in translation.body
     assert [item.code for item in alone.adjustments] == ["cache-point-omitted"]
     assert [item.code for item in withheld.adjustments] == ["tools-withheld", "cache-point-omitted"]
+
+
+def test_a_cache_point_that_the_model_does_not_take_is_left_out_and_told() -> None:
+    """Nova takes none among tools; the tools stay. Alone, it takes the `toolConfig` with it."""
+    extra = BedrockOptions(system_tools=["nova_grounding"], tools_cache_point=CachePoint())
+    translation = offered(CLOCK, extra=extra, model=NOVA)
+    assert [next(iter(tool)) for tool in translation.body["toolConfig"]["tools"]] == ["toolSpec", "systemTool"]
+    alone = offered(extra=BedrockOptions(tools_cache_point=CachePoint()), model=NOVA)
+    assert "toolConfig" not in alone.body
+    for found in (translation, alone):
+        assert [(item.kind, item.code) for item in found.adjustments] == [("dropped", "cache-point-refused")]
+
+
+def test_a_life_that_the_model_does_not_know_is_not_said() -> None:
+    """It is cached for as long as the model does by itself; asked for the usual life, nothing changes."""
+    for ttl, told in (("1h", [("changed", "cache-life-omitted")]), ("5m", None), (None, [])):
+        found = offered(CLOCK, extra=BedrockOptions(tools_cache_point=CachePoint(ttl)), model=CLAUDE)
+        point = found.body["toolConfig"]["tools"][1]["cachePoint"]
+        if told is not None:
+            assert point == {"type": "default"}
+            assert [(item.kind, item.code) for item in found.adjustments] == told
 
 
 def test_a_cache_point_is_no_tool_that_could_be_called() -> None:

@@ -8,6 +8,8 @@ import pytest
 from chatport.backend import ChatRequest, Message, Settings, Text, Tool, ToolCall, ToolResult, UnsupportedError
 from chatport_bedrock import BedrockOptions, Guardrail
 from chatport_bedrock._translate import translate
+from chatport_bedrock.emulator._conversation import Conversation
+from chatport_bedrock.emulator._rules import check_rules
 
 PROMPT = "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1"
 VARIABLES = BedrockOptions(prompt_variables={"city": "Turin"}, guardrail=Guardrail("a", "1"))
@@ -31,9 +33,10 @@ def test_messages_join_a_stored_prompt() -> None:
 
 
 def test_how_to_answer_is_left_out_and_told() -> None:
-    """The resource says that; the service would refuse it."""
+    """The resource says that; the service would refuse it, and without it the emulator has no complaint."""
     translation = translate(ChatRequest(PROMPT, (), settings=Settings(max_tokens=5, temperature=0)))
     assert translation.body == {}
+    check_rules(Conversation(PROMPT, translation.body))
     (told,) = translation.adjustments
     assert (told.kind, told.code, told.path) == ("dropped", "setting-dropped", "settings")
     assert "maxTokens, temperature" in told.message

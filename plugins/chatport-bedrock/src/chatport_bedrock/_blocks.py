@@ -36,6 +36,13 @@ _NO_OUTPUT: Final = "(no output)"
 _NOT_SHOWN: Final = "(the result cannot be shown)"
 _FAILED: Final = "The tool failed:"
 _SERVER_TOOL: Final = "server_tool_use"
+# Kinds of block that messages have and the system prompt has not; kinds that came later are the service's to judge.
+NOT_IN_SYSTEM: Final = frozenset(
+    {
+        *{"audio", "citationsContent", "document", "image", "reasoningContent", "searchResult", "toolAddition"},
+        *{"toolRemoval", "toolResult", "toolUse", "video"},
+    }
+)
 _STATUSES: Final = ("error", "success")  # `ToolResultStatus` in the service model
 
 
@@ -85,7 +92,7 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
         case CachePoint():
             return _cache_point_blocks(part, place, path, scope)
         case Opaque():
-            return _opaque_blocks(part, path, scope)
+            return _opaque_blocks(part, place, path, scope)
         case _:  # also a kind of part that the core has learnt since
             raise UnsupportedError(f"{path}: Bedrock takes no {type(part).__name__} {PLACES[place]}")
 
@@ -270,12 +277,14 @@ def _cache_point_blocks(part: CachePoint, place: Place, path: str, scope: Scope)
     return [{"cachePoint": {"type": "default", **ttl}}]
 
 
-def _opaque_blocks(part: Opaque, path: str, scope: Scope) -> list[Block]:
+def _opaque_blocks(part: Opaque, place: Place, path: str, scope: Scope) -> list[Block]:
     if part.backend != BACKEND:
         scope.note("dropped", "foreign-opaque", path, f"it is left out: only {part.backend} understands it")
         return []
     if not is_object(part.data):
         raise UnsupportedError(f"{path}: a block of Bedrock is a JSON object, not {type(part.data).__name__}")
+    if place == "system" and (kind := next(iter(part.data), "")) in NOT_IN_SYSTEM:
+        raise UnsupportedError(f"{path}: Bedrock takes no {kind} {PLACES[place]}")
     check_json(part.data, f"{path}.data", tuples=True, blobs=True)
     return [part.data]
 

@@ -4,14 +4,16 @@
 stay on offer, and the others come behind them. Otherwise a tool of the service's own would take all others away.
 """
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeGuard
 
 from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._scope import Scope
 
 __all__ = ["offers_tools", "with_own_tools"]
 
-_POINT = "cachePoint"
+_POINT: Final = "cachePoint"
+_PLACE: Final = 'settings.extra["bedrock"]["toolConfig"]'
 
 
 def offers_tools(own: object) -> bool:
@@ -22,8 +24,8 @@ def offers_tools(own: object) -> bool:
 def with_own_tools(body: dict[str, Any], planned: dict[str, Any], own: object, scope: Scope) -> dict[str, Any]:
     """Return a body with all tools on offer: the planned ones, and behind them the caller's own entries.
 
-    An own tool with the name of a planned one takes its place. A cache point without a tool is left out, with the
-    `toolConfig` that holds nothing else: there is nothing to cache, and the service refuses it.
+    An own tool with the name of a planned one takes its place. A cache point that the model does not take here is left
+    out, and so is one without a tool, with the `toolConfig` that holds nothing else.
 
     Args:
         body: The body as `extra` made it.
@@ -34,15 +36,35 @@ def with_own_tools(body: dict[str, Any], planned: dict[str, Any], own: object, s
     if not is_array(own):
         return body
     replaced = {_name(entry) for entry in own} - {None}
-    entries = [*(entry for entry in planned.get("tools", ()) if _name(entry) not in replaced), *own]
-    if entries and all(_is_point(entry) for entry in entries):
-        why = "left out: there is no tool that could be cached"
-        scope.note("lossless", "cache-point-omitted", 'settings.extra["bedrock"]["toolConfig"]', why)
+    kept = [entry for entry in planned.get("tools", ()) if _name(entry) not in replaced]
+    entries = [*kept, *_taken(own, scope)]
+    if all(_is_point(entry) for entry in entries) and any(_is_point(entry) for entry in own):
+        if entries:
+            scope.note("lossless", "cache-point-omitted", _PLACE, "left out: there is no tool that could be cached")
         return {name: value for name, value in body.items() if name != "toolConfig"}
     return {**body, "toolConfig": {**body["toolConfig"], "tools": entries}}
 
 
-def _is_point(entry: object) -> bool:
+def _taken(own: Iterable[Any], scope: Scope) -> Iterator[Any]:
+    """The caller's entries, their cache points as the model takes them."""
+    cache = scope.capabilities.cache
+    for entry in own:
+        if not _is_point(entry):
+            yield entry
+        elif not (cache.supported and cache.in_tools):
+            why = "the cache point is left out: this model takes none among the tools"
+            scope.note("dropped", "cache-point-refused", _PLACE, why)
+        elif is_object(entry[_POINT]) and entry[_POINT].get("ttl", "5m") not in cache.ttls:
+            point = {name: value for name, value in entry[_POINT].items() if name != "ttl"}
+            if "ttl" in entry[_POINT]:
+                why = "this model keeps what it caches as long as it does by itself"
+                scope.note("changed", "cache-life-omitted", _PLACE, why)
+            yield {_POINT: point}
+        else:
+            yield entry
+
+
+def _is_point(entry: object) -> TypeGuard[dict[str, Any]]:
     return is_object(entry) and entry.keys() == {_POINT}
 
 
