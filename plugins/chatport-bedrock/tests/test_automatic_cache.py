@@ -238,7 +238,8 @@ def test_models_that_are_not_known_to_cache_get_no_point(model: str, known: bool
 
 # --- nothing else moves ----------------------------------------------------------------------------------------------
 
-_parts = st.sampled_from([Text("x"), Text(" "), PDF, CachePoint(), CachePoint("1h"), Image("image/png", b"x")])
+_some: list[Part] = [Text("x"), Text(" "), PDF, CachePoint(), CachePoint("1h"), Image("image/png", b"x")]
+_parts = st.sampled_from(_some)
 _turns = st.lists(
     st.lists(_parts, min_size=1, max_size=4).map(lambda parts: Message("user", (*parts, Text("?"))))
     | st.just(Message.assistant("Well.")),

@@ -1,15 +1,21 @@
 """What an answer says besides its content."""
 
+import json
+from collections import Counter
+from http import HTTPStatus
 from typing import Any
 
 import pytest
+from bedrock_support.recordings import FOLDER, Exchange, recorded
 from bedrock_support.stream_frames import BEGIN, frame
+from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatport.backend import MessageEnd, Usage
 from chatport_bedrock import GuardrailFacts, ResponseFacts, response_facts
 from chatport_bedrock._decode import StreamDecoder, decode_response
+from chatport_bedrock._frames import FrameReader
 
 MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 TRACE: dict[str, Any] = {
@@ -117,6 +123,52 @@ def test_strange_figures_stay_in_the_raw_ones() -> None:
     for details in (1, [1], [{"ttl": 5, "inputTokens": 1}], [{"ttl": "5m"}]):
         end = MessageEnd("stop", usage=Usage(raw={"cacheDetails": details}))
         assert response_facts(end).cache_writes == {}
+
+
+def recorded_facts(exchange: Exchange) -> dict[str, Any]:
+    """What a recorded answer says of itself, read without the decoder."""
+    if exchange.answer is not None:
+        return exchange.answer
+    buffer, facts = EventStreamBuffer(), dict[str, Any]()
+    buffer.add_data(exchange.body)
+    for message in buffer:
+        if message.headers.get(":event-type") in {"messageStop", "metadata"}:
+            facts |= json.loads(message.payload)
+    return facts
+
+
+def decoded_end(exchange: Exchange) -> MessageEnd:
+    """The end of a recorded answer."""
+    if exchange.answer is not None:
+        events = [*decode_response(exchange.answer, model=exchange.model, request_id=None)]
+    else:
+        decoder = StreamDecoder(model=exchange.model, request_id=None)
+        events = [event for one in FrameReader().feed(exchange.body) for event in decoder.feed(one)]
+    end = events[-1]
+    assert isinstance(end, MessageEnd)
+    return end
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the repository")
+def test_facts_of_recorded_answers() -> None:
+    """Every recorded answer, whole or streamed: the facts are what the recording says."""
+    seen = Counter[str]()
+    for exchange in recorded():
+        if exchange.status != HTTPStatus.OK or b":exception-type" in exchange.body:
+            continue
+        raw, found = recorded_facts(exchange), response_facts(decoded_end(exchange))
+        latency = raw.get("metrics", {}).get("latencyMs")
+        assert found.latency_seconds == (None if latency is None else latency / 1000), exchange.name
+        details = raw.get("usage", {}).get("cacheDetails", [])
+        assert found.cache_writes == {detail["ttl"]: detail["inputTokens"] for detail in details}, exchange.name
+        trace = raw.get("trace", {}).get("guardrail")
+        assert (None if found.guardrail is None else found.guardrail.raw) == trace, exchange.name
+        assert found.service_tier == raw.get("serviceTier", {}).get("type"), exchange.name
+        assert found.model_fields == raw.get("additionalModelResponseFields"), exchange.name
+        told = {"latency": latency, "cache": details, "guardrail": trace}
+        seen.update(name for name, value in told.items() if value)
+    assert seen["latency"] > 300
+    assert min(seen["cache"], seen["guardrail"]) > 0
 
 
 VALUES = st.recursive(

@@ -67,13 +67,12 @@ def test_a_cache_point_that_the_model_does_not_take_is_left_out_and_told() -> No
 
 
 def test_a_life_that_the_model_does_not_know_is_not_said() -> None:
-    """It is cached for as long as the model does by itself; asked for the usual life, nothing changes."""
-    for ttl, told in (("1h", [("changed", "cache-life-omitted")]), ("5m", None), (None, [])):
+    """It is cached for as long as the model does by itself; a life that it knows, and none, stay as they are."""
+    changed = [("changed", "cache-life-omitted")]
+    for ttl, life, told in (("1h", {}, changed), ("5m", {"ttl": "5m"}, []), (None, {}, [])):
         found = offered(CLOCK, extra=BedrockOptions(tools_cache_point=CachePoint(ttl)), model=CLAUDE)
-        point = found.body["toolConfig"]["tools"][1]["cachePoint"]
-        if told is not None:
-            assert point == {"type": "default"}
-            assert [(item.kind, item.code) for item in found.adjustments] == told
+        assert found.body["toolConfig"]["tools"][1]["cachePoint"] == {"type": "default", **life}
+        assert [(item.kind, item.code) for item in found.adjustments] == told
 
 
 def test_a_cache_point_is_no_tool_that_could_be_called() -> None:

@@ -55,8 +55,7 @@ def test_recorded_conversations_are_carried_on_by_any_family(model: str) -> None
         count += 1
         settings = replace(request.settings, extra={})
         body = plain_body(translate(replace(request, model=model, settings=settings)).body)
-        operation = "ConverseStream" if recorded.streaming else "Converse"
-        if message := broken_shape(body, operation):
+        if message := broken_shape(body, "ConverseStream" if recorded.streaming else "Converse"):
             wrong.append(f"{recorded.name}: {message}")
         conversation = Conversation(model, body)
         for rule in RULES:

@@ -54,12 +54,10 @@ def _taken(own: Iterable[Any], scope: Scope) -> Iterator[Any]:
         elif not (cache.supported and cache.in_tools):
             why = "the cache point is left out: this model takes none among the tools"
             scope.note("dropped", "cache-point-refused", _PLACE, why)
-        elif is_object(entry[_POINT]) and entry[_POINT].get("ttl", "5m") not in cache.ttls:
-            point = {name: value for name, value in entry[_POINT].items() if name != "ttl"}
-            if "ttl" in entry[_POINT]:
-                why = "this model keeps what it caches as long as it does by itself"
-                scope.note("changed", "cache-life-omitted", _PLACE, why)
-            yield {_POINT: point}
+        elif is_object(entry[_POINT]) and entry[_POINT].get("ttl") not in (None, *cache.ttls):
+            why = "this model keeps what it caches as long as it does by itself"
+            scope.note("changed", "cache-life-omitted", _PLACE, why)
+            yield {_POINT: {name: value for name, value in entry[_POINT].items() if name != "ttl"}}
         else:
             yield entry
 
