@@ -55,6 +55,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             "_capabilities",
             "_image_header",
             "_json_values",
+            "_learned",
             "_limits",
             "_media_formats",
             "_model_ids",
@@ -73,7 +74,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
             *{"_json_limits", "_media_blocks", "_media_limits", "_pairing", "_reasoning", "_request_limits"},
             *{"_scope", "_settings", "_tool_config", "_translate", "_turn"},
-            *{"_turn_shapes", "_turns"},
+            *{"_plan", "_turn_shapes", "_turns"},
             *{"_operation_members", "_own_tools", "_stored_prompts", "_typed_blocks"},
         }
     ),

@@ -26,6 +26,7 @@ from chatport.backend import (
 from chatport_bedrock._automatic_cache import with_cache_points
 from chatport_bedrock._blocks import is_blank, part_blocks
 from chatport_bedrock._call_names import CallIds, ToolNames
+from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._json_limits import check_json
 from chatport_bedrock._json_values import is_object
@@ -71,11 +72,14 @@ class Translation:
                 return event
 
 
-def translate(request: ChatRequest, *, check_limits: bool = True, base: str | None = None) -> Translation:
+def translate(
+    request: ChatRequest, *, can: Capabilities | None = None, check_limits: bool = True, base: str | None = None
+) -> Translation:
     """Return a request in the service's words. The request is not changed.
 
     Args:
         request: The request. `strict` and `streaming` are the caller's business.
+        can: What its model can be asked; None for what the table of models says.
         check_limits: Whether media that are too many or too large by what is documented are refused here; what the
             service model rules out is refused in any case.
         base: The base model behind an id that hides it, where that is known: the request is made for what it can.
@@ -90,7 +94,7 @@ def translate(request: ChatRequest, *, check_limits: bool = True, base: str | No
     check_settings(request.settings)
     check_tools(request.tools)
     check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
-    can = capabilities(base or request.model)
+    can = capabilities(base or request.model) if can is None else can
     scope = Scope(
         model_family(request.model),
         DocumentNames(_reserved_names(request.messages)),

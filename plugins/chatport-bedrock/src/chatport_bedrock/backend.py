@@ -6,7 +6,7 @@ import warnings
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
-from chatport.backend import ChatRequest, Preview, refuse_losses
+from chatport.backend import BackendError, ChatRequest, Preview
 from chatport_bedrock._body import encode_body, plain_body
 from chatport_bedrock._calls import chat_call
 from chatport_bedrock._catalog import count_tokens, list_models
@@ -14,14 +14,14 @@ from chatport_bedrock._decode import StreamDecoder, decode_response
 from chatport_bedrock._description import describe_identity
 from chatport_bedrock._errors import error_from_frame_error
 from chatport_bedrock._frames import FrameError, FrameReader
-from chatport_bedrock._operation_members import fit_operation
 from chatport_bedrock._options import check_options
+from chatport_bedrock._plan import Planner
 from chatport_bedrock._profile_models import ProfileModels
-from chatport_bedrock._translate import Translation, translate
 from chatport_bedrock._wire import Wire, WireResponse
 
 if TYPE_CHECKING:
     from chatport.backend import BackendEvent, ModelInfo
+    from chatport_bedrock._translate import Translation
 
 
 class BedrockBackend:
@@ -45,6 +45,7 @@ class BedrockBackend:
         self._options = check_options(options)
         self._wire = Wire(self._options)
         self._profiles = ProfileModels(self._wire)
+        self._planner = Planner(streaming=self._options.streaming, check_limits=self._options.check_limits)
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         """Send one request and yield its events. Use it in `contextlib.aclosing`, which closes the connection.
@@ -57,30 +58,33 @@ class BedrockBackend:
         return _EventStream(self._events(request))
 
     async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        streams = self._streams(request)
-        translation = self._checked(request, streams=streams, base=await self._base_model(request))
-        body = encode_body(translation.body)
-        if streams:
-            response = await self._wire.send(chat_call("converse-stream", translation.model, body))
-            async with response:
-                reader = _StreamReader(response, translation)
-                while not reader.is_complete and (chunk := await response.read()):
-                    for event in reader.feed(chunk):
+        plan = self._planner.plan(request, base=await self._base_model(request))
+        translation = plan.translation
+        call = chat_call(plan.operation, translation.model, encode_body(translation.body))
+        try:
+            response = await self._wire.send(call)
+            if plan.operation == "converse-stream":
+                async with response:
+                    reader = _StreamReader(response, translation)
+                    while not reader.is_complete and (chunk := await response.read()):
+                        for event in reader.feed(chunk):
+                            yield translation.restored(event)
+                    rest = reader.feed(await response.read_end()) if reader.is_complete else reader.finish()
+                    for event in rest:
                         yield translation.restored(event)
-                rest = reader.feed(await response.read_end()) if reader.is_complete else reader.finish()
-                for event in rest:
+            else:
+                async with response:
+                    content = await response.read_all()
+                for event in decode_response(
+                    content,
+                    model=translation.model,
+                    request_id=response.request_id,
+                    adjustments=translation.adjustments,
+                ):
                     yield translation.restored(event)
-        else:
-            response = await self._wire.send(chat_call("converse", translation.model, body))
-            async with response:
-                content = await response.read_all()
-            for event in decode_response(
-                content,
-                model=translation.model,
-                request_id=response.request_id,
-                adjustments=translation.adjustments,
-            ):
-                yield translation.restored(event)
+        except BackendError as error:
+            self._planner.learn(error, request, plan)
+            raise
 
     async def preview(self, request: ChatRequest) -> Preview:
         """Return the body that would be sent, as JSON values, and what cannot be said as asked.
@@ -92,8 +96,7 @@ class BedrockBackend:
             ConfigurationError: With `resolve_profiles`, as for `stream`.
             BackendError: With `resolve_profiles`, as for `stream`.
         """
-        base = await self._base_model(request)
-        translation = self._checked(request, streams=self._streams(request), base=base)
+        translation = self._planner.plan(request, base=await self._base_model(request)).translation
         reported = tuple(item for item in translation.adjustments if item.kind != "lossless")
         return Preview(plain_body(translation.body), reported)
 
@@ -135,7 +138,7 @@ class BedrockBackend:
             BackendError: The exchange failed.
         """
         base = await self._base_model(request)
-        return await count_tokens(self._wire, self._checked(request, base=base), base=base)
+        return await count_tokens(self._wire, self._planner.plan(request, base=base).translation, base=base)
 
     async def describe(self) -> dict[str, str]:
         """Return region, endpoints, the source of the credentials and versions, in words; no secret."""
@@ -148,17 +151,6 @@ class BedrockBackend:
     async def _base_model(self, request: ChatRequest) -> str | None:
         """The model behind an id that hides it, where that is to be found out."""
         return await self._profiles.base_model(request.model) if self._options.resolve_profiles else None
-
-    def _checked(self, request: ChatRequest, *, streams: bool = True, base: str | None = None) -> Translation:
-        translated = translate(request, check_limits=self._options.check_limits, base=base)
-        translation = fit_operation(translated, streams=streams)
-        if request.strict:
-            refuse_losses(translation.adjustments)
-        return translation
-
-    def _streams(self, request: ChatRequest) -> bool:
-        mode = self._options.streaming
-        return mode == "always" or (mode == "auto" and request.streaming)
 
 
 class _EventStream(AsyncGenerator["BackendEvent", None]):
