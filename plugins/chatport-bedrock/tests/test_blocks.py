@@ -127,15 +127,14 @@ MARKED = {"bedrock": {"family": "anthropic"}}
     [
         (Reasoning("t", "s", metadata=MARKED), [{"reasoningText": {"text": "t", "signature": "s"}}]),
         (Reasoning("", "s", metadata=MARKED), [{"reasoningText": {"text": "", "signature": "s"}}]),
-        (Reasoning("t", metadata=MARKED), [{"reasoningText": {"text": "t"}}]),
         (Reasoning(redacted=b"\xff\x00", metadata=MARKED), [{"redactedContent": b"\xff\x00"}]),
         (Reasoning("t", "s"), [{"reasoningText": {"text": "t", "signature": "s"}}]),
         (Reasoning(redacted=b"r"), [{"redactedContent": b"r"}]),
-        (Reasoning("t", None, b"r"), [{"reasoningText": {"text": "t"}}, {"redactedContent": b"r"}]),
+        (Reasoning("t", "s", b"r"), [{"reasoningText": {"text": "t", "signature": "s"}}, {"redactedContent": b"r"}]),
     ],
-    ids=["signed", "signature-only", "unsigned", "redacted", "by-hand", "by-hand-redacted", "both"],
+    ids=["signed", "signature-only", "redacted", "by-hand", "by-hand-redacted", "both"],
 )
-def test_rules_57_and_62_reasoning_goes_back_to_its_family_as_it_was(part: Reasoning, expected: list[Any]) -> None:
+def test_rules_57_62_and_63_reasoning_goes_back_to_its_family_as_it_was(part: Reasoning, expected: list[Any]) -> None:
     """Text and signature unchanged, also when one of them is empty; bytes as bytes."""
     assert answered(part) == ([{"reasoningContent": content} for content in expected], [])
 
@@ -154,6 +153,41 @@ def test_rules_57_and_62_reasoning_goes_back_to_its_family_as_it_was(part: Reaso
 def test_rules_58_and_59_foreign_and_unsigned_reasoning_stays_out(part: Reasoning, code: str) -> None:
     """A foreign signature is refused by the service, and thoughts of another must not become words of this model."""
     assert answered(part) == ([], [("dropped", code, "messages[1].parts[1]")])
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "kind"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic", "dropped"),
+        ("openai.gpt-oss-120b-1:0", "openai", "lossless"),
+        ("us.deepseek.r1-v1:0", "deepseek", "lossless"),
+        ("deepseek.v3.2", "deepseek", "lossless"),
+        ("qwen.qwen3-32b-v1:0", "qwen", None),
+        ("us.amazon.nova-2-lite-v1:0", "amazon", None),
+        ("minimax.minimax-m2", "minimax", None),
+        ("newcomer.model-1.5-v1:0", "newcomer", None),
+    ],
+)
+def test_rules_58_and_60_unsigned_reasoning_stays_out_where_it_is_refused_or_leaks(
+    model: str, family: str, kind: str | None
+) -> None:
+    """Claude and DeepSeek R1 refuse it, gpt-oss says it aloud; but for Claude they would not read it anyway."""
+    part = Reasoning("t", metadata={"bedrock": {"family": family}})
+    sent = {"reasoningContent": {"reasoningText": {"text": "t"}}}
+    expected = ([sent], []) if kind is None else ([], [(kind, "unsigned-reasoning", "messages[1].parts[1]")])
+    assert answered(part, model=model) == expected
+
+
+def test_rule_58_of_half_redacted_reasoning_the_sealed_half_goes_back() -> None:
+    """It is as good as signed; the readable half is left out, unless there is nothing in it."""
+    sealed = [{"reasoningContent": {"redactedContent": b"r"}}]
+    dropped = [("dropped", "unsigned-reasoning", "messages[1].parts[1].text")]
+    assert answered(Reasoning("t", None, b"r", metadata=MARKED)) == (sealed, dropped)
+    assert answered(Reasoning("t", "", b"r", metadata=MARKED)) == (sealed, dropped)
+    assert answered(Reasoning("", "", metadata=MARKED)) == (
+        [],
+        [("lossless", "unsigned-reasoning", "messages[1].parts[1]")],
+    )
 
 
 def test_reasoning_of_a_hidden_model_goes_back_to_that_id_only() -> None:

@@ -75,11 +75,13 @@ def _own_result(call_id: str, content: list[Part], marks: dict[str, str]) -> Too
 
 
 def _parts(mark: dict[str, Any]) -> st.SearchStrategy[Part]:
-    """What a model may answer."""
+    """What a model may answer; Claude signs its reasoning, and gets back nothing else."""
+    signed = st.just("c2ln")
+    proofs = signed if mark["bedrock"]["family"] == "anthropic" else st.none() | signed
     said = st.builds(Text, _words) | st.builds(Json, json_values())
     return st.one_of(
         st.builds(Text, _words, st.lists(st.sampled_from(CITED).map(_citation), max_size=2).map(tuple)),
-        st.builds(lambda text, proof: Reasoning(text, proof, metadata=mark), _words, st.none() | st.just("c2ln")),
+        st.builds(lambda text, proof: Reasoning(text, proof, metadata=mark), _words, proofs),
         st.builds(lambda secret: Reasoning(redacted=secret, metadata=mark), st.binary(max_size=6)),
         st.builds(ToolCall, _ids, _names, json_objects(), executed_by=st.sampled_from(["client", "server"])),
         st.builds(_own_result, _ids, st.lists(said, max_size=2), _statuses),

@@ -20,9 +20,14 @@ _CHOICES: set[str] = {"auto", "any", "tool"}
 
 
 def test_rule_3_who_must_begin() -> None:
-    """These families want a user's message first; Claude, Qwen, GLM and Kimi take an assistant's too."""
+    """These families want a user's message first; Claude, Qwen, GLM and Kimi take an assistant's too.
+
+    Of other makers it is not known, and they get the user's message; of a maker nobody knows nothing is changed.
+    """
     strict = family("amazon.nova", "meta.", "mistral.", "cohere.", "ai21.", "writer.")
     assert not any(found.leading_assistant for found in strict)
+    assert not any(found.leading_assistant for found in family("deepseek.", "openai.", "minimax.", "google.", "xai."))
+    assert all(found.leading_assistant for found in family("newcomer."))
     assert all(found.leading_assistant for found in family("anthropic.", "qwen.", "zai.", "moonshot"))
 
 
@@ -200,6 +205,8 @@ def test_rules_58_and_60_unsigned_reasoning() -> None:
     refusing = family("anthropic.", "openai.gpt-oss", "deepseek.")
     assert not any(found.reasoning.replays_unsigned for found in refusing)
     assert all(found.reasoning.replays_unsigned for found in family("qwen.", "amazon.nova-2", "minimax."))
+    assert all(found.reasoning.forgets_reasoning for found in family("openai.gpt-oss", "deepseek."))
+    assert not any(found.reasoning.forgets_reasoning for found in family("anthropic.", "qwen.", "minimax."))
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ ECHO_DIFFERENCES = {
     "toolUse.type 'tool_use'": 44,
     # Between two cited sentences stands a block with one blank. The service refuses text without a visible character.
     "a text block without a visible character": 1,
+    # gpt-oss is reported to say it aloud, and DeepSeek R1 to refuse it; neither reads reasoning of earlier answers.
+    "unsigned reasoning": 7,
 }
 # Recordings that are no answer although the status says so, and what they are.
 NO_ANSWERS = {
@@ -115,11 +117,13 @@ def check_reply(exchange: Exchange, reading: Reading, reply: Reply[None], stream
     assert not reply.adjustments
 
 
-async def check_echo(session: Session, reading: Reading, reply: Reply[None], found: Counter[str]) -> None:
+async def check_echo(
+    session: Session, exchange: Exchange, reading: Reading, reply: Reply[None], found: Counter[str]
+) -> None:
     """Hold what the next request would carry against the recorded blocks."""
     results = [ToolResult(call.id, "done") for call in reply.tool_calls]
     preview = await session.preview(*results, "Go on.")
-    expected = [kept for block in reading.blocks if (kept := expected_echo(block, found)) is not None]
+    expected = [kept for block in reading.blocks if (kept := expected_echo(exchange, block, found)) is not None]
     messages = preview.request["messages"]
     sent = messages[1]["content"] if len(messages) > 2 else []
     assert sent == expected
@@ -137,8 +141,12 @@ async def check_refusal(session: Session, exchange: Exchange, exception: tuple[s
     assert (error.request_id, session.messages) == (exchange.headers.get("x-amzn-requestid"), ())
 
 
-def expected_echo(block: dict[str, Any], found: Counter[str]) -> dict[str, Any] | None:
+def expected_echo(exchange: Exchange, block: dict[str, Any], found: Counter[str]) -> dict[str, Any] | None:
     """The block as it is expected to go back; every difference is counted."""
+    thought = block.get("reasoningContent", {}).get("reasoningText", {"signature": "of another block"})
+    if "signature" not in thought and ("openai.gpt-oss" in exchange.model or "deepseek." in exchange.model):
+        found["unsigned reasoning"] += 1
+        return None
     if "text" in block and not block["text"].strip():
         if block["text"]:
             found["a text block without a visible character"] += 1
@@ -173,7 +181,7 @@ async def test_every_recorded_answer(server: LoopbackServer, options: dict[str, 
                 with anyio.fail_after(20):
                     reply, streamed = await converse(session, exchange)
                 check_reply(exchange, reading, reply, streamed)
-                await check_echo(session, reading, reply, found)
+                await check_echo(session, exchange, reading, reply, found)
             except (AssertionError, chatport.ChatError, ValueError, TimeoutError) as error:
                 wrong.append(f"{exchange.name}: {type(error).__name__}: {error}")
     assert not wrong, f"{len(wrong)} of {counts.total()}:\n" + "\n".join(wrong)

@@ -17,10 +17,15 @@ RECORDINGS = Path(__file__).resolve().parents[4] / "shared" / "recordings"
 
 # What goes back differently from how it came, how often, and why.
 TOOL_USE_TYPE = "toolUse.type 'tool_use'"
+UNSIGNED = "reasoning without a signature"
+FORGETFUL = ("openai.gpt-oss", "deepseek.")
 EXPECTED_DIFFERENCES = {
     # Newer models send it with every call; the service model knows server_tool_use only, and no recorded conversation
     # sends it back.
     TOOL_USE_TYPE: 43,
+    # No recorded conversation sends it back, these models do not read it, and with gpt-oss it is reported to leak into
+    # the answer; DeepSeek R1 is reported to refuse it.
+    UNSIGNED: 6,
 }
 
 
@@ -33,8 +38,12 @@ def recorded_answers() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield f"{path.stem}[{number}]", exchange["model"], body
 
 
-def without_known_differences(block: dict[str, Any], found: Counter[str]) -> dict[str, Any]:
-    """The block as it is expected to go back; what is taken out is counted."""
+def without_known_differences(model: str, block: dict[str, Any], found: Counter[str]) -> dict[str, Any] | None:
+    """The block as it is expected to go back, if it is; what is taken out is counted."""
+    thought = block.get("reasoningContent", {}).get("reasoningText", {"signature": "of another block"})
+    if "signature" not in thought and any(name in model for name in FORGETFUL):
+        found[UNSIGNED] += 1
+        return None
     call = block.get("toolUse", {})
     if call.get("type") == "tool_use":
         found[TOOL_USE_TYPE] += 1
@@ -58,7 +67,8 @@ def test_every_recorded_answer_goes_back_as_it_came() -> None:
         messages = (Message.user("?"), answer, Message("tool", results) if results else Message.user("!"))
         translation = translate(ChatRequest(model, messages))
         turns = plain_body(translation.body)["messages"]
-        expected = [without_known_differences(block, found) for block in body["output"]["message"]["content"]]
+        content = [without_known_differences(model, block, found) for block in body["output"]["message"]["content"]]
+        expected = [block for block in content if block is not None]
         sent = turns[1]["content"] if len(turns) == 3 else []
         if sent != expected:
             wrong.append(f"{name}\n  came: {expected}\n  went: {sent}")

@@ -55,8 +55,10 @@ def test_rule_03_the_user_begins_where_the_model_wants_it() -> None:
     as_given = [("assistant", [{"text": "Welcome!"}]), ("user", [{"text": "Hello"}])]
     assert turns(NOVA, *messages) == [("user", [DOT]), *as_given]
     assert codes(NOVA, *messages) == [("changed", "leading-turn-added", "messages[0].parts[0]")]
-    for model in (CLAUDE, NEWCOMER):
+    for model in (CLAUDE, NEWCOMER, "qwen.qwen3-32b-v1:0", "zai.glm-4.7", "moonshotai.kimi-k2.5"):
         assert (turns(model, *messages), codes(model, *messages)) == (as_given, [])
+    for model in ("us.deepseek.r1-v1:0", "openai.gpt-oss-120b-1:0", "minimax.minimax-m2"):
+        assert turns(model, *messages) == [("user", [DOT]), *as_given]
 
 
 def test_rule_04_the_user_ends_where_the_model_does_not_go_on_writing() -> None:

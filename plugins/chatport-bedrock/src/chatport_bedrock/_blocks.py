@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chatport.backend import (
+    AdjustmentKind,
     Audio,
     CachePoint,
     Citation,
@@ -155,11 +156,27 @@ def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) ->
     blocks: list[Block] = []
     if part.redacted is None or part.text or part.signature is not None:
         check_text(part.text, f"{path}.text")
-        signature = {} if part.signature is None else {"signature": part.signature}
-        blocks.append({"reasoningContent": {"reasoningText": {"text": part.text, **signature}}})
+        if part.signature or scope.capabilities.reasoning.replays_unsigned:
+            signature = {} if part.signature is None else {"signature": part.signature}
+            blocks.append({"reasoningContent": {"reasoningText": {"text": part.text, **signature}}})
+        else:
+            _leave_out_unsigned(part, path, scope)
     if part.redacted is not None:
         blocks.append({"reasoningContent": {"redactedContent": part.redacted}})
     return blocks
+
+
+def _leave_out_unsigned(part: Reasoning, path: str, scope: Scope) -> None:
+    """Note that a model does not get back what it wrote without signing it: it refuses that, or says it aloud."""
+    is_lost = bool(part.text) and not scope.capabilities.reasoning.forgets_reasoning
+    why = (
+        "this model takes back what it signed only"
+        if is_lost
+        else "this model does not read the reasoning of earlier answers"
+    )
+    place = path if part.redacted is None else f"{path}.text"
+    kind: AdjustmentKind = "dropped" if is_lost else "lossless"
+    scope.note(kind, "unsigned-reasoning", place, f"the reasoning is left out: {why}")
 
 
 def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str, str] | None:

@@ -112,6 +112,8 @@ class ReasoningSupport:
         bare_levels: Levels that are refused together with `maxTokens` or any sampling setting.
         refuses_forced_choice: The ways of reasoning with which a forced tool (`any`, `tool`) is refused.
         replays_unsigned: Whether reasoning that came without a signature may be sent back to it.
+        forgets_reasoning: Whether the model does not read reasoning of earlier answers anyway, because its own template
+            leaves it out: then nothing is lost where it is not sent back.
     """
 
     kinds: tuple[ReasoningKind, ...] = ("unknown",)
@@ -123,6 +125,7 @@ class ReasoningSupport:
     bare_levels: frozenset[str] = frozenset()
     refuses_forced_choice: frozenset[ReasoningKind] = frozenset()
     replays_unsigned: bool = True
+    forgets_reasoning: bool = False
 
     @property
     def kind(self) -> ReasoningKind:

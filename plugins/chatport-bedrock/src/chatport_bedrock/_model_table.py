@@ -101,6 +101,7 @@ _CLAUDE_BY_DEFAULT: Final = replace(_CLAUDE_ADAPTIVE_ONLY, on_by_default=True, o
 _CLAUDE_ROWS: Final = (
     _row(
         r"anthropic\.",
+        leading_assistant=True,  # 3; recorded
         media=_IMAGE_DOCUMENT,  # recorded: "doesn't support the video content block"
         result_media=_IMAGE_DOCUMENT,  # 27; recorded
         beside_results=frozenset({"document", "image", "text"}),  # 7; documents: recorded, after the results
@@ -150,7 +151,6 @@ _CLAUDE_ROWS: Final = (
 _AMAZON_ROWS: Final = (
     _row(
         r"amazon\.nova",
-        leading_assistant=False,  # 3
         media=frozenset({"document", "image", "video"}),  # recorded
         object_store=True,  # recorded, documented
         citations=False,  # reported
@@ -196,7 +196,6 @@ _MISTRAL_SINCE_2025: Final = r"(?:mistral-large-3|ministral|magistral|devstral|v
 _ALONE_ROWS: Final = (
     _row(
         r"(?:meta|mistral|writer)\.",
-        leading_assistant=False,  # 3
         beside_results=frozenset(),  # 7
         text_beside_calls=False,  # 7: reported
         streaming_tools=False,  # 43
@@ -229,11 +228,12 @@ _ALONE_ROWS: Final = (
 # --- open weights and others -----------------------------------------------------------------------------------------
 
 _EFFORT: Final[ReasoningKind] = "effort"
+# Their own templates leave out the reasoning of earlier answers.
+_FORGETFUL: Final[Mapping[str, Any]] = {"replays_unsigned": False, "forgets_reasoning": True}
 
 _OTHER_ROWS: Final = (
     _row(
         r"(?:ai21|cohere)\.",
-        leading_assistant=False,  # 3
         tool_choices=_NO_CHOICE,  # 40
         media=_DOCUMENT,  # documented
         reasoning=_NO_REASONING,
@@ -242,14 +242,18 @@ _OTHER_ROWS: Final = (
     _row(r"ai21\.j(?:amba-instruct|2)", tools=False, streaming_tools=False),  # documented; 43
     _row(r"ai21\.j2", streaming=False, system=False),  # documented
     _row(r"cohere\.command-(?:text|light)", tools=False, streaming_tools=False, system=False),  # documented; 43
-    _row(r"deepseek\.", citations=False, reasoning=ReasoningSupport(replays_unsigned=False)),  # 60
+    _row(
+        r"deepseek\.",
+        citations=False,
+        reasoning=ReasoningSupport(**_FORGETFUL),  # 60
+    ),
     _row(
         r"deepseek\.r1",
         tools=False,  # documented; 43
         streaming_tools=False,
         tool_choices=_NO_CHOICE,  # 40
         # Reported, 60: "User messages cannot contain reasoning content".
-        reasoning=ReasoningSupport(kinds=("fixed",), on_by_default=True, off="impossible", replays_unsigned=False),
+        reasoning=ReasoningSupport(kinds=("fixed",), on_by_default=True, off="impossible", **_FORGETFUL),
         **_UNSTRUCTURED,
     ),
     _row(
@@ -259,10 +263,11 @@ _OTHER_ROWS: Final = (
             kinds=(_EFFORT,),
             levels=("high",),  # reported: the lower ones change nothing
             refuses_forced_choice=frozenset({_EFFORT}),  # 41
-            replays_unsigned=False,
+            **_FORGETFUL,
         ),
     ),
     _row(r"google\.gemma", strict_refused_keywords=_NO_CONTAINS),  # reported
+    _row(r"(?:moonshot(?:ai)?|qwen|zai)\.", leading_assistant=True),  # 3: reported
     _row(r"moonshot(?:ai)?\.", result_media=_NO_MEDIUM),  # 27
     _row(
         r"openai\.gpt-oss",
@@ -273,7 +278,7 @@ _OTHER_ROWS: Final = (
             levels=("low", "medium", "high"),
             on_by_default=True,
             off="impossible",  # 64: "none" is refused
-            replays_unsigned=False,  # 58: it would leak into the answer
+            **_FORGETFUL,  # 58: it would leak into the answer
         ),
     ),
     _row(
@@ -328,6 +333,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row(
         rf"(?:{'|'.join(sorted(MAKERS))})\.",
         known=True,
+        leading_assistant=False,  # 3: not known of all, and a full stop before it does no harm
         media=frozenset({"audio", "document", "image"}),  # reported: a video is taken by Nova alone
         object_store=False,  # documented: places in S3 are taken by Nova alone; recorded for Claude
         cache=_NO_CACHE,  # documented: cache points are taken by Claude and Nova
