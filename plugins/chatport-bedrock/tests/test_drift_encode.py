@@ -478,6 +478,12 @@ def test_what_the_system_prompt_does_not_take_is_known() -> None:
                 translate(request)
 
 
+def test_the_members_of_a_body_are_known() -> None:
+    """So that one that stands in the wrong place is found."""
+    for operation in OPERATIONS:
+        assert set(input_shape(operation).members) == limits.MEMBERS | {"modelId"}
+
+
 def test_limits_are_those_of_the_service_model() -> None:
     """What `BedrockOptions` refuses is what the model refuses."""
 

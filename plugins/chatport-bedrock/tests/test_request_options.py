@@ -1,7 +1,10 @@
 """The typed form of what only Bedrock has: what it sends, what it refuses, and how it stands in settings."""
 
+import copy
+import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -88,6 +91,23 @@ def test_options_reach_the_request() -> None:
     assert {name: translation.body[name] for name in MEMBERS} == MEMBERS
     assert translation.body["inferenceConfig"] == {"maxTokens": 9}
     assert translation.adjustments == ()
+
+
+def test_options_beside_their_backend_are_a_mistake() -> None:
+    """They would say nothing, without a word; the error says where they belong."""
+    settings = Settings(extra=BedrockOptions(service_tier="flex"))
+    with pytest.raises(TypeError, match=r"serviceTier would say nothing there; write it into .*'bedrock'"):
+        translate(ChatRequest("anthropic.claude-opus-4-8", (Message.user("Hello"),), settings=settings))
+
+
+def test_options_are_values() -> None:
+    """They can be copied, stored by pickle, and changed into others, which are checked again."""
+    assert copy.deepcopy(ALL) == pickle.loads(pickle.dumps(ALL)) == ALL  # noqa: S301 - our own
+    assert replace(ALL, effort="high")["outputConfig"] == {"effort": "high"}
+    with pytest.raises(ValueError, match="effort"):
+        replace(ALL, effort="")
+    with pytest.raises(FrozenInstanceError):
+        setattr(ALL, "effort", "high")  # noqa: B010 - plainly written, the type checker refuses it
 
 
 def test_what_may_be_secret_is_not_shown() -> None:

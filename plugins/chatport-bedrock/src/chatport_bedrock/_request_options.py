@@ -17,6 +17,14 @@ StreamMode: TypeAlias = Literal["sync", "async"]
 Latency: TypeAlias = Literal["standard", "optimized"]
 ServiceTier: TypeAlias = Literal["priority", "default", "flex", "reserved"]
 CACHE_LIVES: Final = ("5m", "1h")
+MEMBERS: Final = frozenset(
+    {
+        *{"additionalModelRequestFields", "additionalModelResponseFieldPaths", "guardrailConfig", "inferenceConfig"},
+        *{"messages", "outputConfig", "performanceConfig", "promptVariables", "requestMetadata", "serviceTier"},
+        *{"system", "toolConfig"},
+    }
+)
+"""The members of a body."""
 
 _GUARDRAIL: Final = re.compile(
     r"[a-z0-9]{1,2048}|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+"

@@ -35,6 +35,7 @@ from chatport_bedrock._models import capabilities, model_family, parse_model
 from chatport_bedrock._own_tools import offers_tools, with_own_tools
 from chatport_bedrock._reasoning import asked_reasoning, reasoning_fields
 from chatport_bedrock._request_limits import check_model, check_settings, check_tools
+from chatport_bedrock._request_options import MEMBERS
 from chatport_bedrock._scope import BACKEND, Block, Scope
 from chatport_bedrock._settings import inference_members
 from chatport_bedrock._stored_prompts import fit_stored_prompt
@@ -87,7 +88,7 @@ def translate(
     Raises:
         UnsupportedError: Something in it cannot be said to this service; the message says where.
         ValueError: `tool_choice` cannot be met by the tools on offer.
-        TypeError: `settings.extra["bedrock"]` is no dict.
+        TypeError: `settings.extra["bedrock"]` is no dict, or what belongs into it stands beside it.
     """
     extra = _own_extra(request.settings)
     check_model(request.model)
@@ -176,6 +177,9 @@ def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]
 
 
 def _own_extra(settings: Settings) -> dict[str, Any]:
+    if misplaced := sorted(MEMBERS & settings.extra.keys()):
+        wanted = f"settings.extra = {{{BACKEND!r}: …}}"
+        raise TypeError(f"settings.extra: {', '.join(misplaced)} would say nothing there; write it into {wanted}")
     extra: object = settings.extra.get(BACKEND, {})
     if not is_object(extra):
         raise TypeError(f"settings.extra[{BACKEND!r}] must be a dict, not {type(extra).__name__}")
