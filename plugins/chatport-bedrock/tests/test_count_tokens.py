@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
+import botocore.session
 import pytest
 from bedrock_support.answers import REQUEST_ID
 from bedrock_support.loopback import LoopbackServer, whole
@@ -22,6 +23,7 @@ from chatport import (
     UnsupportedError,
 )
 from chatport.backend import ChatRequest
+from chatport_bedrock import _counting
 from chatport_bedrock._counting import counted_model
 from chatport_bedrock.backend import BedrockBackend
 from chatport_bedrock.emulator import Credentials, Emulator
@@ -72,6 +74,21 @@ def _request(*words: str, model: str = COUNTED, **members: Any) -> ChatRequest:
 def test_rule_76_tokens_are_counted_for_base_models(model: str, counted: str | None) -> None:
     """Geographies and ARNs around a base model are taken off; an id that hides its model goes as it is."""
     assert counted_model(model) == (counted or model)
+
+
+def test_what_is_counted_is_what_the_service_model_has() -> None:
+    """Members that botocore knows are sent, but for one that counts nothing; others would be refused."""
+    shape: Any = botocore.session.Session().get_service_model("bedrock-runtime").shape_for("ConverseTokensRequest")
+    assert set(shape.members) == set(_counting._MEMBERS)
+
+
+async def test_what_costs_no_tokens_is_left_out(backend: BedrockBackend, emulator: Emulator) -> None:
+    """Settings, tiers, guardrails and what is asked of the answer stay at home."""
+    extra = {"bedrock": {"serviceTier": {"type": "default"}, "requestMetadata": {"a": "b"}}}
+    settings = Settings(max_tokens=5, temperature=0, extra=extra)
+    count = await backend.count_tokens(_request(settings=settings))
+    assert count == await backend.count_tokens(_request())
+    assert json.loads(emulator.requests[0].raw_body)["input"]["converse"].keys() == {"messages"}
 
 
 @pytest.mark.parametrize("model", [COUNTED, f"us.{COUNTED}"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
 
+from chatport_bedrock import _description
 from chatport_bedrock.backend import BedrockBackend
 
 pytestmark = pytest.mark.anyio
@@ -47,3 +49,16 @@ async def test_a_description_of_nothing() -> None:
     assert found["credentials"].startswith("none: no AWS credentials")
     assert found["aiobotocore"][0].isdigit()
     assert found["chatport-bedrock"][0].isdigit()
+
+
+async def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that only some need is said to be missing, and is no error."""
+
+    def version(name: str) -> str:
+        if name == "httpx2":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(_description, "version", version)
+    found = await BedrockBackend().describe()
+    assert (found["httpx2"], found["aiohttp"]) == ("none: not installed", "1.0")

@@ -17,6 +17,7 @@ from bedrock_support.asking import REGION, who_asked
 from bedrock_support.loopback import LoopbackServer, whole
 from botocore.utils import ContainerMetadataFetcher
 
+import chatport
 from chatport import AuthenticationError, ChatError, RateLimitError, Session
 from chatport_bedrock import AwsCredentials
 from chatport_bedrock._credentials import CredentialSource
@@ -252,6 +253,43 @@ async def test_keys_from_the_environment(server: LoopbackServer, monkeypatch: py
     server.answer(refusal(FORBIDDEN, EXPIRED))
     assert "the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in (await _error(backend)).message
     await backend.aclose()
+
+
+# --- a session ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_recovers_by_itself(server: LoopbackServer, aws_files: Callable[..., None]) -> None:
+    """Whoever renews the keys while a program runs has it go on: two requests, within a second, no error."""
+    aws_files(credentials=_files(1))
+    async with chatport.open_session(
+        f"bedrock:{MODEL}", backend_options={"endpoint_url": server.url, **REGION}
+    ) as session:
+        server.answer(unary())
+        await session.ask("hi")
+        aws_files(credentials=_files(2))
+        server.answer(refusal(FORBIDDEN, EXPIRED))
+        server.answer(unary("Good."))
+        begun = time.perf_counter()
+        reply = await session.ask("hi")
+        assert time.perf_counter() - begun < 5  # seconds on a busy machine, where a tenth of one is usual
+    assert (reply.text, reply.attempts) == ("Good.", 2)
+    assert [who_asked(received) for received in server.requests] == ["id-1 t-1", "id-1 t-1", "id-2 t-2"]
+
+
+async def test_a_session_gives_up_soon(server: LoopbackServer, aws_files: Callable[..., None]) -> None:
+    """With nothing new there are two requests, and then the profile and the command."""
+    aws_files(credentials=_files(1))
+    async with chatport.open_session(
+        f"bedrock:{MODEL}", backend_options={"endpoint_url": server.url, "profile": "work", **REGION}
+    ) as session:
+        server.answer(refusal(FORBIDDEN, EXPIRED))
+        server.answer(refusal(FORBIDDEN, EXPIRED))
+        begun = time.perf_counter()
+        with pytest.raises(AuthenticationError, match="`aws sso login --profile work`") as caught:
+            await session.ask("hi")
+        assert time.perf_counter() - begun < 5  # seconds on a busy machine, where a tenth of one is usual
+    assert not caught.value.retryable
+    assert len(server.requests) == 2
 
 
 # --- ended before anything is sent -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from bedrock_support.answers import MODEL, unary
 from bedrock_support.asking import REGION, sent, who_asked
 
 import chatport
-from chatport import ConfigurationError, Session, TransportError
+from chatport import ConfigurationError, Retry, Session, TransportError
 from chatport_bedrock import _pool
 from chatport_bedrock._identity import Identity
 from chatport_bedrock._options import check_options
@@ -143,7 +143,7 @@ async def test_where_a_request_goes(
         monkeypatch.setenv(name, value)
     async with chatport.open_session(f"bedrock:{row.model}", backend_options={**row.options, **_KEYS}) as session:
         with pytest.raises(TransportError, match="nobody"):
-            await session.ask("hi")
+            await session.ask("hi", retry=Retry(max_attempts=1))
     request = recorder.sent[0]
     host = row.host or _HOST.format(row.scope)
     assert urlsplit(request.url).hostname == host
@@ -296,7 +296,7 @@ async def test_rule_79_a_silent_model_is_waited_for(
     monkeypatch.setattr(_pool, "READ_SECONDS", 0.2)
     backend = BedrockBackend(**options)
     with pytest.raises(chatport.StreamTimeoutError):
-        await Session(backend, MODEL).ask("hi")
+        await Session(backend, MODEL, retry=Retry(max_attempts=1)).ask("hi")
     hold.release()
     await backend.aclose()
 
