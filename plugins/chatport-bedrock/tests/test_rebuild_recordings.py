@@ -152,7 +152,9 @@ async def test_a_session_would_send_the_same() -> None:
             )
             preview = await session.preview(*question)
             assert preview.request == plain_body(translate(request).body), recorded.name
-            assert all(item.kind == "lossless" for item in preview.adjustments), recorded.name
+            # A preview is of a stream; models that do not stream with tools on offer answer whole.
+            told = {item.code for item in preview.adjustments if item.kind != "lossless"}
+            assert told <= {"answered-whole"}, recorded.name
     assert count == 317
 
 
