@@ -75,7 +75,8 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             *{"_json_limits", "_media_blocks", "_media_limits", "_pairing", "_reasoning", "_request_limits"},
             *{"_scope", "_settings", "_tool_config", "_translate", "_turn"},
             *{"_plan", "_turn_shapes", "_turns"},
-            *{"_operation_members", "_own_tools", "_stored_prompts", "_typed_blocks"},
+            *{"_operation_members", "_output_config", "_output_text", "_own_tools", "_schemas", "_stored_prompts"},
+            *{"_strict_schemas", "_typed_blocks"},
         }
     ),
     "decode": frozenset(

@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chatport
-from chatport.backend import ChatRequest, Message, Opaque, PartEnd, Tool, ToolCall, ToolCallStart, ToolResult
+from chatport.backend import (
+    ChatRequest,
+    Message,
+    MessageEnd,
+    Opaque,
+    PartEnd,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallStart,
+    ToolResult,
+)
 from chatport_bedrock._call_names import CallIds, ToolNames
 from chatport_bedrock._models import capabilities
 from chatport_bedrock._translate import Translation, translate
@@ -74,10 +86,12 @@ def test_rule_31_answers_have_the_callers_names() -> None:
     """Both ways in which a call comes are led back; all other events are the same objects."""
     translation = translated(HELLO, tools=(Tool("a.b"), Tool("c")))
     sent = translation.body["toolConfig"]["tools"][0]["toolSpec"]["name"]
-    assert translation.restored(ToolCallStart(0, "x", sent)) == ToolCallStart(0, "x", "a.b")
-    assert translation.restored(PartEnd(0, ToolCall("x", sent, {"n": 1}))) == PartEnd(0, ToolCall("x", "a.b", {"n": 1}))
-    other = ToolCallStart(0, "x", "c")
-    assert translation.restored(other) is other
+    restorer = translation.restorer()
+    assert list(restorer.feed(ToolCallStart(0, "x", sent))) == [ToolCallStart(0, "x", "a.b")]
+    whole = PartEnd(0, ToolCall("x", sent, {"n": 1}))
+    assert list(restorer.feed(whole)) == [PartEnd(0, ToolCall("x", "a.b", {"n": 1}))]
+    for other in (ToolCallStart(0, "x", "c"), ToolCallDelta(0, "{}"), TextDelta(1, "Hi"), MessageEnd("stop")):
+        assert next(iter(restorer.feed(other))) is other
 
 
 @given(st.lists(st.text(min_size=1, max_size=70) | st.sampled_from(["a.b", "a_b", "a/b"]), unique=True, max_size=8))

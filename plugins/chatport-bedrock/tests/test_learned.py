@@ -31,6 +31,10 @@ _TAUGHT = [
         for kind in ("auto", "any", "tool")
     ),
     ("This model doesn't support the status field. " + _REMOVE.format("status"), "result_status", False),
+    ("tools.3.custom.strict: Extra inputs are not permitted", "strict_tools", False),
+    ("This model doesn't support the strict field. " + _REMOVE.format("strict"), "strict_tools", False),
+    ("This model doesn't support the outputConfig.textFormat field.", "json_schema_output", False),
+    ("output_config.format: Extra inputs are not permitted", "json_schema_output", False),
     ("You invoked an unsupported model or your request did not allow prompt caching.", "cache.supported", False),
     (_EXTRANEOUS.format("messages/0/content/1", "cachePoint"), "cache.supported", False),
     (_EXTRANEOUS.format("toolConfig/tools/1", "cachePoint"), "cache.in_tools", False),

@@ -59,17 +59,7 @@ VERBATIM = dict.fromkeys(
     "outputConfig",
 )
 # … and requests that come out otherwise, and why.
-DIFFERENT = dict.fromkeys(
-    [
-        "pydantic-ai__test_bedrock_mixed_strict_tool_run[0]",
-        "pydantic-ai__test_bedrock_mixed_strict_tool_run[1]",
-        "pydantic-ai__test_bedrock_mixed_strict_tool_run[2]",
-        "pydantic-ai__test_bedrock_strict_tool_supported_model[0]",
-        "pydantic-ai__test_bedrock_strict_tool_supported_model[1]",
-        "pydantic-ai__test_tool_choice_matrix-list_single-bedrock[0]",
-    ],
-    "strict tools are not said yet",
-)
+DIFFERENT: dict[str, str] = {}
 
 
 def normalised(body: dict[str, Any], found: Counter[str]) -> str:

@@ -11,6 +11,7 @@ __all__ = [
     "CACHE_ORDER",
     "MAX_CACHE_POINTS",
     "STRICT_MAX_MIN_ITEMS",
+    "STRICT_MAX_OPTIONAL",
     "STRICT_MAX_TOOLS",
     "STRICT_MAX_UNIONS",
     "STRICT_REFUSED_KEYWORDS",
@@ -35,6 +36,8 @@ STRICT_MAX_TOOLS: Final = 20
 """The most strict tools in one request. Rule 45."""
 STRICT_MAX_UNIONS: Final = 16
 """The most parameters that are a union of types, over all strict tools of a request. Rule 45."""
+STRICT_MAX_OPTIONAL: Final = 24
+"""The most properties that may be absent, over all strict schemas of a request. Documented for Claude."""
 STRICT_MAX_MIN_ITEMS: Final = 1
 """The highest `minItems` that a strict schema may have. Rule 46."""
 STRICT_REFUSED_KEYWORDS: Final = frozenset(

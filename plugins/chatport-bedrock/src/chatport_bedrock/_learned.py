@@ -77,6 +77,11 @@ LESSONS: Final[tuple[Lesson, ...]] = (
     _lesson(rf"{_NO} tool use in streaming mode", _sets(streaming_tools=False)),
     _lesson(rf"{_NO} the toolconfig\.toolchoice\.(?P<choice>auto|any|tool) field", _without_choice),
     _lesson(rf"{_NO} the status field", _sets(result_status=False)),
+    # The first is reported: rule 45; the form of the others is, of other fields.
+    _lesson(r"\.strict: extra inputs are not permitted", _sets(strict_tools=False)),
+    _lesson(rf"{_NO} the (?:toolspec\.)?strict field", _sets(strict_tools=False)),
+    _lesson(rf"{_NO} the outputconfig(?:\.textformat)? field", _sets(json_schema_output=False)),
+    _lesson(r"output_config\.format: extra inputs are not permitted", _sets(json_schema_output=False)),
     # Reported of the operations that stream; of Converse's, no wording is known for certain.
     _lesson(rf"unsupported for streaming|{_NO} (?:response )?streaming\b", _sets(streaming=False)),
     # Reported: with a cache point the service calls a model without a cache a question of access.

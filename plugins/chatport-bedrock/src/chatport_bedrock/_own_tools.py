@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard
 from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._scope import Scope
 
-__all__ = ["offers_tools", "with_own_tools"]
+__all__ = ["offers_tools", "own_names", "with_own_tools"]
 
 _POINT: Final = "cachePoint"
 _PLACE: Final = 'settings.extra["bedrock"]["toolConfig"]'
@@ -19,6 +19,11 @@ _PLACE: Final = 'settings.extra["bedrock"]["toolConfig"]'
 def offers_tools(own: object) -> bool:
     """Whether there is a tool among the caller's own entries; a cache point is none."""
     return any(not _is_point(entry) for entry in own) if is_array(own) else bool(own)
+
+
+def own_names(own: object) -> tuple[str, ...]:
+    """Return what the tools among the caller's own entries are called, as far as they have names here."""
+    return tuple(name for entry in own if (name := _name(entry)) is not None) if is_array(own) else ()
 
 
 def with_own_tools(body: dict[str, Any], planned: dict[str, Any], own: object, scope: Scope) -> dict[str, Any]:

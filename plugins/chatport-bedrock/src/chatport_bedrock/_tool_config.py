@@ -6,6 +6,7 @@ from chatport.backend import ChatRequest, Tool
 from chatport_bedrock._reasoning import AskedReasoning
 from chatport_bedrock._request_limits import argument_schema
 from chatport_bedrock._scope import Scope
+from chatport_bedrock._strict_schemas import StrictRoom, tool_schema
 from chatport_bedrock._turns import call_names, has_tool_blocks
 
 __all__ = ["choice_fields", "tool_config"]
@@ -18,6 +19,7 @@ def tool_config(
     *,
     more_tools: bool = False,
     reasoning: AskedReasoning | None = None,
+    room: StrictRoom | None = None,
 ) -> dict[str, Any]:
     """Return the `toolConfig` of a request, empty where there is none to send.
 
@@ -31,6 +33,7 @@ def tool_config(
         scope: The request's scope; adjustments are noted there.
         more_tools: Whether the caller adds tools of the service's own to what is returned here.
         reasoning: How the request asks its model to reason.
+        room: What is left of the limits of strict schemas.
 
     Raises:
         ValueError: The choice cannot be met: it names no tool on offer, or asks for any where there is none.
@@ -42,7 +45,8 @@ def tool_config(
         if request.tools:
             scope.note("lossless", "tools-withheld", "tool_choice", "no tool may be called, so none is offered")
         return {}
-    tools = [_tool_spec(tool, f"tools[{index}]", scope) for index, tool in enumerate(request.tools)]
+    room = room or StrictRoom()
+    tools = [_tool_spec(tool, f"tools[{index}]", scope, room) for index, tool in enumerate(request.tools)]
     if tool_blocks and not tools and not more_tools:
         tools = _tools_from_history(turns, scope)
     if choice == "none" and (tools or more_tools) and not scope.capabilities.none_choice:
@@ -113,11 +117,13 @@ def _check_choice(request: ChatRequest, *, more_tools: bool) -> None:
     raise ValueError(f"tool_choice {choice!r} cannot be met: {on_offer}")
 
 
-def _tool_spec(tool: Tool, path: str, scope: Scope) -> dict[str, Any]:
+def _tool_spec(tool: Tool, path: str, scope: Scope, room: StrictRoom) -> dict[str, Any]:
     # A description may be left out, but what is there must have a visible character.
     description = {"description": tool.description} if tool.description.strip() else {}
     name = scope.tool_name(tool.name, path)
-    return {"toolSpec": {"name": name, **description, "inputSchema": {"json": argument_schema(tool, path, scope)}}}
+    schema, is_strict = tool_schema(tool, path, scope, room, schema=argument_schema(tool, path, scope))
+    strict = {"strict": True} if is_strict else {}
+    return {"toolSpec": {"name": name, **description, "inputSchema": {"json": schema}, **strict}}
 
 
 def _tools_from_history(turns: list[dict[str, Any]], scope: Scope) -> list[dict[str, Any]]:

@@ -5,20 +5,17 @@ limits are those of `ConverseRequest` in the service model of Bedrock Runtime.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from chatport.backend import (
     Adjustment,
-    BackendEvent,
     ChatRequest,
     Message,
     Opaque,
     Part,
-    PartEnd,
     Settings,
     ToolCall,
-    ToolCallStart,
     ToolResult,
     UnsupportedError,
     deep_merge,
@@ -32,15 +29,18 @@ from chatport_bedrock._json_limits import check_json
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._limits import limits_of
 from chatport_bedrock._models import capabilities, model_family, parse_model
-from chatport_bedrock._own_tools import offers_tools, with_own_tools
-from chatport_bedrock._reasoning import asked_reasoning, reasoning_fields
+from chatport_bedrock._output_config import OutputPlan, plan_output
+from chatport_bedrock._output_text import Restorer
+from chatport_bedrock._own_tools import offers_tools, own_names, with_own_tools
+from chatport_bedrock._reasoning import AskedReasoning, asked_reasoning, reasoning_fields
 from chatport_bedrock._request_limits import check_model, check_settings, check_tools
 from chatport_bedrock._request_options import MEMBERS
 from chatport_bedrock._scope import BACKEND, Block, Scope
 from chatport_bedrock._settings import inference_members
 from chatport_bedrock._stored_prompts import fit_stored_prompt
+from chatport_bedrock._strict_schemas import StrictRoom
 from chatport_bedrock._tool_config import choice_fields, tool_config
-from chatport_bedrock._turns import translate_messages
+from chatport_bedrock._turns import has_tool_blocks, translate_messages
 
 __all__ = ["Translation", "translate"]
 
@@ -55,22 +55,23 @@ class Translation:
             not change it. `encode_body` makes bytes of it, `plain_body` JSON to look at.
         adjustments: Everything that was adjusted, what is lossless too, in the caller's terms.
         tool_names: The caller's names of tools by those on the wire, where they differ.
+        output: How JSON is asked for, where it is.
     """
 
     model: str
     body: dict[str, Any] = field(hash=False)
     adjustments: tuple[Adjustment, ...] = ()
     tool_names: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    output: OutputPlan | None = None
 
-    def restored(self, event: BackendEvent) -> BackendEvent:
-        """Return an event of the answer with the tools called as the caller calls them."""
-        match event:
-            case ToolCallStart(name=name) if name in self.tool_names:
-                return replace(event, name=self.tool_names[name])
-            case PartEnd(part=ToolCall(name=name) as part) if name in self.tool_names:
-                return replace(event, part=replace(part, name=self.tool_names[name]))
-            case _:
-                return event
+    def restorer(self) -> Restorer:
+        """Return what makes the events of one answer those that the caller asked for."""
+        plan = self.output
+        return Restorer(
+            self.tool_names,
+            answer_tool=None if plan is None else plan.tool_name,
+            way=None if plan is None else plan.way,
+        )
 
 
 def translate(
@@ -94,6 +95,7 @@ def translate(
     check_model(request.model)
     check_settings(request.settings)
     check_tools(request.tools)
+    check_json(request.output_schema or {}, "output_schema")
     check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
     can = capabilities(base or request.model) if can is None else can
     scope = Scope(
@@ -108,15 +110,22 @@ def translate(
     system = _system_blocks(request, start, scope)
     turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
     _check_conversation(request, turns, extra)
-    members = _members(request, [block for _, block in system], turns, scope)
-    if request.output_schema is not None:
-        why = "not sent yet: the model is not told of the schema"
-        scope.note("dropped", "output-schema-dropped", "output_schema", why)
+    members, output = _members(request, [block for _, block in system], turns, scope)
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
     body = with_own_tools(body, members["toolConfig"], _tools_of(extra), scope)
     body = with_cache_points(body, request.settings.cache, scope)
     body = fit_stored_prompt(request.model, body, extra, scope)
-    return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names())
+    return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names(), output)
+
+
+def _planned_output(
+    request: ChatRequest, asked: AskedReasoning, extra: dict[str, Any], scope: Scope
+) -> tuple[OutputPlan | None, StrictRoom]:
+    """How JSON is asked for, and what that leaves of the limits of strict schemas."""
+    room = StrictRoom()
+    taken = (*_tool_names(request), *own_names(_tools_of(extra)))
+    refuses_force = asked.kind in scope.capabilities.reasoning.refuses_forced_choice
+    return plan_output(request, scope, room, taken=taken, refuses_force=refuses_force), room
 
 
 def _check_conversation(request: ChatRequest, turns: Sequence[dict[str, Any]], extra: dict[str, Any]) -> None:
@@ -126,8 +135,10 @@ def _check_conversation(request: ChatRequest, turns: Sequence[dict[str, Any]], e
     raise UnsupportedError("messages: nothing is said in them, and Bedrock refuses a conversation without a message")
 
 
-def _members(request: ChatRequest, system: list[Block], turns: list[dict[str, Any]], scope: Scope) -> dict[str, Any]:
-    """The members of the body; empty ones are not to be sent."""
+def _members(
+    request: ChatRequest, system: list[Block], turns: list[dict[str, Any]], scope: Scope
+) -> tuple[dict[str, Any], OutputPlan | None]:
+    """The members of the body, of which empty ones are not to be sent, and how JSON is asked for."""
     settings = request.settings
     extra = _own_extra(settings)
     more_tools = offers_tools(_tools_of(extra))
@@ -135,16 +146,23 @@ def _members(request: ChatRequest, system: list[Block], turns: list[dict[str, An
     reasoning = reasoning_fields(settings.reasoning, scope, with_tools=with_tools)
     # What the caller says in the model's own words counts as well: it is sent, and overrides what is made here.
     asked = asked_reasoning(deep_merge(reasoning, _own_model_fields(extra)), scope.capabilities.reasoning)
-    config = tool_config(request, turns, scope, more_tools=more_tools, reasoning=asked)
-    forbidden = choice_fields(request, scope, has_tools=bool(config) or more_tools)
+    output, room = _planned_output(request, asked, extra, scope)
+    called = request if output is None else output.request_for_tools(request, has_tool_blocks=has_tool_blocks(turns))
+    config = tool_config(called, turns, scope, more_tools=more_tools, reasoning=asked, room=room)
+    forbidden = choice_fields(called, scope, has_tools=bool(config) or more_tools)
     inference, model_fields = inference_members(settings, asked, scope)
-    return {
+    members: dict[str, Any] = {
         "messages": turns,
         "system": system,
         "inferenceConfig": inference,
         "toolConfig": config,
         "additionalModelRequestFields": {**model_fields, **reasoning, **forbidden},
     }
+    if output is not None:
+        members["outputConfig"] = output.output_config()
+        members["toolConfig"] = output.with_tool(config, request, scope, more_tools=more_tools)
+        _instruct(members, output.instruction(has_tools=bool(config) or more_tools), scope)
+    return members, output
 
 
 # --- the system prompt -----------------------------------------------------------------------------------------------
@@ -171,6 +189,18 @@ def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]
     for number, message in enumerate(request.messages[:start]):
         for index, part in enumerate(message.parts):
             yield f"messages[{number}].parts[{index}]", part
+
+
+def _instruct(members: dict[str, Any], instruction: str | None, scope: Scope) -> None:
+    """Put an instruction behind the system prompt; where the model has none, behind what the user says last."""
+    if instruction is None:
+        return
+    block = {"text": instruction}
+    turns: list[dict[str, Any]] = members["messages"]
+    if scope.capabilities.system or not turns or turns[-1]["role"] != "user":
+        members["system"] = [*members["system"], block]
+    else:
+        members["messages"] = [*turns[:-1], {**turns[-1], "content": [*turns[-1]["content"], block]}]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ class BedrockBackend:
     async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         plan = self._planner.plan(request, base=await self._base_model(request))
         translation = plan.translation
+        restorer = translation.restorer()
         call = chat_call(plan.operation, translation.model, encode_body(translation.body))
         try:
             response = await self._wire.send(call)
@@ -68,10 +69,12 @@ class BedrockBackend:
                     reader = _StreamReader(response, translation)
                     while not reader.is_complete and (chunk := await response.read()):
                         for event in reader.feed(chunk):
-                            yield translation.restored(event)
+                            for restored in restorer.feed(event):
+                                yield restored
                     rest = reader.feed(await response.read_end()) if reader.is_complete else reader.finish()
                     for event in rest:
-                        yield translation.restored(event)
+                        for restored in restorer.feed(event):
+                            yield restored
             else:
                 async with response:
                     content = await response.read_all()
@@ -81,7 +84,8 @@ class BedrockBackend:
                     request_id=response.request_id,
                     adjustments=translation.adjustments,
                 ):
-                    yield translation.restored(event)
+                    for restored in restorer.feed(event):
+                        yield restored
         except BackendError as error:
             self._planner.learn(error, request, plan)
             raise

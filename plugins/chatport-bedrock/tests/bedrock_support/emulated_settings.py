@@ -285,7 +285,14 @@ STRICT = [
         CLAUDE,
         strict({"type": "integer", "minimum": 1, "maximum": 9}),
         f"{STRICT_SAYS}For 'integer' type, properties maximum, minimum are not supported",
-        [(NOVA_2, strict({"type": "integer", "minimum": 1, "maximum": 9}))],
+        [(CLAUDE, strict({"type": "integer"}))],
+    ),
+    Example(
+        "strict-tools",
+        NOVA_2,
+        strict({"type": "integer"}),
+        f"{MODEL_SAYS}This model doesn't support the strict field. Remove strict and try again.",
+        [(CLAUDE, strict({"type": "integer"}))],
     ),
     Example(
         "strict-tools",
@@ -326,6 +333,13 @@ STRICT = [
         strict({"type": "string"}),
         f"{MODEL_SAYS}tools.0.custom.strict: Extra inputs are not permitted",
         [(OLD_CLAUDE, talk(HELLO, toolConfig=TOOLS))],
+    ),
+    Example(
+        "structured-answer",
+        NOVA_2,
+        answer_format('{"type": "object", "properties": {}, "additionalProperties": false}'),
+        "This model doesn't support the outputConfig.textFormat field.",
+        [(CLAUDE, answer_format('{"type": "object", "properties": {}, "additionalProperties": false}'))],
     ),
     Example(
         "strict-answer",

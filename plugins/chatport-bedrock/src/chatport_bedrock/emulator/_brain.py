@@ -18,6 +18,7 @@ from chatport_bedrock.emulator._conversation import Block, Conversation, decode_
 from chatport_bedrock.emulator._json import as_list, as_object
 from chatport_bedrock.emulator._signatures import sign
 from chatport_bedrock.emulator._speech import compose, last_prompt, last_turn, think
+from chatport_bedrock.emulator._structured import asked_schema, material
 from chatport_bedrock.emulator._tokens import count_tokens, cut_to_tokens
 
 # Recorded: newer Claude models name the type of a tool call, older ones and other families do not.
@@ -60,23 +61,23 @@ def plan_answer(conversation: Conversation) -> Plan:
     blocks: list[dict[str, Any]] = []
     if conversation.traits.reasoning and _reasoning_is_on(conversation):
         blocks.append(_reasoning(conversation, think(conversation, calls)))
-    text = _text(conversation, prompt, calls)
+    text = _text(conversation, calls)
     if text:
         blocks.append({"text": text})
     blocks.extend(_typed(calls) if _TYPED_CALLS.search(conversation.model) else calls)
     return _limit(conversation, blocks, "tool_use" if calls else "end_turn")
 
 
-def _text(conversation: Conversation, prompt: str, calls: list[dict[str, Any]]) -> str:
+def _text(conversation: Conversation, calls: list[dict[str, Any]]) -> str:
     choice: Mapping[str, Any] = (conversation.body.get("toolConfig") or {}).get("toolChoice") or {}
     if calls:
         forced = choice.get("any") is not None or choice.get("tool") is not None
         # Models that see either words or tools in a turn could not be sent back what they would say here.
         silent = forced or conversation.traits.results_alone
         return "" if silent else f"Let me look that up with {calls[0]['toolUse']['name']}."
-    schema = conversation.answer_schema
+    schema = asked_schema(conversation)
     if schema is not None:
-        return json.dumps(fill_value(schema, prompt), ensure_ascii=False)
+        return json.dumps(fill_value(schema, material(conversation)), ensure_ascii=False)
     return compose(conversation)
 
 

@@ -11,6 +11,7 @@ from chatport_bedrock.emulator import _mentions as mentions
 from chatport_bedrock.emulator._arguments import fill_arguments, is_place
 from chatport_bedrock.emulator._conversation import Conversation
 from chatport_bedrock.emulator._json import as_list, as_object
+from chatport_bedrock.emulator._structured import material, takes_answer
 
 _NAMED: Final = 100
 """The score of a tool that the prompt names as it is spelt."""
@@ -30,13 +31,24 @@ def choose_calls(conversation: Conversation, prompt: str, *, answered: bool) -> 
         return []
     choice: Mapping[str, Any] = (conversation.body.get("toolConfig") or {}).get("toolChoice") or {}
     tools = conversation.tools
+    answers = [name for name, spec in tools.items() if takes_answer(spec)]
+    helpers = {name: spec for name, spec in tools.items() if name not in answers}
     if choice.get("tool") is not None:
         names = [choice["tool"]["name"]]
-    elif answered and choice.get("any") is None:
-        names = []
+    elif answered and (choice.get("any") is None or answers):
+        names = answers[:1] if choice.get("any") is not None else []
     else:
-        names = _matching(tools, prompt) or (list(tools)[:1] if choice.get("any") is not None else [])
-    calls = [(name, arguments) for name in names for arguments in _argument_sets(tools[name], prompt)]
+        forced = (answers or list(tools))[:1] if choice.get("any") is not None else []
+        names = _matching(helpers, prompt) or forced
+    calls = [
+        (name, arguments)
+        for name in names
+        for arguments in (
+            [fill_arguments(tools[name]["inputSchema"]["json"], material(conversation))]
+            if name in answers
+            else _argument_sets(tools[name], prompt)
+        )
+    ]
     turn = len(conversation.messages)
     return [
         {"toolUse": {"toolUseId": _identifier(turn, index, name, arguments), "name": name, "input": arguments}}

@@ -29,6 +29,7 @@ class Traits:
         streaming_tools: Whether there are tools in a stream.
         choices: Ways to choose a tool: `auto`, `any`, `tool`.
         strict: Whether tools may be strict.
+        structured: Whether the service can hold answers to a JSON schema.
         cache: Where cache points may stand: `tools`, `system`, `messages`, `tool messages`; nowhere is no caching.
         cache_ttl: Whether a cache point may say how long.
         reasoning: Whether reasoning may go back.
@@ -52,6 +53,7 @@ class Traits:
     streaming_tools: bool = True
     choices: frozenset[str] = frozenset({"auto", "any", "tool"})
     strict: bool = True
+    structured: bool = True
     cache: frozenset[str] = frozenset({"tools", "system", "messages", "tool messages"})
     cache_ttl: bool = True
     reasoning: bool = True
@@ -81,7 +83,7 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ),
     (r"^anthropic\.claude-(v\d|instant)", {**_TEXT, **_NO_THOUGHTS, "tools": False, "cache": _NOTHING}),
     (r"claude-3-5|claude-3-7|claude-(opus|sonnet|haiku|fable)-\d", {"count_tokens": True}),
-    (r"claude-3-|claude-(opus|sonnet)-4-(2\d{7}|1-)", {"strict": False}),
+    (r"claude-(v\d|instant|3-|fable-5)|claude-(opus|sonnet)-4-(2\d{7}|1-)", {"strict": False, "structured": False}),
     (r"claude-3-|claude-(opus|sonnet|haiku)-4-(2\d{7}|[15]-)", {"adaptive": False}),
     (r"claude-3-(?!7)", {"budget": False}),
     (
@@ -90,7 +92,7 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ),
     (
         r"claude-opus-4-[789](?!\d)|claude-(opus|sonnet|haiku|fable|mythos)-[5-9](?!\d)",
-        {"budget": False, "sampling": False, "strict": False, "efforts": _THREE_EFFORTS | {"max", "xhigh"}},
+        {"budget": False, "sampling": False, "efforts": _THREE_EFFORTS | {"max", "xhigh"}},
     ),
     (r"claude-(fable|mythos)-5|claude-opus-(4-7|5-5)", {"reasoning_off": False}),
     (
@@ -139,6 +141,9 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     (r"^openai\.", {"signatures": False}),
     (r"^openai\.gpt-oss", {**_TEXT, "choices": _NOTHING, "efforts": _THREE_EFFORTS}),
     (r"^qwen\.qwen3-(?!vl)", {**_TEXT, "choices": _NOTHING, "efforts": frozenset({"low", "high"})}),
+    (r"^(amazon|meta|cohere|ai21|writer|deepseek\.r1|xai)\b", {"structured": False}),
+    (r"^(amazon|meta|cohere|ai21|writer|deepseek\.r1)\b", {"strict": False}),
+    (r"^mistral\.(?!mistral-large-3|ministral|magistral|voxtral)", {"structured": False, "strict": False}),
     (r"^(qwen|moonshot|moonshotai|minimax)\.", {"result_media": _NOTHING, "signatures": False}),
 )
 

@@ -110,6 +110,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(name="document-count", find=content.too_many_documents, source=_REPORTED),
     Rule(name="image-count", find=content.too_many_images, source=_DOCUMENTED),
     Rule(name="output-schema", find=content.output_schema, source=_DOCUMENTED),
+    Rule(name="structured-answer", find=models.structured_answer, source=_OWN_WORDS),
     Rule(name="response-field-path", find=content.response_field_path, source=_DOCUMENTED),
     Rule(name="results-first", find=turns.tool_results_are_not_first, source=_REPORTED, author="model"),
     Rule(name="tool-names", find=content.duplicate_tool_names, source=_REPORTED, author="model"),
@@ -131,8 +132,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(name="cache-point-order", find=caching.point_ttl_order, source=_REPORTED, author="model"),
     Rule(name="cache-point-place", find=caching.point_place, source=_OWN_WORDS, author="model"),
     Rule(name="cache-point-ttl", find=caching.point_ttl, source=_OWN_WORDS, author="model"),
-    Rule(name="strict-tools", find=models.strict_tools, source=_REPORTED, author="model", families=_CLAUDE),
-    Rule(name="strict-answer", find=models.strict_answer, source=_REPORTED, author="model", families=_CLAUDE),
+    Rule(name="strict-tools", find=models.strict_tools, source=_REPORTED, author="model"),
+    Rule(name="strict-answer", find=models.strict_answer, source=_REPORTED, author="model"),
     Rule(
         name="reasoning-budget",
         find=reasoning.reasoning_budget,

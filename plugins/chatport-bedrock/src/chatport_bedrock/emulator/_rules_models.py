@@ -186,6 +186,8 @@ def strict_tools(conversation: Conversation) -> str | None:
     """Strict tools are few, and their schemas say less than others."""
     strict = [(index, spec) for index, spec in _specs(conversation) if spec.get("strict")]
     if strict and not conversation.traits.strict:
+        if conversation.family != "anthropic":
+            return "This model doesn't support the strict field. Remove strict and try again."
         return f"tools.{strict[0][0]}.custom.strict: Extra inputs are not permitted"
     if len(strict) > _MAX_STRICT:
         return f"Too many strict tools ({len(strict)}). The maximum number of strict tools supported is {_MAX_STRICT}."
@@ -258,6 +260,15 @@ def _specs(conversation: Conversation) -> Iterator[tuple[int, Mapping[str, Any]]
     for index, tool in enumerate(config.get("tools") or ()):
         if "toolSpec" in tool:
             yield index, tool["toolSpec"]
+
+
+def structured_answer(conversation: Conversation) -> str | None:
+    """Not every model's answers can be held to a schema."""
+    text_format = (conversation.body.get("outputConfig") or {}).get("textFormat")
+    if not text_format or conversation.traits.structured:
+        return None
+    field = "outputConfig.textFormat"
+    return f"This model doesn't support the {field} field. Remove {field} and try again."
 
 
 def strict_answer(conversation: Conversation) -> str | None:
