@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+import chatport
 from chatport.backend import (
     AuthenticationError,
     BackendError,
     ContextWindowError,
     InvalidRequestError,
+    ListsModels,
     ModelNotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -21,6 +23,7 @@ from chatport_bedrock._error_wordings import WORDINGS
 from chatport_bedrock._errors import error_from_frame, error_from_response
 from chatport_bedrock._frames import Frame
 from chatport_bedrock._profile_ids import profile_ids
+from chatport_bedrock.emulator import Credentials, Emulator
 
 BASE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 ARN = "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.amazon.nova-lite-v1:0"
@@ -141,6 +144,28 @@ def test_rule_75_a_model_that_needs_a_profile(apostrophe: str, model: str, regio
     assert type(error) is ModelNotFoundError
     assert suggested in error.message
     assert "chatport models bedrock" in error.message
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1"])
+async def test_rule_75_the_id_that_is_suggested_answers(region: str) -> None:
+    """Through a session: the base id is refused, and what the region offers in its place is in the message."""
+    keys = Credentials("AKIDEXAMPLE", "not-a-secret", region=region)
+    with Emulator(credentials=keys) as emulator:
+        options = {"region": region, "endpoint_url": emulator.url}
+        options |= {"access_key_id": keys.access_key_id, "secret_access_key": keys.secret_access_key}
+        with pytest.raises(ModelNotFoundError) as caught:
+            await chatport.ask(f"bedrock:{BASE}", "Hi", backend_options=options)
+        assert f"from {region} " in caught.value.message
+        suggested = [word for word in caught.value.message.split("`") if word.endswith(f".{BASE}")]
+        async with chatport.open_backend("bedrock", **options) as backend:
+            assert isinstance(backend, ListsModels)
+            listed = {model.id for model in await backend.models()}
+            offered = {model for model in listed if model.endswith(f".{BASE}")}
+            assert offered <= set(suggested)
+            for model in offered:
+                assert (await chatport.Session(backend, model).ask("Hi")).text
+            assert offered
 
 
 _INVALID = "The provided model identifier is invalid."

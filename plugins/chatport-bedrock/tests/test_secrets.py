@@ -7,6 +7,7 @@ import logging
 import traceback
 from typing import Any
 
+import anyio.lowlevel
 import pytest
 from bedrock_support.answers import MODEL, refusal, unary
 from bedrock_support.asking import REGION
@@ -14,6 +15,7 @@ from bedrock_support.loopback import LoopbackServer, whole
 
 import chatport
 from chatport import Session
+from chatport_bedrock import AwsCredentials
 from chatport_bedrock.backend import BedrockBackend
 
 pytestmark = pytest.mark.anyio
@@ -29,13 +31,22 @@ _HIDDEN_BEARER = {"api_key": "bedrock-api-key-hidden" + "0a" * 60}
 _HIDDEN_PROXY = "hidden-password"
 
 
-@pytest.mark.parametrize("options", [_HIDDEN, _HIDDEN_BEARER], ids=["keys", "bearer"])
+async def _give() -> AwsCredentials:
+    await anyio.lowlevel.checkpoint()
+    return AwsCredentials(**_HIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("options", "secrets"),
+    [(_HIDDEN, _HIDDEN), (_HIDDEN_BEARER, _HIDDEN_BEARER), ({"credentials": _give}, _HIDDEN)],
+    ids=["keys", "bearer", "function"],
+)
 async def test_no_secret_shows(
-    options: dict[str, str], server: LoopbackServer, caplog: pytest.LogCaptureFixture
+    options: dict[str, Any], secrets: dict[str, str], server: LoopbackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not in a `repr`, not in an error or what caused it, not in a record of any logger at any level."""
     caplog.set_level(logging.DEBUG)
-    quoted = f"bad request, x-amz-security-token:{options.get('session_token')} Bearer {options.get('api_key')}"
+    quoted = f"bad request, x-amz-security-token:{secrets.get('session_token')} Bearer {secrets.get('api_key')}"
     server.answer(unary())
     server.answer(refusal("403 Forbidden", "InvalidSignatureException", json.dumps({"message": quoted}).encode()))
     server.answer(whole(b"no JSON"))
@@ -47,7 +58,7 @@ async def test_no_secret_shows(
     shown += [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
     assert len(caplog.records) > 10
     assert sum("Traceback" in line for line in shown) == 4
-    for secret in (*options.values(), _HIDDEN_PROXY):
+    for secret in (*secrets.values(), _HIDDEN_PROXY):
         assert not [line for line in shown if secret in line]
 
 
