@@ -215,10 +215,11 @@ def _chunks(emulator: Emulator) -> list[bytes]:
         (b"[]", "SerializationException"),
         (b'{"messages": NaN}', "SerializationException"),
         (b"\xff", "SerializationException"),
+        (b'{"messages": "\xed\xa0\xbd"}', "SerializationException"),  # half of a surrogate pair
         (b"[" * 100_000, "SerializationException"),
         (b"", "ValidationException"),
     ],
-    ids=["cut", "array", "NaN", "no UTF-8", "too deep", "empty"],
+    ids=["cut", "array", "NaN", "no UTF-8", "half a pair", "too deep", "empty"],
 )
 def test_a_body_that_is_no_request_is_refused(body: bytes, code: str) -> None:
     """What is no JSON object gets 400 with a message, not a crash; an empty body is an empty object."""

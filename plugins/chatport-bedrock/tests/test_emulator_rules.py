@@ -162,7 +162,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
         "A text block must be included when using documents. Add a text block and retry your request.",
     ),
     ("document-count", NOVA, talk(*TOO_MANY), "You can't include more than 5 documents in a request."),
-    ("image-count", NOVA, talk(user(*[image(png())] * 21)), "You can't include more than 20 images in a message."),
+    ("image-count", LLAMA_4, talk(user(*[image(png())] * 21)), "You can't include more than 20 images in a message."),
     (
         "output-schema",
         NOVA,

@@ -155,6 +155,7 @@ class Capabilities:
         prefill: Whether a conversation may end with one, which the model then goes on writing.
         prefill_trailing_space: Whether that one may end in white space.
         media: What it takes in a user's message.
+        assistant_media: What may stand in a message of its own.
         object_store: Whether media may be named by their place in S3.
         citations: Whether documents may ask for citations.
         result_media: Media it takes inside a tool's result.
@@ -188,6 +189,7 @@ class Capabilities:
     prefill: bool = True
     prefill_trailing_space: bool = True
     media: frozenset[MediaKind] = _EVERY_MEDIUM
+    assistant_media: frozenset[MediaKind] = _EVERY_MEDIUM
     object_store: bool = True
     citations: bool = True
     result_media: frozenset[MediaKind] = _EVERY_MEDIUM

@@ -25,6 +25,10 @@ def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str
     if part.uri is not None and not part.uri.startswith("s3://"):
         scope.note("dropped", "foreign-uri", path, f"the {member} is left out: Bedrock reads s3:// addresses only")
         return []
+    if place == "assistant" and member not in scope.capabilities.assistant_media:
+        why = f"the {member} is left out: this model takes none in a message of its own; show it in one of the user"
+        scope.note("dropped", "assistant-media", path, why)
+        return []
     wire_format = _format(part, path, scope)
     block: Block = {"format": wire_format}
     if isinstance(part, Document):

@@ -103,6 +103,7 @@ _CLAUDE_ROWS: Final = (
         r"anthropic\.",
         leading_assistant=True,  # 3; recorded
         media=_IMAGE_DOCUMENT,  # recorded: "doesn't support the video content block"
+        assistant_media=_NO_MEDIUM,  # reported: "blocks are not permitted within assistant turns"
         result_media=_IMAGE_DOCUMENT,  # 27; recorded
         beside_results=frozenset({"document", "image", "text"}),  # 7; documents: recorded, after the results
         prefill_trailing_space=False,  # 5

@@ -1,5 +1,7 @@
 """What the emulator refuses of some models and accepts of others: a pair of requests for each rule, or more."""
 
+from base64 import b64encode
+
 from bedrock_support.emulated_examples import (
     ACCOUNTS_OWN,
     CALL,
@@ -125,6 +127,8 @@ TURNS = [
     ),
 ]
 
+LARGE_PDF = b"%PDF-".ljust(4_500_001, b"x")
+
 MEDIA = [
     Example("media", CLAUDE, talk(user("See:", FILM)), FILM_REFUSED, [(NOVA, talk(user("See:", FILM)))]),
     Example("media", CLAUDE, answered(FILM), FILM_REFUSED, [(CLAUDE, answered(image(png())))]),
@@ -147,7 +151,7 @@ MEDIA = [
         [
             (NOVA, answered(document("a"))),
             (NOVA, answered(image(png()))),
-            (CLAUDE, answered(document("a", b"%", "pdf"))),
+            (CLAUDE, answered(document("a", b"%PDF-", "pdf"))),
         ],
     ),
     Example("result-media", NOVA_2, answered(REMOTE_DOCUMENT), MODEL_SAYS + NO_RESULT),
@@ -165,18 +169,78 @@ MEDIA = [
         f"{MODEL_SAYS}messages.0.content.1.document.source.type: Field required",
     ),
     Example(
-        "media-size",
+        "document-size",
         NOVA,
-        talk(user(image(THREE_MEBIBYTES + bytes(1024 * 1024)))),
-        "The image at messages.0.content.0.image has 4194",
-        [(NOVA, talk(user(image(THREE_MEBIBYTES))))],
+        talk(user("Read.", document("a", b"x" * 4_500_001))),
+        "The maximum document size is 4.5 MB. Reduce the size of your document and retry your request.",
+        [
+            (NOVA, talk(user("Read.", document("a", b"x" * 4_500_000)))),
+            (NOVA, talk(user("Read.", document("a", LARGE_PDF, "docx")))),
+            (CLAUDE, talk(user("Read.", document("a", LARGE_PDF, "pdf")))),
+        ],
     ),
     Example(
-        "media-size",
+        "document-size", CLAUDE, talk(user("Read.", document("a", LARGE_PDF, "docx"))), "The maximum document size"
+    ),
+    Example("document-size", OLD_CLAUDE, talk(user("Read.", document("a", LARGE_PDF, "pdf"))), "The maximum document"),
+    Example(
+        "video-size",
         NOVA,
-        talk(user("Read.", document("a", b"x" * 4_718_593))),
-        "The document at messages.0.content.1.document has 4718593 bytes, which exceeds the maximum of 4718592 bytes.",
-        [(NOVA, talk(user("Read.", document("a", b"x" * 4_718_592))))],
+        talk(user({"video": {"format": "mp4", "source": {"bytes": "AAAA" * 8_333_334}}})),
+        "The video at messages.0.content.0.video exceeds the maximum of 25000000 bytes.",
+        [(NOVA, talk(user({"video": {"format": "mp4", "source": {"bytes": "AAAA" * 8_333_333}}})))],
+    ),
+    Example(
+        "media-count",
+        OLD_CLAUDE,
+        talk(user("See:", *[image(png())] * 19, document("a"), document("b"))),
+        f"{MODEL_SAYS}too many images and documents: 19 + 2 > 20",
+        [
+            (OLD_CLAUDE, talk(user("See:", *[image(png())] * 18, document("a"), document("b")))),
+            (CLAUDE, talk(user(*[image(png())] * 100))),
+            (NOVA, talk(user(*[image(png())] * 100))),
+        ],
+    ),
+    Example(
+        "media-count",
+        CLAUDE,
+        talk(user(*[image(png())] * 51), assistant("Well."), user(*[image(png())] * 50)),
+        f"{MODEL_SAYS}too many images and documents: 101 + 0 > 100",
+    ),
+    Example(
+        "image-size",
+        CLAUDE,
+        talk(user(image(THREE_MEBIBYTES.ljust(3_932_161, b"\x00")))),
+        f"{MODEL_SAYS}messages.0.content.0.image.source: image exceeds 5 MB maximum: 5242884 bytes > 5242880 bytes",
+        [
+            (CLAUDE, talk(user(image(THREE_MEBIBYTES.ljust(3_932_160, b"\x00"))))),
+            (NOVA, talk(user(image(THREE_MEBIBYTES.ljust(3_932_161, b"\x00"))))),
+        ],
+    ),
+    Example(
+        "many-image-pixels",
+        CLAUDE,
+        talk(user(*[image(png())] * 20, image(jpeg(2001, 10), "jpeg"))),
+        f"{MODEL_SAYS}messages.0.content.20.image: At least one of the image dimensions exceed max allowed size for "
+        "many-image requests: 2000 pixels",
+        [
+            (CLAUDE, talk(user(*[image(png())] * 19, image(jpeg(2001, 10), "jpeg")))),
+            (CLAUDE, talk(user(*[image(png())] * 20, image(jpeg(2000, 10), "jpeg")))),
+        ],
+    ),
+    Example(
+        "pdf-bytes",
+        CLAUDE,
+        talk(user("Read.", document("a", b64encode(b"%PDF-1.7 and more"), "pdf"))),
+        f"{MODEL_SAYS}messages.0.content.1.document.source.bytes: The PDF specified was not valid.",
+        [(CLAUDE, talk(user("Read.", document("a", b"%PDF-1.7 and more", "pdf"))))],
+    ),
+    Example(
+        "assistant-media",
+        CLAUDE,
+        talk(HELLO, assistant("See:", image(png())), HELLO),
+        f"{MODEL_SAYS}messages.1.content: 'image' blocks are not permitted within assistant turns.",
+        [(NOVA, talk(HELLO, assistant("See:", image(png())), HELLO))],
     ),
     Example(
         "image-pixels",

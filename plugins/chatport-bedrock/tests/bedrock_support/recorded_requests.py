@@ -41,7 +41,7 @@ def recorded_requests(status: int = 200) -> Iterator[RecordedRequest]:
         for number, exchange in enumerate(json.loads(path.read_text(encoding="utf-8"))["exchanges"]):
             operation, body, response = exchange["operation"], exchange["request"].get("body"), exchange["response"]
             if operation in {"converse", "converse-stream"} and response["status"] == status and body:
-                whole = _with_media(body)
+                whole = with_media(body)
                 yield RecordedRequest(
                     f"{path.stem}[{number}]",
                     operation == "converse-stream",
@@ -52,12 +52,12 @@ def recorded_requests(status: int = 200) -> Iterator[RecordedRequest]:
                 )
 
 
-def _with_media(value: Any) -> Any:
+def with_media(value: Any) -> Any:
     """A copy with large media in place; what was left out of the recording becomes bytes that mean nothing."""
     if isinstance(value, dict):
-        return {name: _with_media(item) for name, item in value.items()}
+        return {name: with_media(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_with_media(item) for item in value]
+        return [with_media(item) for item in value]
     if not isinstance(value, str) or not value.startswith(_REFERENCE):
         return value
     kept = FOLDER / "media" / value.removeprefix(_REFERENCE)

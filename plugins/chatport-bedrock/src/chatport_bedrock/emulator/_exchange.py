@@ -93,7 +93,7 @@ def accept(request: RecordedRequest, body: dict[str, Any], policy: Policy) -> Co
 
 def _parse(raw: bytes) -> dict[str, Any]:
     try:
-        body = as_object(json.loads(raw or b"{}", parse_constant=_refuse_constant))
+        body = as_object(json.loads((raw or b"{}").decode(), parse_constant=_refuse_constant))
     except (ValueError, RecursionError) as error:
         message = f"The request body is no JSON document: {error}"
         raise RefusedError(HttpError(400, "SerializationException", message)) from error

@@ -20,6 +20,8 @@ class Traits:
     Attributes:
         media: Kinds of media in messages.
         result_media: Kinds of media inside tool results.
+        images: How many images and documents a request may have; None where they are not counted together.
+        large_documents: Formats of documents that may be larger than others.
         s3: Whether media may be named by their place in S3.
         prefill: Whether the last message may be the assistant's, to be continued.
         trailing_space: Whether such a message may end in white space.
@@ -44,6 +46,8 @@ class Traits:
 
     media: frozenset[str] = frozenset({"image", "document", "video", "audio"})
     result_media: frozenset[str] = frozenset({"image", "document", "video"})
+    images: int | None = None
+    large_documents: frozenset[str] = frozenset()
     s3: bool = True
     prefill: bool = True
     trailing_space: bool = True
@@ -79,8 +83,11 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
             "result_media": frozenset({"image", "document"}),
             "s3": False,
             "trailing_space": False,
+            "images": 20,
         },
     ),
+    (r"claude-(opus|sonnet|haiku|fable|mythos)-[4-9](?!\d)", {"large_documents": frozenset({"pdf"})}),
+    (r"claude-(opus|sonnet|haiku|fable|mythos)-(4-[5-9]|[5-9])(?!\d)", {"images": 100}),
     (r"^anthropic\.claude-(v\d|instant)", {**_TEXT, **_NO_THOUGHTS, "tools": False, "cache": _NOTHING}),
     (r"claude-3-5|claude-3-7|claude-(opus|sonnet|haiku|fable)-\d", {"count_tokens": True}),
     (r"claude-(v\d|instant|3-|fable-5)|claude-(opus|sonnet)-4-(2\d{7}|1-)", {"strict": False, "structured": False}),
@@ -102,6 +109,7 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
             "cache": frozenset({"system", "messages"}),
             "cache_ttl": False,
             "signatures": False,
+            "large_documents": frozenset({"docx", "pdf"}),
         },
     ),
     (r"^amazon\.nova-2", {"efforts": _THREE_EFFORTS}),

@@ -13,9 +13,12 @@ from chatport_bedrock.emulator._json import as_object
 
 _MAX_DOCUMENTS: Final = 5
 _MAX_IMAGES: Final = 20
-_MAX_IMAGE_BYTES: Final = 3_932_160  # 3.75 MiB
-_MAX_DOCUMENT_BYTES: Final = 4_718_592  # 4.5 MiB
+_MAX_ENCODED_IMAGE: Final = 5 * 1024 * 1024  # of base64, which is 3.75 MiB of image
+_MAX_DOCUMENT_BYTES: Final = 4_500_000
+_MAX_VIDEO_BYTES: Final = 25_000_000
 _MAX_PIXELS: Final = 8000
+_MANY_IMAGES: Final = 20
+_MAX_PIXELS_OF_MANY: Final = 2000
 
 # The reference says nothing of underscores; they are accepted in practice.
 _DOCUMENT_NAME: Final = re.compile(r"[A-Za-z0-9_\-()\[\]]+(?: [A-Za-z0-9_\-()\[\]]+)*")
@@ -127,7 +130,10 @@ def too_many_documents(conversation: Conversation) -> str | None:
     """Five documents are enough."""
     if sum(1 for _ in conversation.media("document")) <= _MAX_DOCUMENTS:
         return None
-    return f"You can't include more than {_MAX_DOCUMENTS} documents in a request."
+    return (
+        f"You can't include more than {_MAX_DOCUMENTS} documents in a request. "
+        "Reduce the number of documents and retry your request."
+    )
 
 
 def too_many_images(conversation: Conversation) -> str | None:
@@ -136,6 +142,15 @@ def too_many_images(conversation: Conversation) -> str | None:
         if sum(1 for block in message["content"] if "image" in block) > _MAX_IMAGES:
             return f"You can't include more than {_MAX_IMAGES} images in a message."
     return None
+
+
+def too_much_to_see(conversation: Conversation) -> str | None:
+    """Claude counts images and documents of the whole request."""
+    most = conversation.traits.images
+    images, documents = (sum(1 for _ in conversation.media(kind)) for kind in ("image", "document"))
+    if most is None or images + documents <= most:
+        return None
+    return f"too many images and documents: {images} + {documents} > {most}"
 
 
 def output_schema(conversation: Conversation) -> str | None:
@@ -154,26 +169,71 @@ def response_field_path(conversation: Conversation) -> str | None:
     return None
 
 
-def media_size(conversation: Conversation) -> str | None:
-    """Images and documents that come as bytes are small."""
-    for kind, limit in (("image", _MAX_IMAGE_BYTES), ("document", _MAX_DOCUMENT_BYTES)):
-        for place, media in conversation.media(kind):
-            encoded: str = (media.get("source") or {}).get("bytes") or ""
-            size = len(encoded) // 4 * 3 - encoded[-2:].count("=")
-            if size > limit:
-                return (
-                    f"The {kind} at {place} has {size} bytes, which exceeds the maximum of {limit} bytes. "
-                    f"Provide a smaller {kind} and try again."
-                )
+def document_size(conversation: Conversation) -> str | None:
+    """Documents that come as bytes are small, but where a model reads the pages of a format itself."""
+    for _, document in conversation.media("document"):
+        if _size(document) > _MAX_DOCUMENT_BYTES and document.get("format") not in conversation.traits.large_documents:
+            return "The maximum document size is 4.5 MB. Reduce the size of your document and retry your request."
+    return None
+
+
+def video_size(conversation: Conversation) -> str | None:
+    """So are films."""
+    for place, video in conversation.media("video"):
+        if _size(video) > _MAX_VIDEO_BYTES:
+            return f"The video at {place} exceeds the maximum of {_MAX_VIDEO_BYTES} bytes. Use an S3 location instead."
+    return None
+
+
+def image_size(conversation: Conversation) -> str | None:
+    """Images are measured as they travel."""
+    for place, image in conversation.media("image"):
+        size = len((image.get("source") or {}).get("bytes") or "")
+        if size > _MAX_ENCODED_IMAGE:
+            return f"{place}.source: image exceeds 5 MB maximum: {size} bytes > {_MAX_ENCODED_IMAGE} bytes"
+    return None
+
+
+def _size(media: Mapping[str, Any]) -> int:
+    """How many bytes a medium has that comes as bytes, by the length of its base64."""
+    encoded: str = (media.get("source") or {}).get("bytes") or ""
+    return len(encoded) // 4 * 3 - encoded[-2:].count("=")
+
+
+def assistant_media(conversation: Conversation) -> str | None:
+    """Only the user shows pictures and papers."""
+    for number, message in enumerate(conversation.messages):
+        for kind in (kind for block in message["content"] for kind in block):
+            if message["role"] == "assistant" and kind in {"image", "document"}:
+                return f"messages.{number}.content: '{kind}' blocks are not permitted within assistant turns."
+    return None
+
+
+def document_bytes(conversation: Conversation) -> str | None:
+    """A PDF is one; base64 text that was encoded once more is none."""
+    for place, document in conversation.media("document"):
+        encoded = (document.get("source") or {}).get("bytes")
+        if document.get("format") == "pdf" and encoded and not decode_base64(encoded[:8]).startswith(b"%PDF-"):
+            return f"{place}.source.bytes: The PDF specified was not valid."
     return None
 
 
 def image_pixels(conversation: Conversation) -> str | None:
     """No side of an image is too long."""
+    return _long_side(conversation, _MAX_PIXELS, "")
+
+
+def pixels_of_many(conversation: Conversation) -> str | None:
+    """Where there are many images, documents counted, they are small."""
+    count = sum(1 for kind in ("image", "document") for _ in conversation.media(kind))
+    return _long_side(conversation, _MAX_PIXELS_OF_MANY, " for many-image requests") if count > _MANY_IMAGES else None
+
+
+def _long_side(conversation: Conversation, limit: int, where: str) -> str | None:
     for place, _, data in _images(conversation):
         found = read_image(data)
-        if found is not None and max(found.width or 0, found.height or 0) > _MAX_PIXELS:
-            return f"{place}: At least one of the image dimensions exceed max allowed size: {_MAX_PIXELS} pixels"
+        if found is not None and max(found.width or 0, found.height or 0) > limit:
+            return f"{place}: At least one of the image dimensions exceed max allowed size{where}: {limit} pixels"
     return None
 
 
