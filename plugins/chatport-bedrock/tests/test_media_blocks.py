@@ -1,10 +1,12 @@
 """Images, documents, audio and video as blocks, and the names that documents get."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
+from bedrock_support.emulation import png
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +109,31 @@ def test_rule_23_media_types_get_the_services_names(part: Part, wire_format: str
     blocks, found = asked(part)
     assert next(iter(blocks[0].values()))["format"] == wire_format
     assert found == []
+
+
+def test_rule_24_the_format_is_that_of_the_content(tmp_path: Path) -> None:
+    """Not that of a name or of a declaration: the one says nothing, the other is refused where it is wrong."""
+    file = tmp_path / "picture.jpg"
+    file.write_bytes(png())
+    for image in (Image.from_path(file), Image.from_bytes(png())):
+        ((block,), found) = asked(image)
+        assert (block["image"]["format"], found) == ("png", [])
+    with pytest.raises(ValueError, match=r"^the content is image/png, not image/jpeg"):
+        Image.from_bytes(png(), media_type="image/jpeg")
+
+
+def test_media_in_an_answer_are_left_out_where_the_model_refuses_them_there() -> None:
+    """A history with pictures of another model can be carried on; the loss is told, and refused under strict."""
+    answer = Message.assistant("Look:", Image("image/png", png()), Document("text/plain", b"x"))
+    blocks, found = translated(answer)
+    assert blocks == [{"text": "Look:"}]
+    assert found == [
+        ("dropped", "assistant-media", "messages[1].parts[1]"),
+        ("dropped", "assistant-media", "messages[1].parts[2]"),
+    ]
+    blocks, found = translated(answer, model="us.amazon.nova-lite-v1:0")
+    assert [next(iter(block)) for block in blocks] == ["text", "image", "document"]
+    assert found == [("lossless", "document-named", "messages[1].parts[2]")]
 
 
 @pytest.mark.parametrize(
