@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 # As long as real ones: what a service quotes in an error is recognised by its length too.
-_HIDDEN = {
+_HIDDEN: dict[str, Any] = {
     "access_key_id": "ASIA0HIDDEN0KEY0ID00",
     "secret_access_key": "hidden/secret/of/forty/characters/0123456",
     "session_token": "hidden+session+token+" * 10,
