@@ -35,7 +35,7 @@ _ARN = "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.amazon.nova-
 
 
 async def _ask(model: str, **options: Any) -> None:
-    async with chatport.open_session(f"bedrock:{model}", backend_options=options) as session:
+    async with chatport.open_session(f"bedrock:{model}", backend_options=options, retry=None) as session:
         await session.ask("hi")
 
 

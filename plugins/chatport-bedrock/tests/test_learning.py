@@ -81,7 +81,7 @@ def open_chat(emulator: Emulator, model: str = UNKNOWN, backend: dict[str, Any] 
     return chatport.open_session(f"bedrock:{model}", backend_options=given, **session)
 
 
-def operations(emulator: Emulator) -> list[str]:
+def operations(emulator: Emulator) -> list[str | None]:
     """Return which operations were asked for."""
     return [request.operation for request in emulator.requests]
 

@@ -84,3 +84,25 @@ def test_what_is_no_refusal_stays_as_it_is() -> None:
     plans.learn(error, request, plans.plan(request))
     assert (error.message, error.retry_after) == (NO_STATUS, 7)
     assert plans.plan(request).can.result_status
+
+
+def test_the_way_to_ask_for_a_type_is_learned() -> None:
+    """Where the table is wrong about a model: from the service's own way to a strict tool, and to one that is not."""
+    plans = planner()
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    request = ChatRequest("us.anthropic.claude-sonnet-4-5-20250929-v1:0", HELLO, output_schema=schema)
+    plan = plans.plan(request)
+    assert "textFormat" in plan.translation.body["outputConfig"]
+    stricts: list[object] = []
+    for words in (
+        "This model doesn't support the outputConfig.textFormat field. Remove outputConfig.textFormat and try again.",
+        "tools.0.custom.strict: Extra inputs are not permitted",
+    ):
+        error = InvalidRequestError(words)
+        plans.learn(error, request, plan)
+        assert error.retryable
+        plan = plans.plan(request)
+        assert "outputConfig" not in plan.translation.body
+        (tool,) = plan.translation.body["toolConfig"]["tools"]
+        stricts.append(tool["toolSpec"].get("strict"))
+    assert stricts == [True, None]
