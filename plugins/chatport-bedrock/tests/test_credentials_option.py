@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from aiobotocore.session import get_session
 from bedrock_support.answers import MODEL, refusal, unary
 from bedrock_support.asking import REGION, sent, who_asked
 from bedrock_support.loopback import PATIENCE, LoopbackServer
@@ -343,6 +344,20 @@ async def test_refused_keys_are_asked_for_anew(server: LoopbackServer) -> None:
         server.answer(unary())
         await Session(backend, MODEL).ask("hi")
     assert [who_asked(received) for received in server.requests] == ["id-1 token-1", "id-2 token-2"]
+
+
+async def test_a_session_beside_a_function(server: LoopbackServer) -> None:
+    """The session says region and configuration, the function who asks; it is asked again like any other."""
+    session = get_session()
+    session.set_config_variable("region", "eu-west-1")
+    session.set_credentials("session-id", "s")
+    backend = BedrockBackend(credentials=Issuer(), session=session, endpoint_url=server.url)
+    server.answer(refusal("403 Forbidden", "ExpiredTokenException"))
+    server.answer(unary())
+    assert (await Session(backend, MODEL).ask("hi")).attempts == 2
+    await backend.aclose()
+    assert [who_asked(received) for received in server.requests] == ["id-1 token-1", "id-2 token-2"]
+    assert "/eu-west-1/bedrock/" in server.requests[0].headers["authorization"]
 
 
 async def test_the_source_is_named() -> None:

@@ -164,7 +164,9 @@ class CredentialSource:
 
     @property
     def _is_renewable(self) -> bool:
-        return self._options.access_key_id is None and self._options.session is None
+        options = self._options
+        # A session keeps its own keys; a function beside it is asked for other ones.
+        return options.access_key_id is None and (options.session is None or options.credentials is not None)
 
     def _forget(self, keys: Keys) -> bool:
         """Forget keys that are in use; whether they are: others may have been found since they were."""
