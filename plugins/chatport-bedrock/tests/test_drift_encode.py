@@ -6,6 +6,7 @@ and names it: find it a place, or write down why it has none. Until then `Settin
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import botocore.session
@@ -56,6 +57,7 @@ from chatport_bedrock._typed_blocks import GUARD_IMAGES
 from chatport_bedrock.emulator._shapes import find_violations
 
 MODEL = "newcomer.model-v1:0"
+CLAUDE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 SERVICE: Any = botocore.session.Session().get_service_model("bedrock-runtime")
 Operation = Literal["Converse", "ConverseStream"]
 Medium = Image | Document | Audio | Video
@@ -303,12 +305,16 @@ CASES: dict[str, tuple[ChatRequest, set[str]]] = {
         options(system_tools=["a"], tools_cache_point=CachePoint()),
         {"Tool.cachePoint"},
     ),
+    "a type for the answer": (
+        replace(user(output_schema={"type": "object", "properties": {}, "additionalProperties": False}), model=CLAUDE),
+        {
+            *{"*.outputConfig", "OutputConfig.textFormat", *members("OutputFormat", "type", "structure")},
+            *{"OutputFormatStructure.jsonSchema", *members("JsonSchemaDefinition", "schema", "name")},
+        },
+    ),
     "extra: a schema for the answer": (
         extra({"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": JSON_SCHEMA}}}}),
-        {
-            *{"OutputConfig.textFormat", *members("OutputFormat", "type", "structure")},
-            *{"OutputFormatStructure.jsonSchema", *members("JsonSchemaDefinition", *JSON_SCHEMA)},
-        },
+        {"JsonSchemaDefinition.description"},
     ),
     "extra: a strict tool": (
         extra({"toolConfig": {"tools": [{"toolSpec": {"name": "a", "inputSchema": {"json": {}}, "strict": True}}]}}),

@@ -110,6 +110,17 @@ def test_options_are_values() -> None:
         setattr(ALL, "effort", "high")  # noqa: B010 - plainly written, the type checker refuses it
 
 
+def test_effort_stands_beside_a_type_for_the_answer() -> None:
+    """Both are members of one object, which is merged."""
+    request = ChatRequest(
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        (Message.user("Hello"),),
+        settings=Settings(extra={"bedrock": BedrockOptions(effort="low")}),
+        output_schema={"type": "object", "properties": {}, "additionalProperties": False},
+    )
+    assert translate(request).body["outputConfig"].keys() == {"effort", "textFormat"}
+
+
 def test_what_may_be_secret_is_not_shown() -> None:
     """Values for prompts and metadata of requests are sensitive in the service model, too."""
     shown = repr(ALL)
