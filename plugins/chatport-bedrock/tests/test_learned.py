@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatport_bedrock._capabilities import Capabilities
+from chatport_bedrock._capabilities import Capabilities, ToolChoiceKind
 from chatport_bedrock._learned import LESSONS, ModelMemory, learned
 from chatport_bedrock._models import capabilities
 
@@ -108,8 +108,9 @@ def test_a_memory_is_of_the_model_and_not_of_its_places() -> None:
 def test_what_is_learned_later_stands() -> None:
     """In the place of what was known before."""
     memory = ModelMemory()
-    for choices in ({"auto", "any"}, {"auto"}):
-        memory.remember("maker.model", replace(memory.capabilities("maker.model"), tool_choices=frozenset(choices)))
+    lessons: tuple[frozenset[ToolChoiceKind], ...] = (frozenset({"auto", "any"}), frozenset({"auto"}))
+    for choices in lessons:
+        memory.remember("maker.model", replace(memory.capabilities("maker.model"), tool_choices=choices))
     assert memory.capabilities("maker.model").tool_choices == {"auto"}
 
 

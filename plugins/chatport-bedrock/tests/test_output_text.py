@@ -88,7 +88,7 @@ def test_a_cut_answer_is_what_came_of_it() -> None:
 
 def test_other_calls_stay_calls() -> None:
     """Beside the answer too: then the message still asks for tools."""
-    call = [ToolCallStart(0, "x", "a_1"), ToolCallDelta(0, "{}")]
+    call: list[BackendEvent] = [ToolCallStart(0, "x", "a_1"), ToolCallDelta(0, "{}")]
     events = restored(START, *call, ToolCallStart(1, "y", "answer"), ToolCallDelta(1, '{"a":1}'), CALLED)
     assert events[1:3] == [ToolCallStart(0, "x", "a.b"), ToolCallDelta(0, "{}")]
     assert isinstance(events[-1], MessageEnd)
@@ -131,6 +131,12 @@ def test_however_the_input_is_cut_into_pieces_the_text_is_the_same(text: str, cu
 
 def test_without_an_answer_tool_only_names_change() -> None:
     """An ordinary answer passes as the same objects."""
-    events = [START, TextDelta(0, "Hi"), ToolCallStart(1, "x", "answer"), ToolCallDelta(1, "{}"), CALLED]
+    events: list[BackendEvent] = [
+        START,
+        TextDelta(0, "Hi"),
+        ToolCallStart(1, "x", "answer"),
+        ToolCallDelta(1, "{}"),
+        CALLED,
+    ]
     found = restored(*events, tool=None, way=None)
     assert all(one is other for one, other in zip(found, events, strict=True))

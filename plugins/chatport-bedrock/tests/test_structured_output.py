@@ -72,7 +72,8 @@ async def opened(emulator: Emulator, model: str, **options: Any) -> AsyncGenerat
 async def asked(session: Session, prompt: str, output: Any, *, streamed: bool, **options: Any) -> Reply[Any]:
     """Ask in one of the two ways."""
     if not streamed:
-        return await session.ask(prompt, output=output, **options)
+        reply: Reply[Any] = await session.ask(prompt, output=output, **options)
+        return reply
     async with session.stream(prompt, output=output, **options) as stream:
         return await stream.finish()
 
