@@ -139,6 +139,14 @@ def test_rules_57_62_and_63_reasoning_goes_back_to_its_family_as_it_was(part: Re
     assert answered(part) == ([{"reasoningContent": content} for content in expected], [])
 
 
+@pytest.mark.parametrize("part", [Reasoning("t", "s"), Reasoning(redacted=b"r")], ids=["signed", "redacted"])
+def test_rule_57_reasoning_made_by_hand_goes_to_models_that_sign(part: Reasoning) -> None:
+    """A signature is Claude's: other families refuse the member. Of a model that nobody described nothing is known."""
+    assert len(answered(part)[0]) == len(answered(part, model="newcomer.model-1.5-v1:0")[0]) == 1
+    for model in ("us.amazon.nova-2-lite-v1:0", "us.meta.llama3-3-70b-instruct-v1:0", "openai.gpt-oss-120b-1:0"):
+        assert answered(part, model=model) == ([], [("dropped", "foreign-reasoning", "messages[1].parts[1]")])
+
+
 @pytest.mark.parametrize(
     ("part", "code"),
     [

@@ -9,6 +9,7 @@ from chatport.backend import (
     ChatRequest,
     Document,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Settings,
@@ -182,3 +183,11 @@ def test_families_that_do_not_cache_get_no_point() -> None:
     assert kept(translation) == []
     assert found(translation) == [("dropped", REFUSED, path) for path in ("system[1]", "messages[0].parts[1]")]
     assert kept(asked("a", POINT, model=NEWCOMER)) == [("a", None)]
+
+
+def test_rule_50_a_point_behind_a_change_of_tools_has_nothing_before_it() -> None:
+    """Such a change is a message of its own: what stands behind it begins the next one."""
+    change = Opaque("bedrock", {"toolRemoval": {"tool": {"name": "t"}}})
+    translation = translated(Message.user("a"), Message("system", (change, POINT, Text("now"))))
+    assert kept(translation) == []
+    assert ("dropped", REFUSED, "messages[1].parts[1]") in found(translation)

@@ -10,6 +10,7 @@ from chatport.backend import (
     Document,
     Image,
     Message,
+    Opaque,
     Reasoning,
     Settings,
     Text,
@@ -154,3 +155,40 @@ def test_what_is_not_known_is_not_rewritten() -> None:
         Message.assistant("Yes "),
     )
     assert codes(NEWCOMER, *messages) == []
+
+
+def test_rule_03_a_change_of_tools_does_not_begin_for_the_user() -> None:
+    """It is a message of the system's: behind it the user still has to begin."""
+    change = Opaque("bedrock", {"toolAddition": {"tool": {"name": "t"}}})
+    messages = (Message("system", (change,)), Message.assistant("Welcome!"), HELLO)
+    assert turns(NOVA, *messages)[:3] == [
+        ("system", [change.data]),
+        ("user", [DOT]),
+        ("assistant", [{"text": "Welcome!"}]),
+    ]
+
+
+def test_rule_07_words_with_citations_are_words() -> None:
+    """Llama takes no words beside calls, whoever is cited in them."""
+    raw = {"content": [{"text": "It rains."}], "citations": [{"title": "A"}]}
+    said = Text("It rains.", metadata={"bedrock": {"citationsContent": raw}})
+    found = turns(LLAMA, HELLO, Message.assistant(said, ToolCall("a", "t")), Message("tool", (DONE,)))
+    assert found[1:4] == [("assistant", [{"citationsContent": raw}]), ("user", [DOT]), ("assistant", [CALL])]
+
+
+def test_rule_07_what_a_guardrail_looks_at_does_not_stand_beside_results() -> None:
+    """Where nothing stands beside results, that holds for blocks of the service's own as well; marks may stay."""
+    guarded = Opaque("bedrock", {"guardContent": {"text": {"text": "careful"}}})
+    found = turns(LLAMA, HELLO, CALLED, Message.user(DONE, guarded))
+    assert found[2:] == [("user", [RESULT]), ("assistant", [DOT]), ("user", [guarded.data])]
+
+
+def test_what_the_service_ran_is_left_out_where_a_model_takes_no_calls_beside_anything() -> None:
+    """A conversation with Nova that goes on with Llama: it takes no calls inside answers."""
+    grounded = Message.assistant(
+        ToolCall("s", "nova_grounding", executed_by="server"), ToolResult("s", "found"), Text("It is sunny.")
+    )
+    assert turns(LLAMA, HELLO, grounded, HELLO)[1] == ("assistant", [{"text": "It is sunny."}])
+    dropped = [("dropped", "foreign-server-tool", f"messages[1].parts[{index}]") for index in (0, 1)]
+    assert codes(LLAMA, HELLO, grounded, HELLO) == dropped
+    assert len(turns(NOVA, HELLO, grounded, HELLO)[1][1]) == 3

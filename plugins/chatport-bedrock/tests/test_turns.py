@@ -264,3 +264,32 @@ def test_a_message_keeps_the_order_of_its_parts() -> None:
         {"text": "\n\nHi."},
         {"reasoningContent": {"reasoningText": {"text": "Hm."}}},
     ]
+
+
+def test_rule_21_documents_in_answers_do_not_stand_alone_either() -> None:
+    """A history made by hand may have the model show a document; what is refused of a user is not hoped to be taken."""
+    translation = translated(HELLO, Message.assistant(PDF), HELLO, model="newcomer.model-1.5-v1:0")
+    assert translation.body["messages"][1]["content"] == [{"text": "See the attached document."}, PDF_BLOCK]
+    (added,) = translation.adjustments
+    assert (added.kind, added.code, added.path) == ("changed", "document-text-added", "messages[1].parts[0]")
+
+
+def test_rule_21_words_behind_a_change_of_tools_are_not_beside_the_document() -> None:
+    """Such a change is a message of its own, so the words that follow it are in another message."""
+    change = Opaque("bedrock", {"toolRemoval": {"tool": {"name": "t"}}})
+    assert turns(Message.user(PDF), Message("system", (change,)), HELLO) == [
+        ("user", [{"text": "See the attached document."}, PDF_BLOCK]),
+        ("system", [change.data]),
+        ("user", [{"text": "Hello"}]),
+    ]
+
+
+def test_a_change_of_tools_that_begins_the_conversation_stays_in_it() -> None:
+    """The system prompt has no place for one; other system messages at the beginning go there."""
+    change = Opaque("bedrock", {"toolAddition": {"tool": {"name": "t"}}})
+    translation = translated(Message("system", (Text("Be brief."),)), Message("system", (change,)), HELLO)
+    assert translation.body["system"] == [{"text": "Be brief."}]
+    assert translation.body["messages"] == [
+        {"role": "system", "content": [change.data]},
+        {"role": "user", "content": [{"text": "Hello"}]},
+    ]

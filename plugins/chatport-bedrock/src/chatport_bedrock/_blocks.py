@@ -87,8 +87,12 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
         case Reasoning():
             return _reasoning_blocks(part, place, path, scope)
         case ToolCall() if place == "assistant":
+            if part.executed_by == "server" and _refuses_service_runs(path, scope):
+                return []
             return [_tool_use_block(part, path, scope)]
         case ToolResult() if place in {"user", "assistant"}:
+            if place == "assistant" and _refuses_service_runs(path, scope):
+                return []
             return _tool_result_blocks(part, place, path, scope)
         case CachePoint():
             return _cache_point_blocks(part, place, path, scope)
@@ -186,10 +190,13 @@ def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str
     if BACKEND not in part.metadata and part.metadata:
         return "foreign-reasoning", f"it was written on {', '.join(sorted(part.metadata))}"
     family = _own(part.metadata).get("family")
-    if family is not None:
-        return None if family == scope.family else ("foreign-reasoning", f"a model of {family} wrote it")
-    if part.signature is None and part.redacted is None:
+    is_signed = part.signature is not None or part.redacted is not None
+    if family is not None and family != scope.family:
+        return "foreign-reasoning", f"a model of {family} wrote it"
+    if family is None and not is_signed:
         return "unsigned-reasoning", "nothing says which model wrote it"
+    if family is None and scope.capabilities.signs_reasoning is False:
+        return "foreign-reasoning", f"models of {scope.family} sign none, so another one wrote it"
     return None
 
 
@@ -211,6 +218,15 @@ def _tool_use_block(part: ToolCall, path: str, scope: Scope) -> Block:
     server = {"type": _SERVER_TOOL} if part.executed_by == "server" else {}
     call_id = scope.call_id(part.id, path)
     return {"toolUse": {"toolUseId": call_id, "name": scope.tool_name(part.name, path), "input": arguments, **server}}
+
+
+def _refuses_service_runs(path: str, scope: Scope) -> bool:
+    """Whether the model takes no tool that the service ran inside an answer; then that is noted."""
+    if scope.capabilities.text_beside_calls:
+        return False
+    why = "it is left out: this model takes no calls with their results inside an answer"
+    scope.note("dropped", "foreign-server-tool", path, why)
+    return True
 
 
 def _tool_result_blocks(part: ToolResult, place: Place, path: str, scope: Scope) -> list[Block]:
@@ -263,7 +279,7 @@ def _result_content(part: ToolResult, path: str, scope: Scope, beside: list[Bloc
         content += blocks
         if not blocks:
             placeholder = _NOT_SHOWN
-    if not content and not own:
+    if not content and (part.is_error or not own):
         scope.note("lossless", "empty-result", path, f"a result must not be empty; this one says {placeholder!r}")
         content.append({"text": placeholder})
     return content

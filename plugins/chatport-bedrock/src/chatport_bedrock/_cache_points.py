@@ -12,7 +12,7 @@ from chatport.backend import UnsupportedError
 from chatport_bedrock._capabilities import MAX_CACHE_POINTS
 from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._scope import Block, Scope
-from chatport_bedrock._turn import Turn
+from chatport_bedrock._turn import Turn, is_tool_change
 
 __all__ = ["LONG_LIFE", "POINT", "drop_lone_points", "fit_cache_points", "point_life", "point_refusal"]
 
@@ -76,7 +76,8 @@ def _placed(place: _List, scope: Scope) -> Iterator[tuple[str, Block]]:
     previous: str | None = None
     for path, block in place.blocks:
         if POINT not in block:
-            previous = next(iter(block), None)
+            # What follows a change of the tools begins a message.
+            previous = None if is_tool_change(block) else next(iter(block), None)
             yield path, block
             continue
         _check_life(block, path)

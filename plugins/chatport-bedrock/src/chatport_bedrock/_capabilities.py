@@ -175,6 +175,7 @@ class Capabilities:
         exclusive_settings: Settings of which a request may have only one.
         cache: What it does with cache points.
         reasoning: How it reasons.
+        signs_reasoning: Whether its reasoning has signatures; None is not known.
     """
 
     known: bool = False
@@ -208,6 +209,7 @@ class Capabilities:
     exclusive_settings: frozenset[Sampling] = _NO_SETTING
     cache: CacheSupport = field(default_factory=CacheSupport)
     reasoning: ReasoningSupport = field(default_factory=ReasoningSupport)
+    signs_reasoning: bool | None = None
 
     @property
     def results_alone(self) -> bool:

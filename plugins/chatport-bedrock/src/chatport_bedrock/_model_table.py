@@ -112,6 +112,7 @@ _CLAUDE_ROWS: Final = (
         top_k=("top_k",),  # recorded
         cache=_CLAUDE_CACHE,
         reasoning=ReasoningSupport(replays_unsigned=False),  # 58
+        signs_reasoning=True,  # 57; recorded
     ),
     _row(
         r"anthropic\.claude-(?:v\d|instant|3)",
@@ -165,7 +166,7 @@ _AMAZON_ROWS: Final = (
             ttls=frozenset(),
             in_tools=False,
             beside_tool_blocks=False,
-            never_after=frozenset({"document", "video"}),  # 50
+            never_after=frozenset({"document", "reasoningContent", "video"}),  # 50, 51
         ),
         reasoning=_NO_REASONING,
         **_UNSTRUCTURED,  # documented
@@ -338,6 +339,7 @@ ROWS: Final[tuple[Row, ...]] = (
         media=frozenset({"audio", "document", "image"}),  # reported: a video is taken by Nova alone
         object_store=False,  # documented: places in S3 are taken by Nova alone; recorded for Claude
         cache=_NO_CACHE,  # documented: cache points are taken by Claude and Nova
+        signs_reasoning=False,  # recorded of all that reason, Claude excepted
     ),
     *_CLAUDE_ROWS,
     *_AMAZON_ROWS,

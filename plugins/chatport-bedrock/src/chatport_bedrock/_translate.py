@@ -40,6 +40,7 @@ from chatport_bedrock._settings import inference_members
 from chatport_bedrock._stored_prompts import fit_stored_prompt
 from chatport_bedrock._strict_schemas import StrictRoom
 from chatport_bedrock._tool_config import choice_fields, tool_config
+from chatport_bedrock._turn import is_tool_change
 from chatport_bedrock._turns import has_tool_blocks, translate_messages
 
 __all__ = ["Translation", "translate"]
@@ -106,7 +107,7 @@ def translate(
         CallIds(_call_ids(request.messages), _own_call_ids(request.messages), can.tool_id),
         limits=limits_of(base or request.model) if check_limits else None,
     )
-    start = next((i for i, message in enumerate(request.messages) if message.role != "system"), len(request.messages))
+    start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), len(request.messages))
     system = _system_blocks(request, start, scope)
     turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
     _check_conversation(request, turns, extra)
@@ -166,6 +167,13 @@ def _members(
 
 
 # --- the system prompt -----------------------------------------------------------------------------------------------
+
+
+def _is_prompt(message: Message) -> bool:
+    """Whether a message that begins the conversation goes into the system prompt, which holds no change of tools."""
+    return message.role == "system" and not any(
+        isinstance(part, Opaque) and is_object(part.data) and is_tool_change(part.data) for part in message.parts
+    )
 
 
 def _system_blocks(request: ChatRequest, start: int, scope: Scope) -> list[tuple[str, Block]]:

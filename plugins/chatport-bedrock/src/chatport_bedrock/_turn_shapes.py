@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from chatport_bedrock._scope import Block, Scope
-from chatport_bedrock._turn import Role, Turn
+from chatport_bedrock._turn import Role, Turn, is_tool_change
 
 __all__ = ["shape_turns"]
 
@@ -16,6 +16,9 @@ _NOTHING_SAID: Final = "."
 _GO_ON: Final = "Continue."
 # Blocks that a family may refuse beside results; the others are marks, or the service's own business.
 _SPOKEN: Final = frozenset({"audio", "document", "image", "text", "video"})
+_SPOKEN_BY_MODELS: Final = sorted({*_SPOKEN, "citationsContent"})
+# What may stand in a turn with results although nothing else may.
+_BESIDE_ALL: Final = frozenset({"cachePoint", "toolAddition", "toolRemoval", "toolResult"})
 
 
 def shape_turns(turns: Sequence[Turn], scope: Scope) -> list[Turn]:
@@ -29,11 +32,13 @@ def shape_turns(turns: Sequence[Turn], scope: Scope) -> list[Turn]:
     if not shaped:
         return []
     can = scope.capabilities
-    if shaped[0].role == "assistant" and not can.leading_assistant:
-        path = shaped[0].blocks[0][0]
+    # Changes of the tools may stand before the first turn; they are nobody's.
+    first = next((turn for turn in shaped if not all(is_tool_change(block) for _, block in turn.blocks)), shaped[0])
+    if first.role == "assistant" and not can.leading_assistant:
+        path = first.blocks[0][0]
         why = f"this model wants the user to begin: {_NOTHING_SAID!r} is put before what the model said"
         scope.note("changed", "leading-turn-added", path, why)
-        shaped.insert(0, _words("user", path, _NOTHING_SAID))
+        shaped.insert(shaped.index(first), _words("user", path, _NOTHING_SAID))
     if shaped[-1].role == "assistant":
         if not can.prefill:
             path = shaped[-1].blocks[-1][0]
@@ -76,10 +81,10 @@ def _halves(turn: Turn, scope: Scope) -> tuple[_Blocks, _Blocks]:
             return turn.blocks, []
         refused = _SPOKEN - can.beside_results
         apart = [entry for entry in turn.blocks if _kind(entry) in refused]
-        if can.results_alone and apart:
+        if can.results_alone and any(_kind(entry) not in _BESIDE_ALL for entry in turn.blocks):
             apart = [entry for entry in turn.blocks if "toolResult" not in entry[1]]
         return [entry for entry in turn.blocks if not any(entry is other for other in apart)], apart
-    if can.text_beside_calls or not (turn.has(["toolUse"]) and turn.has(sorted(_SPOKEN))):
+    if can.text_beside_calls or not (turn.has(["toolUse"]) and turn.has(_SPOKEN_BY_MODELS)):
         return turn.blocks, []
     return (
         [entry for entry in turn.blocks if "toolUse" not in entry[1]],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, Final
 
 from chatport.backend import Message, Part, Text, UnsupportedError
@@ -63,8 +64,7 @@ def translate_messages(
     fit_cache_points([] if system is None else system, turns, tools, scope)
     turns = shape_turns(turns, scope)
     for turn in turns:
-        if turn.role == "user":
-            _accompany_documents(turn, scope)
+        _accompany_documents(turn, scope)
     check_counts(turns, scope)
     return [message for turn in turns for message in turn.wire()]
 
@@ -139,10 +139,20 @@ def _nothing_left(path: str) -> UnsupportedError:
 
 def _accompany_documents(turn: Turn, scope: Scope) -> None:
     """Put words before documents that stand alone: the service refuses a document without text beside it."""
-    documents = [index for index, (_, block) in enumerate(turn.blocks) if "document" in block]
-    if not documents or any("text" in block for _, block in turn.blocks):
-        return
+    blocks: list[tuple[str, Block]] = []
+    # Changes of the tools are messages of their own: what stands before one is not beside what stands behind it.
+    for is_change, entries in groupby(turn.blocks, key=lambda entry: is_tool_change(entry[1])):
+        run = list(entries)
+        blocks += run if is_change else _accompanied(run, scope)
+    turn.blocks = blocks
+
+
+def _accompanied(blocks: list[tuple[str, Block]], scope: Scope) -> list[tuple[str, Block]]:
+    documents = [index for index, (_, block) in enumerate(blocks) if "document" in block]
+    if not documents or any("text" in block for _, block in blocks):
+        return blocks
+    first = documents[0]
     words = _SEE_DOCUMENT if len(documents) == 1 else _SEE_DOCUMENTS
-    path = turn.blocks[documents[0]][0]
+    path = blocks[first][0]
     scope.note("changed", "document-text-added", path, f"a document needs text beside it: {words!r} is added")
-    turn.blocks.insert(documents[0], (path, {"text": words}))
+    return [*blocks[:first], (path, {"text": words}), *blocks[first:]]

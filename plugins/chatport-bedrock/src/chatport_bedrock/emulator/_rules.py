@@ -73,10 +73,8 @@ RULES: Final[tuple[Rule, ...]] = (
         name="first-message",
         find=turns.first_message_is_not_user,
         source=_REPORTED,
-        exempt={
-            r"\banthropic\.": "recorded: Claude 4.5 continues a conversation that it begins",
-            r"\b(qwen|zai|moonshot|moonshotai)\.": "reported to accept a leading assistant message",
-        },
+        # Others are recorded (Claude) or reported (Qwen, GLM, Kimi) to take it, or not known to refuse it.
+        families=frozenset({"ai21", "amazon", "cohere", "meta", "mistral", "writer"}),
     ),
     Rule(
         name="blank-text",

@@ -39,11 +39,13 @@ def point_after(conversation: Conversation) -> str | None:
     for point in _points(conversation):
         if point.before is None or point.before == "cachePoint":
             return f"{point.dotted}: A cache point must follow a content block. Move the cache point and try again."
-        if point.before in _NOT_BEFORE:
+        if point.before in _NOT_BEFORE and conversation.family in _KNOWN_TO_CACHE:
             return f"{point.dotted}: Cache point cannot be inserted after {_NOT_BEFORE[point.before]} block."
     return None
 
 
+# Of a model that nobody has described nothing is refused that a model might take.
+_KNOWN_TO_CACHE: Final = frozenset({"amazon", "anthropic"})
 _NOT_BEFORE: Final[Mapping[str, str]] = {
     "document": "document",
     "reasoningContent": "reasoning",

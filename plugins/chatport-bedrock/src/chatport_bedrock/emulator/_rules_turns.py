@@ -51,10 +51,10 @@ def first_message_is_not_user(conversation: Conversation) -> str | None:
 
 
 def tool_config_missing(conversation: Conversation) -> str | None:
-    """Tool calls in the history need tools in the request."""
+    """Tool calls in the history need tools in the request; what the service ran itself is not known to."""
     if "toolConfig" in conversation.body:
         return None
-    if not any(placed.kind in {"toolUse", "toolResult"} for placed in conversation.blocks):
+    if not any(_ids(turn, kind) for turn in conversation.turns for kind in ("toolUse", "toolResult")):
         return None
     return "The toolConfig field must be defined when using toolUse and toolResult content blocks."
 
