@@ -1,8 +1,8 @@
 """Recorded requests that the service answered, said in chatport's values and planned again: the same requests come out.
 
 Each recorded body is read back into messages, tools and settings by code of its own (`bedrock_support.rebuilding`),
-messages of the model by the decoder. What the planner makes of them is what was recorded, but for the three differences
-below, which the service cannot tell, and it reports nothing: what the service took is not rewritten.
+messages of the model by the decoder. What the planner makes of them is what was recorded, but for the differences
+below, which mean nothing to the service, and it reports nothing: what the service took is not rewritten.
 """
 
 import copy
@@ -29,7 +29,10 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are 
 EMPTY: Final = "an empty member at the top"  # it says nothing, and 311 times the service took it for nothing
 SUCCESS: Final = "status: success"  # a result without a status is none of a failure; both were recorded, and answered
 TWO_TURNS: Final = "two turns of the user"  # the service joins turns of one role itself; chatport sends one
-LIKENESSES = {EMPTY: 311, SUCCESS: 38, TWO_TURNS: 1}
+# A schema for the answer is JSON in a string: its white space says nothing, nor does a description of it that stands
+# beside it and in it. The order of its members counts: models write in that order.
+SCHEMA: Final = "the text of a schema"
+LIKENESSES = {EMPTY: 311, SUCCESS: 38, TWO_TURNS: 1, SCHEMA: 9}
 
 # What only Bedrock has is written with the plugin's typed forms; how often, by the member or block that comes of them.
 TYPED = {
@@ -42,31 +45,30 @@ TYPED = {
     "searchResult": 1,
 }
 
-_SCHEMA = "ruby-llm__chat_with_schema_with_bedrock_claude-haiku-4-5"
-# The exceptions: requests with something that goes through `settings.extra` word for word …
-VERBATIM = dict.fromkeys(
-    [
-        "pydantic-ai__test_bedrock_native_output_minimax[0]",
-        "pydantic-ai__test_bedrock_native_output_mistral[0]",
-        "pydantic-ai__test_bedrock_native_output_numerical_constraints[0]",
-        "pydantic-ai__test_bedrock_native_output_nvidia[0]",
-        "pydantic-ai__test_bedrock_native_output_qwen[0]",
-        "pydantic-ai__test_bedrock_native_output_stream[0]",
-        f"{_SCHEMA}_accepts_a_json_schema_and_returns_structured_output[0]",
-        f"{_SCHEMA}_accepts_schematist_schema_class_instances_and_returns_structured_output[0]",
-        f"{_SCHEMA}_allows_removing_schema_mid-conversation[0]",
-    ],
-    "outputConfig",
-)
-# … and requests that come out otherwise, and why.
-DIFFERENT: dict[str, str] = {}
+# The exceptions: requests that come out otherwise, or with something that only goes through `settings.extra` word for
+# word, and why. There are none.
+EXCEPTIONS: dict[str, str] = {}
 
 
 def normalised(body: dict[str, Any], found: Counter[str]) -> str:
     """A body without what makes no difference, as text; what is taken away is counted."""
     members = {name: value for name, value in body.items() if value not in ([], {})}
     found[EMPTY] += len(body) - len(members)
+    if "outputConfig" in members:
+        members["outputConfig"] = with_plain_schema(members["outputConfig"], found)
     return json.dumps({**members, "messages": list(joined_turns(body["messages"], found))}, sort_keys=True)
+
+
+def with_plain_schema(config: dict[str, Any], found: Counter[str]) -> dict[str, Any]:
+    """An `outputConfig` whose schema is written in one way, without the description that stands beside it."""
+    text_format = config["textFormat"]
+    definition = text_format["structure"]["jsonSchema"]
+    schema = json.loads(definition["schema"])
+    found[SCHEMA] += 1
+    if isinstance(schema, dict) and schema.get("description") == definition.get("description"):
+        schema.pop("description", None)
+    structure = {"jsonSchema": {**definition, "schema": json.dumps(schema)}}
+    return {**config, "textFormat": {**text_format, "structure": structure}}
 
 
 def joined_turns(messages: list[dict[str, Any]], found: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -92,33 +94,30 @@ def complaint(recorded: RecordedRequest, again: Rebuilt, found: Counter[str]) ->
     sent = json.loads(encode_body(translation.body))
     reported = [item for item in translation.adjustments if item.kind != "lossless"]
     if translation.model != recorded.model or reported:
-        return f"{recorded.name}: {translation.model}, {reported}"
-    nothing = Counter[str]()
-    expected, came_out = normalised(recorded.body, found), normalised(sent, nothing)
-    assert not nothing.total(), f"{recorded.name}: what the planner writes is normal already"
-    return None if came_out == expected else f"{recorded.name}\n  recorded: {expected}\n  rebuilt:  {came_out}"
+        return f"{translation.model}, {reported}"
+    ours = Counter[str]()
+    expected, came_out = normalised(recorded.body, found), normalised(sent, ours)
+    assert not ours.total() - ours[SCHEMA], f"{recorded.name}: what the planner writes is normal already"
+    return None if came_out == expected else f"\n  recorded: {expected}\n  rebuilt:  {came_out}"
 
 
 def test_recorded_requests_are_rebuilt_from_values() -> None:
     """At least 95 of 100 come out of chatport's values as they were recorded; the others are listed by name."""
     count = 0
     found, typed = Counter[str](), Counter[str]()
-    verbatim: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for recorded in recorded_requests():
         count += 1
         again = rebuilt(recorded)
         typed.update(again.typed)
-        if again.verbatim:
-            verbatim[recorded.name] = ", ".join(again.verbatim)
-        if message := complaint(recorded, again, found):
-            wrong[recorded.name] = message
-    assert wrong.keys() == DIFFERENT.keys(), "\n".join(wrong.values())
-    assert verbatim == VERBATIM
+        message = complaint(recorded, again, found)
+        if again.verbatim or message:
+            wrong[recorded.name] = f"{recorded.name}: {again.verbatim}, {message}"
+    assert wrong.keys() == EXCEPTIONS.keys(), "\n".join(wrong.values())
+    assert len(EXCEPTIONS) <= 0.05 * count
     assert typed == TYPED
     assert found == LIKENESSES
     assert count == 317
-    assert len(wrong.keys() | verbatim.keys()) <= 0.05 * count
 
 
 @pytest.mark.anyio
@@ -128,8 +127,10 @@ async def test_a_session_would_send_the_same() -> None:
     keys = {"region": "us-east-1", "access_key_id": "nobody", "secret_access_key": "nothing"}
     async with chatport.open_backend("bedrock", **keys) as backend:
         for recorded in recorded_requests():
-            count += 1
             request = rebuilt(recorded).request
+            if request.output_schema is not None:
+                continue  # a session has its schemas from types, not from other clients
+            count += 1
             history, question = split(request.messages)
             session = Session(
                 backend,
@@ -144,8 +145,8 @@ async def test_a_session_would_send_the_same() -> None:
             assert preview.request == plain_body(translate(request).body), recorded.name
             # A preview is of a stream; models that do not stream with tools on offer answer whole.
             told = {item.code for item in preview.adjustments if item.kind != "lossless"}
-            assert told <= {"answered-whole"}, recorded.name
-    assert count == 317
+            assert told <= (set() if recorded.streaming else {"answered-whole"}), recorded.name
+    assert count == 308
 
 
 def split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Part, ...]]:
@@ -166,14 +167,14 @@ def test_every_other_difference_counts() -> None:
         original = normalised(recorded.body, Counter())
         for path in leaves(recorded.body):
             other = copy.deepcopy(recorded.body)
-            put(other, path, "something else")
+            put(other, path, '"something else"')  # JSON, because a schema has to be
             changed += 1
             assert normalised(other, Counter()) != original, (recorded.name, path)
     assert changed > 2000
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The places of all values that hold no others, but for the role: that is what joins turns."""
+    """The places of all values that hold no others."""
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     for name, item in entries:
         here = (*path, name)

@@ -6,6 +6,7 @@ because a session has them from nowhere else. What only Bedrock has is written w
 """
 
 import base64
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +49,7 @@ _MEDIA: dict[str, tuple[type[Image | Video | Document], dict[str, str]]] = {
 }
 _READ = {
     *("messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields"),
-    *("guardrailConfig", "performanceConfig"),
+    *("guardrailConfig", "performanceConfig", "outputConfig"),
 }
 
 
@@ -181,6 +182,7 @@ def rebuilt(recorded: RecordedRequest) -> Rebuilt:
         tool_choice=tools.choice,
         settings=Settings(**settings, extra={"bedrock": extra} if extra else {}),
         streaming=recorded.streaming,
+        **_output(body.get("outputConfig")),
     )
     return Rebuilt(request, [*reader.typed, *sorted(options)], [*reader.verbatim, *sorted(rest)])
 
@@ -211,6 +213,17 @@ def _tool(spec: dict[str, Any]) -> Tool:
     assert spec.keys() <= {"name", "description", "inputSchema", "strict"}
     strict = spec.get("strict", False)
     return Tool(spec["name"], spec.get("description", ""), spec["inputSchema"]["json"], strict=strict)
+
+
+def _output(config: dict[str, Any] | None) -> dict[str, Any]:
+    """The schema that the answer has to fit; what it describes is said in it."""
+    if config is None:
+        return {}
+    assert config.keys() == {"textFormat"}
+    definition = config["textFormat"]["structure"]["jsonSchema"]
+    assert definition.keys() <= {"name", "schema", "description"}
+    described = {"description": definition["description"]} if "description" in definition else {}
+    return {"output_schema": {**json.loads(definition["schema"]), **described}, "output_name": definition["name"]}
 
 
 def _choice(choice: dict[str, Any] | None) -> str | None:
