@@ -145,6 +145,16 @@ async def test_rule_43_what_the_table_knows_is_not_asked_in_vain(emulator: Emula
     assert stream.reply.attempts == 2
 
 
+async def test_rule_43_a_model_without_tools_refuses_them_either_way(emulator: Emulator) -> None:
+    """Titan streams words. Tools it has none, which another operation does not change: nothing is learned from that."""
+    async with open_chat(emulator, "amazon.titan-text-express-v1") as session:
+        async with session.stream("Hello.") as stream:
+            await stream.finish()
+        with pytest.raises(InvalidRequestError, match="doesn't support tool use") as caught:
+            await session.stream("What is the local time in Oslo?", tools=[get_local_time]).__aenter__()
+    assert (operations(emulator), caught.value.retryable) == (["ConverseStream", "Converse"], False)
+
+
 async def test_a_model_that_does_not_stream(emulator: Emulator) -> None:
     """By the table, or by what the service says of an unknown one."""
     async with open_chat(emulator, "ai21.j2-ultra-v1") as session, session.stream("Hello.") as stream:
