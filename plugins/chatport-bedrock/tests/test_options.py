@@ -33,6 +33,7 @@ _WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_connections": 0}, "at least 1, not 0"),
     ({"max_connections": True}, "at least 1, not True"),
     ({"max_connections": "10"}, "at least 1, not '10'"),
+    ({"use_fips": "yes"}, "use_fips must be True or False, not 'yes'"),
     ({"verify": 1}, "verify must be True, False or the path"),
     ({"proxies": "http://proxy:1"}, "proxies must be addresses by scheme"),
     ({"proxies": {"ftp": "http://proxy:1"}}, "the proxy for 'ftp' must be"),

@@ -114,9 +114,10 @@ def _check_values(options: ConnectionOptions) -> None:
     if options.streaming not in get_args(StreamingMode):
         message = f"streaming must be one of {', '.join(get_args(StreamingMode))}, not {options.streaming!r}"
         raise ConfigurationError(message)
-    for name in ("check_limits", "resolve_profiles"):
+    for name in ("check_limits", "resolve_profiles", "use_fips"):
         value = getattr(options, name)
-        if type(value) is not bool:
+        is_left_open = name == "use_fips" and value is None
+        if type(value) is not bool and not is_left_open:
             raise ConfigurationError(f"{name} must be True or False, not {value!r}")
     count = options.max_connections
     if type(count) is not int or count < 1:
