@@ -280,10 +280,11 @@ async def test_without_repeating_the_error_says_what_was_learned(emulator: Emula
     [
         (refusal("You invoked an unsupported model or your request did not allow prompt caching.",
                  "AccessDeniedException"), [Message.user("Hello.", CachePoint())], None, "cache-point-refused"),
-        # These two the emulator takes for rules of every model.
-        (None, [Message.user("Hello.", Document.from_bytes(b"one", name="a.txt"), CachePoint())], None,
+        (refusal("messages.0.content.2: Cache point cannot be inserted after document block."),
+         [Message.user("Hello.", Document.from_bytes(b"one", name="a.txt"), CachePoint())], None,
          "cache-point-refused"),
-        (None, [Message.assistant("Hello."), Message.user("Hello.")], None, "leading-turn-added"),
+        (refusal("A conversation must start with a user message. Try again with one that does."),
+         [Message.assistant("Hello."), Message.user("Hello.")], None, "leading-turn-added"),
         (refusal("`temperature` is deprecated for this model."), [Message.user("Hello.")],
          chatport.Settings(temperature=0.5), "setting-dropped"),
     ],
@@ -291,14 +292,13 @@ async def test_without_repeating_the_error_says_what_was_learned(emulator: Emula
 )  # fmt: skip
 async def test_what_else_is_learned(
     emulator: Emulator,
-    refused: HttpError | None,
+    refused: HttpError,
     messages: list[Message],
     settings: chatport.Settings | None,
     told: str,
 ) -> None:
     """Wherever the planner has another way, one refusal is enough."""
-    if refused is not None:
-        emulator.enqueue(refused)
+    emulator.enqueue(refused)
     *history, last = messages
     async with chatport.open_backend("bedrock", **options(emulator)) as backend:
         for attempts in (2, 1):
