@@ -8,13 +8,14 @@ media are never looked into.
 import json
 import re
 from math import isfinite
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from chatport.backend import UnsupportedError
 
 __all__ = ["check_json", "check_text"]
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUICK_STEPS: Final = 1_000_000
 _SHOWN: Final = 40  # characters of a name in a message
 _MAX_BITS: Final = 14_284  # of 4300 digits: Python writes no longer integers
 
@@ -39,6 +40,8 @@ def check_json(value: object, path: str, *, tuples: bool = False, blobs: bool = 
     Raises:
         UnsupportedError: It is, or holds, something that JSON in UTF-8 cannot say; the message says where.
     """
+    if _is_plain(value):
+        return
     try:
         _walk(value, (list, tuple) if tuples else (list,), blobs=blobs)
     except _Fault as fault:
@@ -60,6 +63,39 @@ def check_text(text: object, path: str) -> None:
         _check_encoding(text)
     except _Fault as fault:
         raise UnsupportedError(f"{path}: {fault}") from None
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is JSON beyond doubt: the quick answer, and mostly the true one. What it doubts is walked."""
+    waiting: list[Any] = [value]
+    # The bound is for values that hold themselves.
+    for _ in range(_QUICK_STEPS):
+        if not waiting:
+            return True
+        item = waiting.pop()
+        kind = type(item)
+        if kind is dict:
+            if not _has_plain_names(item):
+                return False
+            waiting += item.values()
+        elif kind is list:
+            waiting += item
+        elif not (
+            (kind is str and item.isascii())
+            or item is None
+            or kind is bool
+            or (kind is float and isfinite(item))
+            or (kind is int and item.bit_length() <= _MAX_BITS)
+        ):
+            return False
+    return False
+
+
+def _has_plain_names(members: dict[Any, Any]) -> bool:
+    try:
+        return "".join(members).isascii()
+    except TypeError:  # one of them is no text
+        return False
 
 
 def _walk(value: object, arrays: tuple[type, ...], *, blobs: bool) -> None:
