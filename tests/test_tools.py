@@ -368,3 +368,21 @@ class TestAsTools:
         """A single tool is a likely slip; the message shows the brackets."""
         with pytest.raises(TypeError, match=r"as a sequence, such as \[get_weather\]"):
             as_tools(value)
+
+
+def test_a_mark_makes_a_tool_strict() -> None:
+    """Only where it says so."""
+
+    @tool(strict=True)
+    def search(text: str) -> str:
+        """Search."""
+        return text
+
+    assert as_tool(search).strict
+    assert not as_tool(tool(say_again)).strict
+    assert not as_tool(say_again).strict
+
+
+def say_again(text: str) -> str:
+    """Say it again."""
+    return text

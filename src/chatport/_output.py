@@ -162,9 +162,7 @@ def _with_type_at_top(schema: dict[str, Any]) -> dict[str, Any]:
     reference = schema.get("$ref")
     if not isinstance(reference, str) or not reference.startswith(_DEFINITION):
         return schema
-    definition = schema["$defs"].get(reference.removeprefix(_DEFINITION))
-    if definition is None:
-        return schema
+    definition: dict[str, Any] = schema["$defs"][reference.removeprefix(_DEFINITION)]
     return {**definition, **{name: value for name, value in schema.items() if name != "$ref"}}
 
 

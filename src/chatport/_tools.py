@@ -37,6 +37,7 @@ class _Mark:
     description: str | None
     source: Callable[..., Any]
     parameters: Parameters
+    strict: bool
 
 
 class CheckedFunction:
@@ -70,11 +71,18 @@ def tool(function: _FunctionT, /) -> _FunctionT: ...
 
 
 @overload
-def tool(*, name: str | None = None, description: str | None = None) -> Callable[[_FunctionT], _FunctionT]: ...
+def tool(
+    *, name: str | None = None, description: str | None = None, strict: bool = False
+) -> Callable[[_FunctionT], _FunctionT]: ...
 
 
 def tool(
-    function: _FunctionT | None = None, /, *, name: str | None = None, description: str | None = None
+    function: _FunctionT | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    strict: bool = False,
 ) -> _FunctionT | Callable[[_FunctionT], _FunctionT]:
     """Mark a function as a tool, as `@tool` or `@tool(name=..., description=...)`.
 
@@ -103,6 +111,7 @@ def tool(
         function: The function. In a class, put `@tool` below `@staticmethod` and `@classmethod`.
         name: What the model calls it, instead of the function's name.
         description: What the model is told, instead of the docstring's text.
+        strict: Whether the model's arguments have to fit by force, where the service can do that; see `Tool`.
 
     Raises:
         TypeError: No schema can be made from the signature; the message names the parameter.
@@ -114,7 +123,7 @@ def tool(
         if name is None:
             _own_name(marked)
         try:
-            setattr(marked, _MARK, _Mark(name, description, marked, parameters))
+            setattr(marked, _MARK, _Mark(name, description, marked, parameters, strict))
         except (AttributeError, TypeError) as error:
             raise TypeError(f"{label_of(marked)} cannot be marked; wrap it in a function of your own") from error
         return marked
@@ -142,7 +151,9 @@ def as_tool(value: ToolLike) -> Tool:
     name = mark.name if mark is not None and mark.name is not None else _own_name(value)
     described = mark is not None and mark.description is not None
     description = mark.description if mark is not None and described else docstring.description
-    return Tool(name, description or "", copy.deepcopy(parameters.schema), CheckedFunction(value, parameters))
+    strict = mark is not None and mark.strict
+    schema = copy.deepcopy(parameters.schema)
+    return Tool(name, description or "", schema, CheckedFunction(value, parameters), strict)
 
 
 def as_tools(values: Iterable[ToolLike]) -> tuple[Tool, ...]:

@@ -8,7 +8,7 @@ import pytest
 from bedrock_support.models import SAMPLES
 from pydantic import BaseModel, TypeAdapter
 
-from chatport.backend import ChatRequest, Message, Settings, Text, Tool, ToolCall, ToolResult
+from chatport.backend import ChatRequest, Document, Message, Settings, Text, Tool, ToolCall, ToolResult
 from chatport_bedrock._body import encode_body
 from chatport_bedrock._models import capabilities
 from chatport_bedrock._translate import Translation, translate
@@ -179,6 +179,15 @@ def test_a_schema_that_cannot_be_strict_goes_another_way() -> None:
     assert way(asked(GROK, schema=OPEN)) == "forced-tool"
     assert way(asked(GPT, schema=OPEN)) == "prompt"
     assert told(asked(CLAUDE, schema=OPEN)) == []
+
+
+def test_a_schema_is_not_enforced_beside_citations() -> None:
+    """Citations stand between the words of an answer; the input of a tool has none."""
+    report = Document.from_bytes(b"The city of Rome.", media_type="text/plain", name="report", citations=True)
+    assert way(asked(CLAUDE, Message.user("Which city?", report))) == "strict-tool"
+    assert way(asked(GPT, Message.user("Which city?", report))) == "prompt"
+    plain = Document.from_bytes(b"The city of Rome.", media_type="text/plain", name="report")
+    assert way(asked(CLAUDE, Message.user("Which city?", plain))) == "native"
 
 
 # --- beside tools ----------------------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import ChatRequest
+from chatport_bedrock._json_values import is_object
 from chatport_bedrock._schemas import LooseSchemaError
 from chatport_bedrock._scope import Scope
 from chatport_bedrock._strict_schemas import StrictRoom, note_loosened, readable_schema
 
-__all__ = ["OutputPlan", "OutputWay", "plan_output"]
+__all__ = ["OutputPlan", "OutputWay", "asks_for_citations", "plan_output"]
 
 OutputWay: TypeAlias = Literal["native", "strict-tool", "forced-tool", "prompt"]
 
@@ -120,7 +121,7 @@ class OutputPlan:
 
 
 def plan_output(
-    request: ChatRequest, scope: Scope, room: StrictRoom, *, taken: Iterable[str], refuses_force: bool
+    request: ChatRequest, scope: Scope, room: StrictRoom, *, taken: Iterable[str], refuses_force: bool, cites: bool
 ) -> OutputPlan | None:
     """Decide how a request asks for JSON; None where it does not.
 
@@ -130,6 +131,8 @@ def plan_output(
         room: The limits of strict schemas.
         taken: All names of tools in the request, which the tool for the answer must not have.
         refuses_force: Whether the model refuses here that a tool has to be called, because it reasons.
+        cites: Whether documents ask for citations, which stand between the words of an answer: documented not to go
+            together with a schema for them.
     """
     if request.output_schema is None:
         return None
@@ -140,7 +143,7 @@ def plan_output(
     # What is enforced is trusted only where somebody knows that the model takes it: elsewhere it would be refused, and
     # words are never refused.
     enforced: OutputWay | None = None
-    if can.known and can.json_schema_output:
+    if can.known and can.json_schema_output and not cites:
         enforced = "native"
     elif can.known and can.strict_tools and forced:
         enforced = "strict-tool"
@@ -154,7 +157,7 @@ def plan_output(
             note_loosened(made, _PATH, scope)
             return OutputPlan(enforced, made.schema, name, frozenset(forced))
     else:
-        reason = "this model does not enforce schemas" if can.known else "nothing is known of this model"
+        reason = "this model does not enforce schemas here" if can.known else "nothing is known of this model"
     if forced:
         scope.note("lossless", "output-not-strict", _PATH, f"asked for as the input of a tool: {reason}")
         return OutputPlan("forced-tool", schema, _free_name(taken), frozenset(forced))
@@ -162,6 +165,13 @@ def plan_output(
         reason += ", and it cannot be told here that it has to call a tool"
     scope.note("changed", "output-prompted", _PATH, f"asked for in words, which the model may not heed: {reason}")
     return OutputPlan("prompt", schema, request.output_name)
+
+
+def asks_for_citations(turns: Iterable[dict[str, Any]]) -> bool:
+    """Whether a document in translated turns asks for citations."""
+    documents = (block.get("document") for turn in turns for block in turn["content"])
+    asked = (document.get("citations") for document in documents if is_object(document))
+    return any(is_object(citations) and citations.get("enabled") is True for citations in asked)
 
 
 def _free_name(taken: Iterable[str]) -> str:

@@ -264,7 +264,5 @@ def _is_kind(schema: Schema, kind: str) -> bool:
     return kind in found if is_array(found) else found == kind
 
 
-def _is_union(schema: Any) -> bool:
-    if not is_object(schema):
-        return False
+def _is_union(schema: Schema) -> bool:
     return is_array(schema.get("type")) or "anyOf" in schema or "oneOf" in schema

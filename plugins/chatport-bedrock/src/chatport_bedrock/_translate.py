@@ -29,7 +29,7 @@ from chatport_bedrock._json_limits import check_json
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._limits import limits_of
 from chatport_bedrock._models import capabilities, model_family, parse_model
-from chatport_bedrock._output_config import OutputPlan, plan_output
+from chatport_bedrock._output_config import OutputPlan, asks_for_citations, plan_output
 from chatport_bedrock._output_text import Restorer
 from chatport_bedrock._own_tools import offers_tools, own_names, with_own_tools
 from chatport_bedrock._reasoning import AskedReasoning, asked_reasoning, reasoning_fields
@@ -120,13 +120,19 @@ def translate(
 
 
 def _planned_output(
-    request: ChatRequest, asked: AskedReasoning, extra: dict[str, Any], scope: Scope
+    request: ChatRequest, turns: list[dict[str, Any]], asked: AskedReasoning, scope: Scope
 ) -> tuple[OutputPlan | None, StrictRoom]:
     """How JSON is asked for, and what that leaves of the limits of strict schemas."""
     room = StrictRoom()
-    taken = (*_tool_names(request), *own_names(_tools_of(extra)))
-    refuses_force = asked.kind in scope.capabilities.reasoning.refuses_forced_choice
-    return plan_output(request, scope, room, taken=taken, refuses_force=refuses_force), room
+    plan = plan_output(
+        request,
+        scope,
+        room,
+        taken=(*_tool_names(request), *own_names(_tools_of(_own_extra(request.settings)))),
+        refuses_force=asked.kind in scope.capabilities.reasoning.refuses_forced_choice,
+        cites=asks_for_citations(turns),
+    )
+    return plan, room
 
 
 def _check_conversation(request: ChatRequest, turns: Sequence[dict[str, Any]], extra: dict[str, Any]) -> None:
@@ -147,7 +153,7 @@ def _members(
     reasoning = reasoning_fields(settings.reasoning, scope, with_tools=with_tools)
     # What the caller says in the model's own words counts as well: it is sent, and overrides what is made here.
     asked = asked_reasoning(deep_merge(reasoning, _own_model_fields(extra)), scope.capabilities.reasoning)
-    output, room = _planned_output(request, asked, extra, scope)
+    output, room = _planned_output(request, turns, asked, scope)
     called = request if output is None else output.request_for_tools(request, has_tool_blocks=has_tool_blocks(turns))
     config = tool_config(called, turns, scope, more_tools=more_tools, reasoning=asked, room=room)
     forbidden = choice_fields(called, scope, has_tools=bool(config) or more_tools)
