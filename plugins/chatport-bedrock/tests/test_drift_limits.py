@@ -29,6 +29,7 @@ REFUSED = {
     "VideoSource.bytes": "1..",
     "AudioSource.bytes": "1..",
     "S3Location.uri": "1..1024 pattern",
+    "S3Location.bucketOwner": "pattern",
     "ToolResultBlock.status": "enum",
     "CachePointBlock.ttl": "enum",
     "InferenceConfiguration.maxTokens": "1..",
@@ -67,7 +68,6 @@ _OPTIONS = "the typed options check it; in a dict of the service's own words the
 _CONTENT = "the functions for typed content check it"
 _REPLAYED = "a citation goes back word for word, as the service gave it"
 TYPED = {
-    "S3Location.bucketOwner": ("pattern", _CONTENT),
     "GuardrailConverseTextBlock.qualifiers[]": ("enum", _CONTENT),
     "GuardrailConverseImageBlock.format": ("enum", _CONTENT),
     "GuardrailConverseImageSource.bytes": ("1..", _CONTENT),
@@ -157,6 +157,7 @@ PATTERNS: list[tuple[str, re.Pattern[str], str]] = [
     ("ToolName", _call_names._TOOL_NAME, "{1,64}"),
     ("ToolUseId", _call_names._CALL_ID, "{1,64}"),
     ("S3Uri", _media_limits._S3_URI, ""),
+    ("AccountId", _media_limits._ACCOUNT, ""),
 ]
 
 

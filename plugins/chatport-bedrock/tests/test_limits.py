@@ -157,6 +157,11 @@ REFUSED: list[tuple[ChatRequest, str, str]] = [
     (said(Image("image/png", None, "s3://B/a")), "messages[0].parts[1].uri", "no address in S3"),
     (said(Image("image/png", None, "s3://" + "b" * 64)), "messages[0].parts[1].uri", "no address in S3"),
     (said(Image("image/png", None, "s3://bucket/" + "a" * 1024)), "messages[0].parts[1].uri", "1024 characters"),
+    (
+        said(Image("image/png", None, "s3://bucket/a", metadata={"bedrock": {"bucketOwner": "me"}})),
+        "messages[0].parts[1].metadata",
+        "12 digits, not 'me'",
+    ),
     # content
     (said(Image("image/png", b"")), "messages[0].parts[1]", "the image is empty"),
     (said(Image("image/png", base64.b64encode(png()))), "messages[0].parts[1].data", "base64 text of image/png"),

@@ -65,9 +65,9 @@ def _name(part: Document, wire_format: str, path: str, scope: Scope) -> str:
 
 def _source(part: Media, wire_format: str, path: str, scope: Scope) -> Block:
     if part.uri is not None:
-        check_uri(part.uri, path)
         own = part.metadata.get(BACKEND)
         owner = own.get("bucketOwner") if is_object(own) else None
+        check_uri(part.uri, owner, path)
         return {"s3Location": {"uri": part.uri} if owner is None else {"uri": part.uri, "bucketOwner": owner}}
     if not isinstance(part.data, bytes):
         raise UnsupportedError(f"{path}: the content is {type(part.data).__name__}, not bytes")

@@ -21,10 +21,11 @@ _LEFT_TO_THE_SERVICE: Final = "the option check_limits=False leaves this to the 
 # `S3Uri` in the service model.
 _S3_URI: Final = re.compile(r"s3://[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9](?:/.*)?", re.DOTALL)
 _MAX_URI: Final = 1024
+_ACCOUNT: Final = re.compile(r"[0-9]{12}")  # `AccountId` there
 
 
-def check_uri(uri: str, path: str) -> None:
-    """Refuse an address that is none in S3.
+def check_uri(uri: str, owner: object, path: str) -> None:
+    """Refuse an address that is none in S3, and an owner of the bucket that is no account.
 
     Raises:
         UnsupportedError: It breaks the pattern of the service, or is too long.
@@ -35,6 +36,8 @@ def check_uri(uri: str, path: str) -> None:
         raise UnsupportedError(
             f"{path}.uri: {uri!r} is no address in S3: buckets have 3 to 63 lower-case letters, digits, '.' and '-'"
         )
+    if owner is not None and not (isinstance(owner, str) and _ACCOUNT.fullmatch(owner)):
+        raise UnsupportedError(f"{path}.metadata: the owner of a bucket is an account of 12 digits, not {owner!r}")
 
 
 def check_bytes(part: Media, wire_format: str, path: str, scope: Scope) -> None:
