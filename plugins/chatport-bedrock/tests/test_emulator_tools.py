@@ -103,6 +103,15 @@ def test_results_are_read() -> None:
     assert forced["stopReason"] == "tool_use"
 
 
+def test_claude_can_be_told_not_to_call() -> None:
+    """In its own words, past the service's; other families do not know them."""
+    forbidden = {"additionalModelRequestFields": {"tool_choice": {"type": "none"}}}
+    asked = user("What's the weather in Paris?")
+    assert answer(asked, toolConfig=TOOLS, model=CLAUDE)["stopReason"] == "tool_use"
+    assert answer(asked, toolConfig=TOOLS, model=CLAUDE, **forbidden)["stopReason"] == "end_turn"
+    assert answer(asked, toolConfig=TOOLS, model=NOVA, **forbidden)["stopReason"] == "tool_use"
+
+
 def test_results_of_other_kinds_are_read() -> None:
     """JSON inside text, pictures, documents, found pages, and nothing at all."""
     found = {"searchResult": {"source": "https://example.com", "title": "An example", "content": [{"text": "x"}]}}
