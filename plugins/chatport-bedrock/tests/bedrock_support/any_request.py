@@ -260,7 +260,8 @@ settings = st.builds(
     top_p=st.none() | st.floats(0, 1),
     top_k=st.none() | st.integers(0, 500),
     stop_sequences=st.none() | st.lists(st.sampled_from(["END", "\n"]), max_size=2).map(tuple),
-    reasoning=st.sampled_from([None, None, "off", "low", "medium", "high", 2048]),
+    reasoning=st.sampled_from([None, None, "off", "low", "medium", "high", "max", 2048]),
+    cache=st.sampled_from([None, None, "auto", "5m", "1h"]),
 )
 
 
