@@ -78,3 +78,19 @@ def test_the_bedrock_entry_point_loads_no_vendor() -> None:
     assert isinstance(loaded, list)
     assert "chatport_bedrock.plugin" in loaded
     assert not {str(name).split(".")[0] for name in loaded}.intersection(_ABSENT)
+
+
+def test_pydantic_is_loaded_for_who_has_tools_or_asks_for_a_type() -> None:
+    """It is a third of what the import would cost: a conversation in words does without."""
+    seen = _fresh("""
+        import json, sys
+        import anyio
+        import chatport
+        before = "pydantic" in sys.modules
+        anyio.run(chatport.ask, "echo:any", "Hi")
+        spoken = "pydantic" in sys.modules
+        from chatport.testing import ScriptedBackend
+        chatport.Session(ScriptedBackend(), "m").request("Hi", output=int)
+        print(json.dumps([before, spoken, "pydantic" in sys.modules]))
+    """)
+    assert seen == [False, False, True]
