@@ -113,12 +113,12 @@ _images = st.sampled_from(sorted(_PICTURES.items())).map(lambda item: Image(*ite
 )
 _names = st.none() | texts | st.sampled_from(["report.pdf", "report", "Größe (1).txt", "a  b", "document"])
 _documents = st.builds(
-    Document,
-    st.sampled_from(["application/pdf", "text/plain", "text/csv", "application/json", "text/x-python"]),
-    _data,
-    name=_names,
-    context=st.none() | st.just("from the archive"),
-    citations=st.booleans(),
+    lambda content, name, context, citations: Document(*content, name=name, context=context, citations=citations),
+    st.just(("application/pdf", b"%PDF-1.7"))
+    | st.tuples(st.sampled_from(["text/plain", "text/csv", "application/json", "text/x-python"]), _data),
+    _names,
+    st.none() | st.just("from the archive"),
+    st.booleans(),
 ) | st.builds(Document, st.just("application/pdf"), st.none(), _uris, name=_names)
 _owned = st.builds(with_bucket_owner, st.just(Image("image/png", None, "s3://bucket/a")), st.just("123456789012"))
 media = (
@@ -252,6 +252,12 @@ _schemas = st.sampled_from(
         {"type": "object", "$defs": {"A": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/A"}}},
     ]
 )
+_outputs = st.sampled_from(
+    [
+        {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}}},
+    ]
+)
 tools = st.lists(st.builds(Tool, _tool_names, texts, _schemas), max_size=3, unique_by=lambda tool: tool.name).map(tuple)
 settings = st.builds(
     Settings,
@@ -299,4 +305,5 @@ def requests(draw: st.DrawFn, models: tuple[str, ...] = MODELS) -> ChatRequest:
         draw(st.sampled_from(choices)),
         draw(settings),
         streaming=draw(st.booleans()),
+        output_schema=draw(st.none() | _outputs),
     )
