@@ -30,6 +30,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_attempts", "_content", "_logging_observer", "_options", "_stream", "_tool_runs", "_turn_watch", "backend"),
     ("_chat_session", "_registry", "_serialize", "_turn", "hooks"),
     ("_session",),
+    ("_opening",),
     ("__init__", "testing"),
     ("cli",),
 )

@@ -65,6 +65,7 @@ from chatport._messages import (
     ToolResult,
 )
 from chatport._model_info import ModelInfo
+from chatport._opening import ask, open_session
 from chatport._options import SessionOptions, TurnOptions
 from chatport._registry import Registration, available_backends, open_backend, register_backend
 from chatport._reply import Partial, Reply, Step, Timing
@@ -79,7 +80,7 @@ from chatport._request import (
 )
 from chatport._retry import Retry
 from chatport._serialize import dump_messages, load_messages
-from chatport._session import Session, ask, open_session
+from chatport._session import Session
 from chatport._stream import ReplyStream, TextStream
 from chatport._tools import tool
 from chatport._url_media import fetch_media
