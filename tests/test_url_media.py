@@ -132,7 +132,7 @@ async def test_a_failure_before_the_request_is_not_the_backends(error: Exception
         raise error
 
     backend = ScriptedBackend("never")
-    chat = Session(backend, "m")
+    chat = Session(backend, "m", retry=None)
     chat._media = UrlMedia(Fetcher(resolve=look_up))
     kind = TransportError if isinstance(error, OSError) else RuntimeError
     with pytest.raises(kind) as caught:

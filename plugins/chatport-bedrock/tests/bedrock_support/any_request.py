@@ -113,7 +113,9 @@ _images = st.sampled_from(sorted(_PICTURES.items())).map(lambda item: Image(*ite
 )
 _names = st.none() | texts | st.sampled_from(["report.pdf", "report", "Größe (1).txt", "a  b", "document"])
 _documents = st.builds(
-    lambda content, name, context, citations: Document(*content, name=name, context=context, citations=citations),
+    lambda content, name, context, citations: Document(
+        content[0], content[1], name=name, context=context, citations=citations
+    ),
     st.just(("application/pdf", b"%PDF-1.7"))
     | st.tuples(st.sampled_from(["text/plain", "text/csv", "application/json", "text/x-python"]), _data),
     _names,
