@@ -21,7 +21,13 @@ from chatport.backend import (
     StreamInterruptedError,
 )
 from chatport_bedrock._error_codes import CODES, code_key
-from chatport_bedrock._errors import error_from_frame, error_from_frame_error, error_from_response
+from chatport_bedrock._errors import (
+    error_from_frame,
+    error_from_frame_error,
+    error_from_other_answer,
+    error_from_response,
+    is_other_type,
+)
 from chatport_bedrock._frames import ChecksumError, Frame, FrameError, FrameReader, encode_frame
 
 MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -307,3 +313,43 @@ def test_a_damaged_frame() -> None:
         assert type(error) is ProtocolError
         assert "checksum" in error.message
         assert (error.status, error.phase, error.retryable) == (200, "stream", False)
+
+
+# --- answers of another type -----------------------------------------------------------------------------------------
+
+STREAM_TYPE = "application/vnd.amazon.eventstream"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "for_a_stream", "for_a_whole_answer"),
+    [
+        ("application/json; charset=utf-8", True, False),
+        ("Text/HTML", True, True),
+        ("text/plain", True, True),
+        (STREAM_TYPE, False, True),
+        ("application/octet-stream", False, False),
+        ("application/x-amz-json-1.1", False, False),
+        ("", False, False),
+    ],
+)
+def test_types_that_cannot_be_what_was_asked(content_type: str, for_a_stream: bool, for_a_whole_answer: bool) -> None:
+    """A page is none of both; what says nothing is read all the same."""
+    assert is_other_type(content_type, STREAM_TYPE) is for_a_stream
+    assert is_other_type(content_type, "application/json") is for_a_whole_answer
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html><style>p {}</style><p>Log in\nfirst.</p></html>", "it says: Log in first."),
+        (b'{"message": "quota used up"}', "it says: quota used up"),
+        (b"", "it says: nothing"),
+    ],
+)
+def test_an_answer_of_another_type_says_what_came(body: bytes, said: str) -> None:
+    """Its type, the one that was asked for, its own words, and the facts of the exchange."""
+    headers = {"Content-Type": "text/html; charset=utf-8", "x-amzn-RequestId": "id-1", "x-amzn-ErrorType": "Odd:x"}
+    error = error_from_other_answer(200, headers, body, asked=STREAM_TYPE, model=MODEL)
+    assert error.message == f"the endpoint answered HTTP 200 with text/html in place of {STREAM_TYPE}; {said}"
+    assert (error.status, error.code, error.request_id, error.phase) == (200, "Odd", "id-1", "request")
+    assert (error.model, error.retryable) == (MODEL, False)

@@ -19,9 +19,18 @@ from chatport_bedrock._error_wordings import meaning_of
 from chatport_bedrock._frames import Frame, FrameError, IncompleteFrameError
 from chatport_bedrock._json_values import is_object
 
-__all__ = ["error_from_frame", "error_from_frame_error", "error_from_response"]
+__all__ = [
+    "error_from_frame",
+    "error_from_frame_error",
+    "error_from_other_answer",
+    "error_from_response",
+    "is_other_type",
+]
 
 _BACKEND: Final = "bedrock"
+_EVENT_STREAM: Final = "application/vnd.amazon.eventstream"
+# What people and browsers read, and no operation of Bedrock answers with.
+_PAGES: Final = ("text/", "application/xml", "application/xhtml+xml")
 _REQUEST_ID_HEADERS: Final = ("x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id")
 
 
@@ -77,6 +86,40 @@ def error_from_frame(frame: Frame, *, model: str, request_id: str | None) -> Bac
     message = message or "Bedrock broke the stream off with an error and no message"
     failure = Failure(code, status_in_stream(code), message, model, _original_status(members))
     return _error(failure, members, _Place(request_id, "stream"))
+
+
+def is_other_type(content_type: str, asked: str) -> bool:
+    """Whether an answer of this type cannot be what was asked for, by its `Content-Type`.
+
+    A type that is missing or says nothing (`application/octet-stream`) is no reason to refuse what may be readable.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    other = (*_PAGES, "application/json") if asked == _EVENT_STREAM else (*_PAGES, _EVENT_STREAM)
+    return kind.startswith(other)
+
+
+def error_from_other_answer(
+    status: int, headers: Mapping[str, str], body: bytes, *, asked: str, model: str | None
+) -> ProtocolError:
+    """Return the error for an answer without an error status whose type is not the one that was asked for.
+
+    Args:
+        status: The HTTP status.
+        headers: The answer's headers, in any case.
+        body: The beginning of the answer's body.
+        asked: The type that was asked for.
+        model: The model id as it was sent; None where no model was asked.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    members = _json_object(body)
+    said = _message_of(members) or words_of_page(body) or "nothing"
+    kind = one_line(lower.get("content-type", "").partition(";")[0], limit=50)
+    message = f"the endpoint answered HTTP {status} with {kind} in place of {asked}; it says: {said}"
+    request_id = next((lower[name] for name in _REQUEST_ID_HEADERS if lower.get(name)), None)
+    code = _code_of(lower.get("x-amzn-errortype")) or _code_of(members.get("__type"))
+    return ProtocolError(
+        message, backend=_BACKEND, model=model, status=status, code=code, request_id=request_id, phase="request"
+    )
 
 
 def error_from_frame_error(error: FrameError, *, model: str, request_id: str | None) -> BackendError:

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
 from chatport_bedrock._bodies import body_of
-from chatport_bedrock._errors import error_from_response
+from chatport_bedrock._errors import error_from_other_answer, error_from_response, is_other_type
 from chatport_bedrock._failures import (
     Exchange,
     body_failure,
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 64 * 1024
 LAST_BYTES_SECONDS = 1.0
+# The status says what has failed; its words are worth a moment, not the ten minutes that a model may think.
+ERROR_BODY_SECONDS = 5.0
 _FIRST_ERROR_STATUS: Final = 300
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _USER_AGENT: Final = (
@@ -92,6 +94,8 @@ class Wire:
             raise request_failure(error, Exchange(call.model)) from without_frames(error)
         response = WireResponse(answer, call.model)
         if response.status < _FIRST_ERROR_STATUS:
+            if is_other_type(response.headers.get("content-type", ""), call.accept):
+                raise await _other_answer(response, call.accept)
             if keys is not None:
                 self._identity.accepted(keys)
             return response
@@ -141,6 +145,13 @@ class Wire:
             method=call.method,
         )
         return _Headers({**signed, **unsigned, **added}), keys
+
+
+async def _other_answer(response: WireResponse, asked: str) -> ProtocolError:
+    """Read an answer of another type, and return the error that says what it is."""
+    async with response:
+        content = await response.read_error()
+    return error_from_other_answer(response.status, response.headers, content, asked=asked, model=response.model)
 
 
 class _Headers(dict[str, str]):
@@ -219,16 +230,17 @@ class WireResponse:
         return b"".join(pieces)
 
     async def read_error(self) -> bytes:
-        """Return what there is of an error's body: its status says enough where the rest is too long or missing."""
+        """Return what there is of an error's body: its status says enough where more is too long, late or missing."""
         pieces: list[bytes] = []
         size = 0
-        try:
-            while size < _MAX_ERROR_BYTES and (piece := await self._body.read()):
-                pieces.append(piece)
-                size += len(piece)
-        except Exception as error:
-            if not is_transport_error(error):
-                raise
+        with anyio.move_on_after(ERROR_BODY_SECONDS):
+            try:
+                while size < _MAX_ERROR_BYTES and (piece := await self._body.read()):
+                    pieces.append(piece)
+                    size += len(piece)
+            except Exception as error:
+                if not is_transport_error(error):
+                    raise
         return b"".join(pieces)
 
     async def read_end(self) -> bytes:

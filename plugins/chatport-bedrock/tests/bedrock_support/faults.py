@@ -1,0 +1,387 @@
+"""What can go wrong on the wire, as data: what the server does, and what has to become of it.
+
+Each row is one fault of one answer. `STREAMS` are the faults of ConverseStream, `WHOLE_ANSWERS` those of Converse; the
+tests play every row on both event loops, and at random one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+from zlib import crc32
+
+from bedrock_support.answers import (
+    METADATA,
+    REQUEST_ID,
+    START,
+    STOP,
+    STREAM_HEAD,
+    STREAM_HEADERS,
+    block_stop,
+    chunked,
+    converse,
+    event,
+    exception,
+    frame,
+    refusal,
+    text,
+)
+from bedrock_support.loopback import LAST_CHUNK, End, Step, chunk, cut, head, whole
+from chatport import (
+    AuthenticationError,
+    BackendError,
+    ContextWindowError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitError,
+    ServiceError,
+    StreamInterruptedError,
+    StreamTimeoutError,
+    TransportError,
+)
+from chatport.backend import Phase
+
+
+class Pause(Enum):
+    """A place in an answer where the server says nothing."""
+
+    STALL = auto()  # any more
+    UNTIL_READ = auto()  # until the client has read what came: what follows comes in a packet of its own
+
+
+STALL, UNTIL_READ = Pause.STALL, Pause.UNTIL_READ
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        name: What it is; unique.
+        steps: What the server does.
+        kind: The class of the error, exactly.
+        phase: Its phase.
+        arrived: The text of the good frames before the fault.
+    """
+
+    name: str
+    steps: tuple[Step | Pause, ...]
+    kind: type[BackendError]
+    phase: Phase = "stream"
+    arrived: str = ""
+
+    @property
+    def stalls(self) -> bool:
+        """Whether nothing but a timeout ends it."""
+        return STALL in self.steps
+
+
+# --- streams ---------------------------------------------------------------------------------------------------------
+
+_WHOLE = (START, text("Hel"), text("lo"), block_stop(), STOP, METADATA)
+_NAMES = ("messageStart", "first delta", "second delta", "contentBlockStop", "messageStop", "metadata")
+_ARRIVED = ("", "", "Hel", "Hello", "Hello", "Hello", "Hello")
+"""By the number of frames that came."""
+_HELLO = (STREAM_HEAD, chunked((START, text("Hel"), text("lo"))))
+
+_ENDS: dict[str, tuple[Step | Pause, ...]] = {
+    "closed": (End.FIN,),
+    "reset": (End.RST,),
+    "ended in order": (LAST_CHUNK,),
+    "stalled": (STALL,),
+}
+
+
+def _places(data: bytes) -> dict[str, int]:
+    """Places inside a frame, by what is cut there."""
+    headers = struct.unpack_from("!I", data, 4)[0]
+    return {
+        "total length": 2,
+        "headers length": 6,
+        "prelude checksum": 10,
+        "header name": 14,
+        "headers": 12 + headers // 2,
+        "payload": 12 + headers + 5,
+        "message checksum": len(data) - 2,
+    }
+
+
+def _kind_of(end: str) -> type[BackendError]:
+    return StreamTimeoutError if end == "stalled" else StreamInterruptedError
+
+
+def _at_boundaries() -> Iterator[Fault]:
+    for end, steps in _ENDS.items():
+        for count in range(len(_WHOLE)):
+            if (count, end) == (5, "ended in order"):
+                continue  # messageStop came: that is a whole answer, of unknown cost
+            came = (chunked(_WHOLE[:count]),) if count else ()
+            yield Fault(
+                f"{end} before {_NAMES[count]}", (STREAM_HEAD, *came, *steps), _kind_of(end), arrived=_ARRIVED[count]
+            )
+
+
+def _inside_frames() -> Iterator[Fault]:
+    for end, steps in _ENDS.items():
+        for what, place in _places(_WHOLE[2]).items():
+            came = chunked((*_WHOLE[:2], _WHOLE[2][:place]))
+            yield Fault(f"{end} inside the {what}", (STREAM_HEAD, came, *steps), _kind_of(end), arrived="Hel")
+
+
+def _flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes((data[place] ^ 0x10,)) + data[place + 1 :]
+
+
+def _damaged() -> Iterator[Fault]:
+    for what, place in _places(_WHOLE[2]).items():
+        came = chunked((*_WHOLE[:2], _flipped(_WHOLE[2], place), *_WHOLE[3:]))
+        yield Fault(f"damaged in the {what}", (STREAM_HEAD, came, LAST_CHUNK), ProtocolError, arrived="Hel")
+
+
+def _with_lengths(total: int, headers: int, rest: bytes = b"x" * 64) -> bytes:
+    """A frame that states these lengths, with a good checksum of them."""
+    prelude = struct.pack("!II", total, headers)
+    return prelude + struct.pack("!I", crc32(prelude)) + rest
+
+
+def _sealed(block: bytes, payload: bytes = b"{}") -> bytes:
+    """A frame with this block of headers, and good checksums."""
+    prelude = struct.pack("!II", 16 + len(block) + len(payload), len(block))
+    body = prelude + struct.pack("!I", crc32(prelude)) + block + payload
+    return body + struct.pack("!I", crc32(body))
+
+
+def _event(name: str, payload: bytes) -> bytes:
+    return frame({":event-type": name, ":content-type": "application/json", ":message-type": "event"}, payload)
+
+
+def _delta(delta: Any, **members: Any) -> bytes:
+    return event("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta, **members})
+
+
+_BAD_FRAMES = {
+    "shorter than a frame can be": _with_lengths(15, 0),
+    "of length 0": _with_lengths(0, 0),
+    "with more headers than frame": _with_lengths(100, 200),
+    "of 4 GiB": _with_lengths(2**32 - 1, 80),
+    "with 1 GiB of headers": _with_lengths(2**30 + 100, 2**30),
+    "just above the limit": _with_lengths(25 * 1024 * 1024, 80),
+    "of zeros": bytes(200),
+    "of ones": b"\xff" * 200,
+    "of text": b"event: message_start\ndata: {}\n\n" * 4,
+    "with a header cut short": _sealed(b"\x05:even"),
+    "with a header without a name": _sealed(b"\x00\x07\x00\x01x"),
+    "with a header twice": _sealed(b"\x01a\x00\x01a\x00"),
+    "with a header of an unknown type": _sealed(b"\x01a\x63"),
+    "with a header that is not UTF-8": _sealed(b"\x01a\x07\x00\x02\xff\xfe"),
+    "without headers": _sealed(b""),
+    "without a message type": frame({":event-type": "contentBlockDelta"}, b"{}"),
+    "without an event type": frame({":message-type": "event"}, b"{}"),
+    "with a payload that is no JSON": _event("contentBlockDelta", b"{"),
+    "with a payload that is no object": _event("contentBlockDelta", b"[1]"),
+    "with a payload that is not UTF-8": _event("contentBlockDelta", b'{"delta":"\xff"}'),
+    "with no payload": _event("contentBlockDelta", b""),
+    "nested too deeply": _event("contentBlockDelta", b"[" * 100_000),
+    "without an index": event("contentBlockDelta", {"delta": {"text": "x"}}),
+    "without a delta": event("contentBlockDelta", {"contentBlockIndex": 0}),
+    "with text that is no string": _delta({"text": 7}),
+    "with a tool's input for a text": _delta({"toolUse": {"input": "{"}}),
+    "that begins the message again": START,
+    "that ends the block, then adds to it": block_stop() + text("late"),
+    "that begins a block twice": (
+        event("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "a", "name": "b"}}})
+    ),
+    "that ends the message, then adds to it": STOP + text("late"),
+    "that ends the message twice": STOP + STOP,
+    "with the metadata twice": METADATA + METADATA,
+}
+
+_ERROR_FRAMES: dict[str, tuple[bytes, type[BackendError]]] = {
+    "throttlingException": (exception("throttlingException"), RateLimitError),
+    "serviceUnavailableException": (exception("serviceUnavailableException"), ServiceError),
+    "internalServerException": (exception("internalServerException"), ServiceError),
+    "modelStreamErrorException": (exception("modelStreamErrorException"), ServiceError),
+    "modelTimeoutException": (exception("modelTimeoutException"), ServiceError),
+    "validationException": (exception("validationException"), InvalidRequestError),
+    "an input that is too long": (
+        exception("validationException", "Input is too long for requested model."),
+        ContextWindowError,
+    ),
+    "accessDeniedException": (exception("accessDeniedException"), PermissionDeniedError),
+    "an exception that is not known": (exception("brandNewException"), ServiceError),
+    "an exception that is no JSON": (
+        frame({":exception-type": "internalServerException", ":message-type": "exception"}, b"oops"),
+        ServiceError,
+    ),
+    "an error": (frame({":error-code": "Bad", ":error-message": "no", ":message-type": "error"}, b""), ServiceError),
+    "an error without a code": (frame({":message-type": "error"}, b""), ServiceError),
+}
+
+
+def _bad_frames() -> Iterator[Fault]:
+    for name, data in _BAD_FRAMES.items():
+        steps = (*_HELLO, chunk(data), LAST_CHUNK)
+        yield Fault(f"a frame {name}", steps, ProtocolError, arrived="Hello")
+    for name, (data, kind) in _ERROR_FRAMES.items():
+        yield Fault(f"{name}, first", (STREAM_HEAD, chunk(data), LAST_CHUNK), kind)
+        yield Fault(f"{name}, after text", (*_HELLO, chunk(data), LAST_CHUNK), kind, arrived="Hello")
+        yield Fault(f"{name}, then a reset", (*_HELLO, chunk(data), End.RST), kind, arrived="Hello")
+    yield Fault("a delta before the message begins", (STREAM_HEAD, chunk(text("x")), LAST_CHUNK), ProtocolError)
+    yield Fault("metadata before the message begins", (STREAM_HEAD, chunk(METADATA), LAST_CHUNK), ProtocolError)
+    dripped = b"".join(_WHOLE[:3]) + _flipped(_WHOLE[2], 40)
+    drops = tuple(chunk(piece) for piece in cut(dripped, 1))
+    yield Fault("dripped byte by byte, then damaged", (STREAM_HEAD, *drops), ProtocolError, arrived="Hello")
+    drops = tuple(cut(STREAM_HEAD + chunked(_WHOLE[:2]), 1))
+    yield Fault("dripped byte by byte, then closed", (*drops, End.FIN), StreamInterruptedError, arrived="Hel")
+
+
+def _broken_chunks(*came: Step | Pause) -> Iterator[tuple[str, tuple[Step | Pause, ...]]]:
+    """Bodies whose chunks break after something that came."""
+    yield "a chunk length that is no number", (*came, b"zz\r\n")
+    yield "a negative chunk length", (*came, b"-5\r\nhello\r\n")
+    yield "a chunk longer than it says", (*came, b"3\r\nabcdef\r\n0\r\n\r\n")
+    yield "a chunk length without an end", (*came, b"1" * 20_000, End.FIN)
+    yield "a chunk shorter than it says", (*came, b"fff\r\nabc", End.FIN)
+    yield "a chunk length cut", (*came, b"f", End.FIN)
+
+
+def _of_http() -> Iterator[Fault]:
+    for name, steps in _broken_chunks(STREAM_HEAD, chunked(_WHOLE[:2]), UNTIL_READ):
+        yield Fault(name, steps, StreamInterruptedError, arrived="Hel")
+    short = {name: value for name, value in STREAM_HEADERS.items() if name != "Transfer-Encoding"}
+    body = b"".join(_WHOLE)
+    yield Fault(
+        "a length longer than the body",
+        (head(headers={**short, "Content-Length": "9999"}), body[: len(_WHOLE[0] + _WHOLE[1]) + 9], End.FIN),
+        StreamInterruptedError,
+        arrived="Hel",
+    )
+    yield Fault(
+        "a length that ends inside a frame",
+        (whole(body[: len(_WHOLE[0] + _WHOLE[1]) + 9], headers=short),),
+        StreamInterruptedError,
+        arrived="Hel",
+    )
+    yield Fault("an empty answer", (whole(b"", headers=short),), StreamInterruptedError)
+    yield Fault("an empty answer in chunks", (STREAM_HEAD, LAST_CHUNK), StreamInterruptedError)
+    yield Fault("an answer without content", (head("204 No Content", short),), StreamInterruptedError)
+    yield Fault("garbage in place of a stream", (whole(b"\x00\xff" * 500, headers=short),), ProtocolError)
+    for kind, page in _OTHERS.items():
+        yield Fault(f"{kind} in place of a stream", (whole(page, headers={"Content-Type": kind}),), ProtocolError,
+                    "request")  # fmt: skip
+    yield Fault(
+        "half a page in place of a stream",
+        (head(headers={"Content-Type": "text/html", "Content-Length": "999"}), b"<html>", End.RST),
+        ProtocolError,
+        "request",
+    )
+    json_type = {"Content-Type": "application/json; charset=utf-8"}
+    yield Fault("JSON in place of a stream", (whole(converse(), headers=json_type),), ProtocolError, "request")
+
+
+_OTHERS = {
+    "text/html": b"<html><body>Please log in to the network.</body></html>",
+    "text/plain": b"upstream timed out",
+    "application/xml": b"<Error><Code>Oops</Code></Error>",
+    "text/event-stream": b"data: {}\n\n",
+}
+
+# --- both operations -------------------------------------------------------------------------------------------------
+
+_STATUSES: dict[str, tuple[str, str | None, type[BackendError]]] = {
+    "a refusal": ("400 Bad Request", "ValidationException", InvalidRequestError),
+    "unknown credentials": ("403 Forbidden", "UnrecognizedClientException", AuthenticationError),
+    "a missing permission": ("403 Forbidden", "AccessDeniedException", PermissionDeniedError),
+    "an unknown model": ("404 Not Found", "ResourceNotFoundException", ModelNotFoundError),
+    "throttling": ("429 Too Many Requests", "ThrottlingException", RateLimitError),
+    "an internal error": ("500 Internal Server Error", "InternalServerException", ServiceError),
+    "a gateway's error": ("502 Bad Gateway", None, ServiceError),
+    "an overload": ("503 Service Unavailable", "ServiceUnavailableException", ServiceError),
+}
+
+
+def _errors() -> Iterator[Fault]:
+    for name, (status, code, kind) in _STATUSES.items():
+        yield Fault(name, (refusal(status, code),), kind, "request")
+        cut_body = refusal(status, code, b'{"message":"' + b"x" * 500)[:-400]
+        yield Fault(f"{name} with a cut body", (cut_body, End.FIN), kind, "request")
+        yield Fault(f"{name} with a reset body", (cut_body, End.RST), kind, "request")
+    stalled = head("500 Internal Server Error", {"Content-Length": "99"})
+    yield Fault("an error whose body stalls", (stalled, STALL), ServiceError, "request")
+    yield Fault("a redirect", (head("302 Found", {"Location": "/", "Content-Length": "0"}),), ProtocolError, "request")
+
+
+_NO_ANSWERS: dict[str, tuple[Step, ...]] = {
+    "closed before the answer": (End.FIN,),
+    "reset before the answer": (End.RST,),
+    "closed inside the status line": (b"HTTP/1.1 20", End.FIN),
+    "reset inside the status line": (b"HTTP/1.1 20", End.RST),
+    "closed inside the HTTP headers": (STREAM_HEAD[:40], End.FIN),
+    "reset inside the HTTP headers": (STREAM_HEAD[:40], End.RST),
+    "garbage in place of HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", End.FIN),
+    "a status that is no number": (b"HTTP/1.1 OK\r\n\r\n", End.FIN),
+    "a header without an end": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, End.FIN),
+    "a length that is no number": (head(headers={"Content-Length": "many"}), End.FIN),
+    "two lengths": (head(headers=[("Content-Length", "5"), ("Content-Length", "7")]), b"hello", End.FIN),
+}
+
+
+def _without_answer() -> Iterator[Fault]:
+    for name, steps in _NO_ANSWERS.items():
+        yield Fault(name, steps, TransportError, "request")
+    yield Fault("silent before the answer", (STALL,), StreamTimeoutError, "request")
+    yield Fault("silent inside the HTTP headers", (STREAM_HEAD[:40], STALL), StreamTimeoutError, "request")
+
+
+# --- whole answers ---------------------------------------------------------------------------------------------------
+
+_JSON = {"Content-Type": "application/json", "x-amzn-RequestId": REQUEST_ID}
+
+
+def _whole_answers() -> Iterator[Fault]:
+    bodies = {
+        "an empty answer": b"",
+        "an answer cut in order": converse()[:-20],
+        "an answer that is no JSON": b"<html>",
+        "an answer that is no object": b"[]",
+        "an answer that is another object": b"{}",
+        "an answer that is not UTF-8": b'{"output":"\xff"}',
+        "an answer nested too deeply": b"[" * 100_000,
+        "an answer with NaN for content": b'{"stopReason":"end_turn","output":{"message":{"content":NaN}}}',
+        "an answer whose blocks are none": json.dumps(
+            {"stopReason": "end_turn", "output": {"message": {"content": [1]}}}
+        ).encode(),
+    }
+    for name, body in bodies.items():
+        yield Fault(name, (whole(body, headers=_JSON),), ProtocolError, "request")
+    for kind, page in _OTHERS.items():
+        yield Fault(f"{kind} in place of an answer", (whole(page, headers={"Content-Type": kind}),), ProtocolError,
+                    "request")  # fmt: skip
+    stream_type = {"Content-Type": STREAM_HEADERS["Content-Type"]}
+    yield Fault("a stream in place of an answer", (whole(b"".join(_WHOLE), headers=stream_type),), ProtocolError,
+                "request")  # fmt: skip
+    cut_body = whole(converse(), headers=_JSON)[:-20]
+    yield Fault("an answer closed", (cut_body, End.FIN), TransportError, "request")
+    yield Fault("an answer reset", (cut_body, End.RST), TransportError, "request")
+    yield Fault("an answer stalled", (cut_body, STALL), StreamTimeoutError, "request")
+    yield Fault("an answer dripped, then closed", (*cut(cut_body, 1), End.FIN), TransportError, "request")
+    for name, steps in _broken_chunks(head(headers={**_JSON, "Transfer-Encoding": "chunked"}), chunk(converse()[:20])):
+        yield Fault(f"an answer with {name}", steps, TransportError, "request")
+
+
+STREAMS = (
+    *_at_boundaries(),
+    *_inside_frames(),
+    *_damaged(),
+    *_bad_frames(),
+    *_of_http(),
+    *_errors(),
+    *_without_answer(),
+)
+WHOLE_ANSWERS = (*_whole_answers(), *_errors(), *_without_answer())
