@@ -94,6 +94,23 @@ def test_references_to_nowhere_stay() -> None:
 # --- strict mode -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("reference", ["#", "#/$defs/A/properties/y", "#/properties/z", "https://example.com/a.json"])
+def test_what_refers_to_another_place_stays_whole(reference: str) -> None:
+    """A definition that is written out is gone: nothing may be left that leads into it."""
+    schema = {
+        "type": "object",
+        "properties": {"x": {"$ref": reference}, "z": {"$ref": "#/$defs/A"}},
+        "$defs": {"A": {"type": "object", "properties": {"y": TEXT}}},
+    }
+    assert inline_definitions(schema) == (schema, (reference,))
+
+
+def test_names_of_definitions_may_be_written_as_in_an_address() -> None:
+    """A reference is a part of an address: what may not stand there is percent-encoded."""
+    schema = {"properties": {"x": {"$ref": "#/$defs/A%5Bint%5D"}}, "$defs": {"A[int]": NUMBER}}
+    assert inline_definitions(schema) == ({"properties": {"x": NUMBER}}, ())
+
+
 def test_rule_45_every_object_is_closed() -> None:
     """At the top, in lists, in choices, in definitions; properties that may be absent may still be."""
     schema = {
@@ -214,6 +231,50 @@ def _schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 SCHEMAS = st.recursive(st.fixed_dictionaries({}, optional=_KEYWORDS) | st.booleans(), _schemas, max_leaves=12).filter(
     lambda schema: isinstance(schema, dict)
 )
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "enum", "oneOf", "properties", "required"])
+@pytest.mark.parametrize("value", [True, 5, "x", None, [["x"]], [{}], {"a": 5}])
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_is_no_schema_cannot_be_strict(keyword: str, value: Any, *, inside: bool) -> None:
+    """A keyword with a value that it cannot have is for the service to judge, and no error of ours."""
+    schema = {**closed(a=TEXT), keyword: value}
+    with pytest.raises(LooseSchemaError):
+        strict_schema(closed(inner=schema) if inside else schema, STRICT_REFUSED_KEYWORDS)
+
+
+def test_what_is_nested_too_deeply_cannot_be_strict() -> None:
+    """Deeper than Python's own limit."""
+    schema = closed(a=TEXT)
+    for _ in range(2000):
+        schema = closed(a=schema)
+    with pytest.raises(LooseSchemaError, match="too deeply"):
+        strict_schema(schema, STRICT_REFUSED_KEYWORDS)
+
+
+@pytest.mark.parametrize("reference", ["#", "#/$defs/Nowhere", "#/properties/x", "https://example.com/a.json"])
+def test_references_to_no_definition_cannot_be_strict(reference: str) -> None:
+    """The first refers to itself, which strict mode refuses; the others lead somewhere that it does not look."""
+    schema = closed(x={"$ref": reference}, y={"$ref": "#/$defs/A"}) | {"$defs": {"A": TEXT}}
+    with pytest.raises(LooseSchemaError, match="no definition"):
+        strict_schema(schema, STRICT_REFUSED_KEYWORDS)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [closed(a=TEXT), closed(b=TEXT)]},
+        {**closed(a=TEXT), "allOf": [closed(b=TEXT)]},
+        {**closed(a=TEXT), "$ref": "#/$defs/A"},
+        {**closed(a=TEXT), "anyOf": [closed(b=TEXT), closed(c=TEXT)]},
+        {"anyOf": [TEXT, NUMBER], "oneOf": [TEXT, NUMBER]},
+        {"allOf": [{"$ref": "#/$defs/A"}]},
+    ],
+)
+def test_rule_45_what_is_put_together_cannot_be_closed(schema: dict[str, Any]) -> None:
+    """Each part would be closed for the members of the others: no value would fit."""
+    with pytest.raises(LooseSchemaError, match=r"together|allOf"):
+        strict_schema(closed(x=schema) | {"$defs": {"A": closed(a=TEXT)}}, STRICT_REFUSED_KEYWORDS)
 
 
 @given(SCHEMAS)

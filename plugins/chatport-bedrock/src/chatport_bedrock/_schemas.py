@@ -5,9 +5,10 @@ reports of what is refused; the rules that the tests are named by say which.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 from chatport_bedrock._capabilities import STRICT_MAX_MIN_ITEMS
 from chatport_bedrock._json_values import is_array, is_object
@@ -34,6 +35,18 @@ _NEVER_STRICT: Final = (
 _SAYS_SOMETHING: Final = ("$ref", "allOf", "anyOf", "const", "enum", "oneOf", "properties", "type")
 # Documented: patterns without looking around, references back and word boundaries.
 _HARD_PATTERN: Final = re.compile(r"\(\?<?[=!]|\\[1-9bB]")
+
+
+def _is_names(value: object) -> bool:
+    return is_array(value) and all(isinstance(name, str) for name in value)
+
+
+# What is read below has to have its form; of everything else the service says what it makes of it.
+_FORMS: Final[dict[str, Callable[[object], bool]]] = {
+    **dict.fromkeys(("allOf", "anyOf", "enum", "oneOf"), is_array),
+    "properties": is_object,
+    "required": _is_names,
+}
 
 
 class LooseSchemaError(ValueError):
@@ -65,10 +78,12 @@ def inline_definitions(schema: Schema) -> tuple[Schema, tuple[str, ...]]:
     """Write definitions out where they are used.
 
     Returns:
-        The schema, and the names of definitions that are still needed: those that refer to themselves, or all where
-        the schema would become too large.
+        The schema, and what is still referred to: definitions that refer to themselves; all of them where the schema
+        would become too large; other places of the schema, as the references say them, for which all of it stays.
     """
     definitions = _definitions(schema)
+    if elsewhere := _references_elsewhere(schema):
+        return schema, elsewhere
     if not definitions:
         return schema, ()
     endless = _endless(definitions)
@@ -113,7 +128,24 @@ def _target(schema: Schema) -> tuple[str, str] | None:
     """Which definition a schema refers to."""
     reference = schema.get("$ref")
     found = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
-    return None if found is None else (found[1], found[2].replace("~1", "/").replace("~0", "~"))
+    return None if found is None else (found[1], unquote(found[2]).replace("~1", "/").replace("~0", "~"))
+
+
+def _references_elsewhere(schema: Schema, definitions: Container[tuple[str, str]] | None = None) -> tuple[str, ...]:
+    """The references to something else than a definition: to another place of the schema, or outside of it.
+
+    Args:
+        schema: The schema.
+        definitions: The definitions that there are, where a reference to another one counts as well.
+    """
+    found: dict[str, None] = {}
+    for part in _parts(schema):
+        reference = part.get("$ref")
+        if isinstance(reference, str):
+            target = _target(part)
+            if target is None or (definitions is not None and target not in definitions):
+                found[reference] = None
+    return tuple(found)
 
 
 def _endless(definitions: dict[tuple[str, str], Schema]) -> set[tuple[str, str]]:
@@ -190,8 +222,11 @@ def strict_schema(schema: Schema, refused: frozenset[str]) -> StrictSchema:
         LooseSchemaError: It cannot be said in strict mode: it lets anything through somewhere, refers to itself, or
             has a keyword without which it would mean something else.
     """
-    if endless := _endless(_definitions(schema)):
+    definitions = _definitions(schema)
+    if endless := _endless(definitions):
         raise LooseSchemaError(f"its definition {min(endless)[1]!r} refers to itself")
+    if elsewhere := _references_elsewhere(schema, definitions):
+        raise LooseSchemaError(f"it refers to {elsewhere[0]!r}, which is no definition of its own")
     loosened: list[tuple[str, str]] = []
     counts = {"unions": 0, "optional": 0}
 
@@ -208,17 +243,23 @@ def strict_schema(schema: Schema, refused: frozenset[str]) -> StrictSchema:
         value.pop("discriminator", None)
         if _is_kind(value, "object") or "properties" in value:
             value["additionalProperties"] = False
-            properties = value.get("properties") or {}
-            counts["optional"] += len(properties.keys() - set(value.get("required") or ()))
+            properties = value.get("properties", {})
+            counts["optional"] += len(properties.keys() - set(value.get("required", ())))
             counts["unions"] += sum(_is_union(item) for item in properties.values())
         return _mapped(value, tighten, path)
 
-    tightened = tighten(schema, "")
+    try:
+        tightened = tighten(schema, "")
+    except RecursionError:
+        raise LooseSchemaError("it is nested too deeply") from None
     return StrictSchema(tightened, tuple(loosened), counts["unions"], counts["optional"])
 
 
 def _check_strict(schema: Schema, path: str) -> None:
     place = f" at {path}" if path else ""
+    for keyword, has_form in _FORMS.items():
+        if keyword in schema and not has_form(schema[keyword]):
+            raise LooseSchemaError(f"its {keyword!r} says nothing that a schema can say{place}")
     for keyword in _NEVER_STRICT:
         if keyword in schema:
             raise LooseSchemaError(f"strict mode has no {keyword!r}{place}")
@@ -229,16 +270,31 @@ def _check_strict(schema: Schema, path: str) -> None:
         raise LooseSchemaError(f"it takes an object with any members{place}")
     if _is_kind(schema, "array") and not is_object(schema.get("items")):
         raise LooseSchemaError(f"it takes a list of anything{place}")
-    for value in [*(schema.get("properties") or {}).values(), *_alternatives(schema)]:
+    for value in [*schema.get("properties", {}).values(), *_alternatives(schema)]:
         if not is_object(value):
             raise LooseSchemaError(f"it lets anything through{place}")
-    if any(is_object(value) or is_array(value) for value in schema.get("enum") or ()):
+    if any(is_object(value) or is_array(value) for value in schema.get("enum", ())):
         raise LooseSchemaError(f"strict mode has no choice among objects or lists{place}")
+    _check_whole(schema, place)
+
+
+def _check_whole(schema: Schema, place: str) -> None:
+    """Refuse what is put together: each part would be closed for the members of the others, and nothing would fit."""
+    all_of = schema.get("allOf", ())
+    if len(_shapes_of(schema)) + sum(bool(_shapes_of(value)) for value in all_of) > 1:
+        raise LooseSchemaError(f"it puts one thing together from several{place}")
+    if any("$ref" in value for value in all_of):  # documented for Claude
+        raise LooseSchemaError(f"strict mode has no 'allOf' with references{place}")
+
+
+def _shapes_of(schema: Schema) -> list[str]:
+    """The keywords by which a schema says what members an object has, or may say so."""
+    return [keyword for keyword in ("$ref", "anyOf", "oneOf", "properties") if keyword in schema]
 
 
 def _alternatives(schema: Schema) -> Iterator[Any]:
     for group in ("allOf", "anyOf", "oneOf"):
-        yield from schema.get(group) or ()
+        yield from schema.get(group, ())
 
 
 def _without_refused(schema: Schema, refused: frozenset[str]) -> tuple[str, Schema]:
