@@ -204,3 +204,10 @@ async def test_rule_31_a_session_sees_its_own_names(
             reply = await session.ask("?", run_tools=False)
     assert [call.name for call in reply.tool_calls] == ["files.read"]
     assert [item.code for item in reply.adjustments] == ["tool-renamed"]
+
+
+def test_an_id_that_is_repeated_very_often_costs_no_more_each_time() -> None:
+    """Some services give every call the same id: another one is found at once, and never the same."""
+    ids = CallIds(["call_0"])
+    assert len({ids.another("call_0") for _ in range(5000)}) == 5000
+    assert ids.sent("call_0") == "call_0"

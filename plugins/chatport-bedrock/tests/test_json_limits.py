@@ -10,7 +10,7 @@ from tests.strategies import json_values
 
 from chatport.backend import UnsupportedError
 from chatport_bedrock import _json_limits
-from chatport_bedrock._json_limits import check_json, check_text
+from chatport_bedrock._json_limits import check_json, check_text, json_text
 
 FAULTS = st.sampled_from([float("nan"), float("inf"), b"x", {1}, 1j, "\udc00", {"\ud800": 1}, {None: 1}, 10**4301])
 
@@ -81,3 +81,13 @@ def test_text_is_text() -> None:
         check_text("é \udc00", "here")
     with pytest.raises(UnsupportedError, match=r"^here: it is a bytes, not a str$"):
         check_text(b"x", "here")
+
+
+def test_what_is_nested_too_deeply_is_no_text() -> None:
+    """Deeper than Python's own limit; the place is said."""
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(UnsupportedError, match=r"^there: it is nested too deeply"):
+        json_text(value, "there")
+    assert json_text(value[0][0][:0], "there") == "[]"

@@ -102,6 +102,9 @@ REFUSED: list[tuple[ChatRequest, str, str]] = [
     # settings
     (settled(max_tokens=0), "settings.max_tokens", "at least 1"),
     (settled(max_tokens=True), "settings.max_tokens", "whole number"),
+    (settled(max_tokens=2**31), "settings.max_tokens", "above 2147483647"),
+    (settled(top_k=2**31), "settings.top_k", "above 2147483647"),
+    (settled(reasoning=10**5000), "settings.reasoning", "above 2147483647"),
     (settled(max_tokens=1.5), "settings.max_tokens", "whole number"),
     (settled(temperature=-0.1), "settings.temperature", "from 0 to 1"),
     (settled(temperature=1.01), "settings.temperature", "from 0 to 1"),

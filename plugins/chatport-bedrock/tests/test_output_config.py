@@ -8,7 +8,18 @@ import pytest
 from bedrock_support.models import SAMPLES
 from pydantic import BaseModel, TypeAdapter
 
-from chatport.backend import ChatRequest, Document, Message, Settings, Text, Tool, ToolCall, ToolResult
+from chatport.backend import (
+    ChatRequest,
+    Document,
+    Message,
+    Opaque,
+    Settings,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    UnsupportedError,
+)
 from chatport_bedrock._body import encode_body
 from chatport_bedrock._models import capabilities
 from chatport_bedrock._translate import Translation, translate
@@ -388,3 +399,30 @@ def test_whatever_is_asked_of_whom_it_is_accepted(model: str, *, has_tools: bool
             assert refusal(translation) is None
             again = asked(model, schema=schema, tools=tools, tool_choice=choice)
             assert encode_body(translation.body) == encode_body(again.body)
+
+
+def test_the_answers_tool_has_a_name_of_its_own() -> None:
+    """Also where a call in the service's own words has the name: two tools of one name would be refused."""
+    call = Opaque("bedrock", {"toolUse": {"toolUseId": "tooluse_1", "name": "final_answer", "input": {}}})
+    messages = (HELLO, Message.assistant(call), Message("tool", (ToolResult("tooluse_1", "Rome"),)))
+    translation = asked(OLD_CLAUDE, *messages)
+    names = [tool["toolSpec"]["name"] for tool in translation.body["toolConfig"]["tools"]]
+    assert names == ["final_answer", "final_answer_2"]
+    assert refusal(translation) is None
+
+
+def test_words_ask_for_no_calls_that_are_forbidden() -> None:
+    """The tools stay on offer, as the conversation has calls; but none is to be called."""
+    forbidden = asked(LLAMA, *CALLED, tools=(WEATHER,), tool_choice="none")
+    assert "Call tools first" not in forbidden.body["system"][-1]["text"]
+    assert "Call tools first" in asked(LLAMA, *CALLED, tools=(WEATHER,)).body["system"][-1]["text"]
+
+
+@pytest.mark.parametrize("model", [CLAUDE, OLD_CLAUDE, LLAMA, NEWCOMER])
+def test_a_schema_that_nobody_can_write_is_refused(model: str) -> None:
+    """Deeper than Python's own limit, whichever way it goes."""
+    schema: dict[str, Any] = {"type": "object", "properties": {}}
+    for _ in range(5000):
+        schema = {"type": "object", "properties": {"a": schema}}
+    with pytest.raises(UnsupportedError, match=r"nested|recursion"):
+        encode_body(asked(model, schema=schema).body)

@@ -35,6 +35,14 @@ def test_own_tools_come_behind_those_of_the_request() -> None:
     assert len(chosen.body["toolConfig"]["tools"]) == 2
 
 
+def test_an_own_choice_takes_the_place_of_ours() -> None:
+    """A choice is one of several members: two merged would be refused."""
+    extra: dict[str, Any] = {"toolConfig": {"toolChoice": {"auto": {}}}}
+    assert offered(CLOCK, extra=extra, tool_choice="any").body["toolConfig"]["toolChoice"] == {"auto": {}}
+    answer = offered(CLOCK, extra=extra, model=CLAUDE, output_schema={"type": "object", "properties": {}})
+    assert answer.body["toolConfig"]["toolChoice"] == {"auto": {}}
+
+
 def test_an_own_tool_takes_the_place_of_its_namesake() -> None:
     """The last word is the caller's; two tools of one name would be refused."""
     spec = {"toolSpec": {"name": "clock", "inputSchema": {"json": {"type": "object"}}, "strict": True}}

@@ -176,6 +176,13 @@ def test_rule_64_what_a_caller_says_in_the_models_words_is_sent_as_it_is() -> No
     assert translated(BUDGET, max_tokens=500, extra=strange).body["inferenceConfig"] == {"maxTokens": 500}
 
 
+@pytest.mark.parametrize("form", [{"type": "adaptive"}, {"type": "disabled"}])
+def test_rule_64_another_form_of_the_caller_takes_the_place_of_ours(form: dict[str, Any]) -> None:
+    """Both merged would be neither: no other form has a budget."""
+    extra = {"bedrock": {"additionalModelRequestFields": {"thinking": form}}}
+    assert fields(translated(BUDGET, reasoning=4096, extra=extra)) == {"thinking": form}
+
+
 def test_rule_64_no_sampling_while_claude_reasons() -> None:
     """Each setting that would be refused is left out and named, whoever asked for the reasoning."""
     everything: dict[str, Any] = {"temperature": 0.5, "top_p": 0.9, "top_k": 5}

@@ -48,16 +48,6 @@ def test_how_to_answer_is_left_out_and_told() -> None:
         ({"system": (Text("Be brief."),)}, "system"),
         ({"messages": (Message.system("Be brief."), Message.user("Hi"))}, "system"),
         ({"tools": (Tool("clock"),)}, "tools"),
-        (
-            {
-                "messages": (
-                    Message.user("Hi"),
-                    Message.assistant(ToolCall("1", "clock")),
-                    Message("tool", (ToolResult("1", "noon"),)),
-                )
-            },
-            "tools",
-        ),
         ({"settings": Settings(extra={"bedrock": {"inferenceConfig": {"topP": 1}}})}, "inferenceConfig"),
         ({"settings": Settings(extra={"bedrock": {"system": [{"text": "a"}]}})}, "'system'"),
         ({"settings": Settings(extra={"bedrock": BedrockOptions(model_fields={"a": 1})})}, "additionalModel"),
@@ -70,6 +60,30 @@ def test_what_would_change_the_question_is_refused(members: dict[str, Any], plac
     with pytest.raises(UnsupportedError, match="a stored prompt has its own") as caught:
         translate(request)
     assert place in str(caught.value).partition(":")[0]
+
+
+def test_calls_of_its_own_tools_are_answered() -> None:
+    """They are offered by the resource: nothing has to be offered from here for them."""
+    messages = (
+        Message.user("Hi"),
+        Message.assistant(ToolCall("tooluse_a", "clock")),
+        Message("tool", (ToolResult("tooluse_a", "noon"),)),
+    )
+    translation = translate(ChatRequest(PROMPT, messages))
+    assert translation.body.keys() == {"messages"}
+    assert translation.adjustments == ()
+    check_rules(Conversation(PROMPT, translation.body))
+
+
+def test_json_is_asked_for_in_the_newest_message() -> None:
+    """The system prompt is the resource's."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    body = translate(ChatRequest(PROMPT, (Message.user("Hi"),), output_schema=schema)).body
+    assert body.keys() == {"messages"}
+    assert body["messages"][0]["content"][0] == {"text": "Hi"}
+    assert "JSON schema" in body["messages"][0]["content"][1]["text"]
+    with pytest.raises(UnsupportedError, match=r"^output_schema: "):
+        translate(ChatRequest(PROMPT, (), output_schema=schema))
 
 
 def test_other_models_take_all_of_it() -> None:

@@ -10,6 +10,7 @@ from chatport.backend import (
     ChatRequest,
     Document,
     Image,
+    Json,
     Message,
     Opaque,
     Part,
@@ -241,6 +242,12 @@ def test_a_late_system_message_stays_at_its_place() -> None:
         ],
     )
     assert codes(*messages)[0] == ("changed", "system-message-wrapped", "messages[2]")
+
+
+def test_whatever_words_a_late_system_message_has_are_marked() -> None:
+    """JSON goes as text, and that text is no more the user's than any other."""
+    messages = (HELLO, Message.assistant("Hi."), Message.system(Json({"a": 1}), Text(" ")), HELLO)
+    assert turns(*messages)[2] == ("user", [{"text": '<system>\n{"a": 1}\n</system>'}, {"text": "Hello"}])
 
 
 def test_a_late_system_message_lets_results_pass() -> None:

@@ -5,7 +5,6 @@ What a block may hold is in the service model of Bedrock Runtime: `ContentBlock`
 `UnsupportedError` where leaving it out would make nonsense of the conversation.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -26,7 +25,7 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
-from chatport_bedrock._json_limits import check_json, check_text
+from chatport_bedrock._json_limits import check_json, check_text, json_text
 from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._media_blocks import media_blocks
 from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
@@ -143,7 +142,7 @@ def _json_block(part: Json, place: Place, path: str, scope: Scope) -> Block:
     check_json(part.value, f"{path}.value")
     if place == "tool_result" and is_object(part.value):
         return {"json": part.value}
-    text = json.dumps(part.value, ensure_ascii=False, allow_nan=False)
+    text = json_text(part.value, f"{path}.value")
     scope.note("lossless", "json-as-text", path, "only an object in a tool's result can go as JSON; this goes as text")
     return {"text": text}
 

@@ -70,6 +70,7 @@ class CallIds:
         self._pattern = None if pattern is None else re.compile(pattern)
         self._taken = {found for found in ids if self._is_accepted(found)}
         self._sent: dict[str, str] = {}
+        self._next_number: dict[str, int] = {}
 
     def sent(self, call_id: str) -> str:
         """Return the id on the wire."""
@@ -81,9 +82,10 @@ class CallIds:
 
     def another(self, call_id: str) -> str:
         """Return an id that nothing in the request has yet, made from this one."""
-        number = 0
+        number = self._next_number.get(call_id, 0)
         while (found := self._made(call_id, number)) in self._taken:
             number += 1
+        self._next_number[call_id] = number + 1
         self._taken.add(found)
         return found
 

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from chatport.backend import UnsupportedError
 
-__all__ = ["check_json", "check_text"]
+__all__ = ["check_json", "check_text", "json_text"]
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUICK_STEPS: Final = 1_000_000
@@ -47,6 +47,18 @@ def check_json(value: object, path: str, *, tuples: bool = False, blobs: bool = 
     except _Fault as fault:
         where = path + "".join(map(_step, reversed(fault.steps)))
         raise UnsupportedError(f"{where}: {fault}") from None
+    except RecursionError:
+        raise UnsupportedError(f"{path}: it is nested too deeply, or holds itself") from None
+
+
+def json_text(value: object, path: str) -> str:
+    """Return a JSON value as text, for a place that takes words only.
+
+    Raises:
+        UnsupportedError: It is nested deeper than can be written.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except RecursionError:
         raise UnsupportedError(f"{path}: it is nested too deeply, or holds itself") from None
 

@@ -5,12 +5,12 @@ has to call; a tool that it has to call; words in the system prompt. Whatever th
 JSON: `_output_text` makes text of the tool's call.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import ChatRequest
+from chatport_bedrock._json_limits import json_text
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._schemas import LooseSchemaError
 from chatport_bedrock._scope import Scope
@@ -61,7 +61,7 @@ class OutputPlan:
         described = self.schema.get("description")
         definition = {
             # A string with JSON in it, by the service model.
-            "schema": json.dumps(self.schema, ensure_ascii=False),
+            "schema": json_text(self.schema, _PATH),
             "name": self.name,
             **({"description": described} if isinstance(described, str) and described.strip() else {}),
         }
@@ -72,7 +72,7 @@ class OutputPlan:
         if self.way != "prompt":
             return None
         words = f"{_INSTRUCTION} {_BESIDE_TOOLS}" if has_tools else _INSTRUCTION
-        return f"{words}\n{json.dumps(self.schema, ensure_ascii=False)}"
+        return f"{words}\n{json_text(self.schema, _PATH)}"
 
     def request_for_tools(self, request: ChatRequest, *, has_tool_blocks: bool) -> ChatRequest:
         """Return the request as the caller's own tools are to be read from it.

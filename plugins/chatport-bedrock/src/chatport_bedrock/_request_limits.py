@@ -15,6 +15,7 @@ __all__ = ["argument_schema", "check_model", "check_settings", "check_tools"]
 
 _MAX_MODEL: Final = 2048
 _MAX_STOP_SEQUENCES: Final = 2500
+_MAX_NUMBER: Final = 2**31 - 1  # `Integer` in the service model
 
 
 def check_model(model: str) -> None:
@@ -38,6 +39,10 @@ def check_settings(settings: Settings) -> None:
     count = settings.max_tokens
     if count is not None and (type(count) is not int or count < 1):
         raise UnsupportedError(f"settings.max_tokens: it must be a whole number of at least 1, not {count!r}")
+    for name in ("max_tokens", "top_k", "reasoning"):
+        number: object = getattr(settings, name)
+        if isinstance(number, int) and number > _MAX_NUMBER:
+            raise UnsupportedError(f"settings.{name}: the service takes no number above {_MAX_NUMBER}")
     _check_share(settings.temperature, "settings.temperature")
     _check_share(settings.top_p, "settings.top_p")
     if settings.top_k is not None and type(settings.top_k) is not int:

@@ -137,9 +137,13 @@ def _planned_output(
 
 def _check_conversation(request: ChatRequest, turns: Sequence[dict[str, Any]], extra: dict[str, Any]) -> None:
     """Refuse a conversation in which nothing is said: only a stored prompt speaks for itself."""
-    if turns or extra.get("messages") or parse_model(request.model).kind == "prompt":
+    if turns or extra.get("messages") or _is_stored(request):
         return
     raise UnsupportedError("messages: nothing is said in them, and Bedrock refuses a conversation without a message")
+
+
+def _is_stored(request: ChatRequest) -> bool:
+    return parse_model(request.model).kind == "prompt"
 
 
 def _members(
@@ -148,11 +152,13 @@ def _members(
     """The members of the body, of which empty ones are not to be sent, and how JSON is asked for."""
     settings = request.settings
     extra = _own_extra(settings)
-    more_tools = offers_tools(_tools_of(extra))
+    # A stored prompt brings its own tools, so that calls of them need none from here.
+    more_tools = offers_tools(_tools_of(extra)) or _is_stored(request)
     with_tools = (bool(request.tools) or more_tools) and request.tool_choice != "none"
-    reasoning = reasoning_fields(settings.reasoning, scope, with_tools=with_tools)
+    own_fields = _own_model_fields(extra)
+    reasoning = _without_other_forms(reasoning_fields(settings.reasoning, scope, with_tools=with_tools), own_fields)
     # What the caller says in the model's own words counts as well: it is sent, and overrides what is made here.
-    asked = asked_reasoning(deep_merge(reasoning, _own_model_fields(extra)), scope.capabilities.reasoning)
+    asked = asked_reasoning(deep_merge(reasoning, own_fields), scope.capabilities.reasoning)
     output, room = _planned_output(request, turns, asked, scope)
     called = request if output is None else output.request_for_tools(request, has_tool_blocks=has_tool_blocks(turns))
     config = tool_config(called, turns, scope, more_tools=more_tools, reasoning=asked, room=room)
@@ -168,8 +174,20 @@ def _members(
     if output is not None:
         members["outputConfig"] = output.output_config()
         members["toolConfig"] = output.with_tool(config, request, scope, more_tools=more_tools)
-        _instruct(members, output.instruction(has_tools=bool(config) or more_tools), scope)
+        may_call = request.tool_choice != "none" and (bool(config) or more_tools)
+        _instruct(members, output.instruction(has_tools=may_call), request, scope)
+    if "toolChoice" in _object(extra, "toolConfig"):
+        members["toolConfig"] = {name: value for name, value in members["toolConfig"].items() if name != "toolChoice"}
     return members, output
+
+
+def _without_other_forms(fields: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Members without those that the caller says in another form: the two forms merged would be neither."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if not (is_object(value) and _object(own, name).get("type", value.get("type")) != value.get("type"))
+    }
 
 
 # --- the system prompt -----------------------------------------------------------------------------------------------
@@ -205,13 +223,18 @@ def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]
             yield f"messages[{number}].parts[{index}]", part
 
 
-def _instruct(members: dict[str, Any], instruction: str | None, scope: Scope) -> None:
-    """Put an instruction behind the system prompt; where the model has none, behind what the user says last."""
+def _instruct(members: dict[str, Any], instruction: str | None, request: ChatRequest, scope: Scope) -> None:
+    """Put an instruction behind the system prompt; where there can be none, behind what the user says last."""
     if instruction is None:
         return
     block = {"text": instruction}
     turns: list[dict[str, Any]] = members["messages"]
-    if scope.capabilities.system or not turns or turns[-1]["role"] != "user":
+    has_place = bool(turns) and turns[-1]["role"] == "user"
+    if _is_stored(request) and not has_place:
+        raise UnsupportedError(
+            "output_schema: a stored prompt is told of it in the newest message of the user, and there is none"
+        )
+    if not has_place or (scope.capabilities.system and not _is_stored(request)):
         members["system"] = [*members["system"], block]
     else:
         members["messages"] = [*turns[:-1], {**turns[-1], "content": [*turns[-1]["content"], block]}]
@@ -231,13 +254,16 @@ def _own_extra(settings: Settings) -> dict[str, Any]:
 
 
 def _own_model_fields(extra: dict[str, Any]) -> dict[str, Any]:
-    fields = extra.get("additionalModelRequestFields")
-    return fields if is_object(fields) else {}
+    return _object(extra, "additionalModelRequestFields")
 
 
 def _tools_of(extra: dict[str, Any]) -> object:
-    config = extra.get("toolConfig")
-    return config.get("tools") if is_object(config) else None
+    return _object(extra, "toolConfig").get("tools")
+
+
+def _object(holder: dict[str, Any], name: str) -> dict[str, Any]:
+    value = holder.get(name)
+    return value if is_object(value) else {}
 
 
 # --- documents -------------------------------------------------------------------------------------------------------
@@ -266,11 +292,15 @@ def _with_results(parts: Iterable[Part]) -> Iterator[Part]:
 
 def _tool_names(request: ChatRequest) -> Iterator[str]:
     yield from (tool.name for tool in request.tools)
-    yield from (call.name for call in _calls(request.messages))
-
-
-def _calls(messages: Iterable[Message]) -> Iterator[ToolCall]:
-    return (part for message in messages for part in message.parts if isinstance(part, ToolCall))
+    for message in request.messages:
+        for part in message.parts:
+            match part:
+                case ToolCall(name=name):
+                    yield name
+                case Opaque(backend=found, data={"toolUse": {"name": str(name)}}) if found == BACKEND:
+                    yield name
+                case _:
+                    pass
 
 
 def _call_ids(messages: Sequence[Message]) -> Iterator[str]:

@@ -1,11 +1,10 @@
 """Messages as the service's turns: user and assistant alternate, and results of tools come first in theirs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
-from chatport.backend import Message, Part, Text, UnsupportedError
+from chatport.backend import Message, Part, UnsupportedError
 from chatport_bedrock._blocks import is_blank, is_signed_reasoning, part_blocks
 from chatport_bedrock._cache_points import drop_lone_points, fit_cache_points
 from chatport_bedrock._media_limits import check_counts
@@ -84,11 +83,8 @@ def call_names(turns: Sequence[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _message_blocks(message: Message, role: Role, path: str, scope: Scope) -> list[tuple[str, Block]]:
-    parts = message.parts
-    if message.role == "system":
-        parts = tuple(_wrapped(part) for part in parts)
     found: list[tuple[str, Part, list[Block]]] = []
-    for index, part in enumerate(parts):
+    for index, part in enumerate(message.parts):
         where = f"{path}.parts[{index}]"
         found.append((where, part, part_blocks(part, role, where, scope)))
     # A message with signed reasoning is checked as a whole: it keeps its shape, blank texts included.
@@ -98,7 +94,7 @@ def _message_blocks(message: Message, role: Role, path: str, scope: Scope) -> li
         if not signed and is_blank(part, blocks):
             scope.note("lossless", "blank-text-omitted", where, "Bedrock refuses text without a visible character")
         else:
-            kept += ((where, block) for block in blocks)
+            kept += ((where, _wrapped(block) if message.role == "system" else block) for block in blocks)
     if message.role == "system" and not all(is_tool_change(block) for _, block in kept):
         why = (
             "Bedrock takes system prompts before the conversation only; inside it this goes as marked text of the user"
@@ -107,10 +103,9 @@ def _message_blocks(message: Message, role: Role, path: str, scope: Scope) -> li
     return kept
 
 
-def _wrapped(part: Part) -> Part:
-    if not isinstance(part, Text) or not part.text.strip():
-        return part
-    return replace(part, text=f"<system>\n{part.text}\n</system>")
+def _wrapped(block: Block) -> Block:
+    text = block.get("text")
+    return {"text": f"<system>\n{text}\n</system>"} if isinstance(text, str) and text.strip() else block
 
 
 def _omit(message: Message, path: str, scope: Scope, *, newest: bool) -> None:

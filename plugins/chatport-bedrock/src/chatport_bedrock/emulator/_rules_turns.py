@@ -51,8 +51,11 @@ def first_message_is_not_user(conversation: Conversation) -> str | None:
 
 
 def tool_config_missing(conversation: Conversation) -> str | None:
-    """Tool calls in the history need tools in the request; what the service ran itself is not known to."""
-    if "toolConfig" in conversation.body:
+    """Tool calls in the history need tools, in the request or in a stored prompt; what the service ran itself does not.
+
+    Of a stored prompt the documentation says that it brings its tools; that they count here is concluded from that.
+    """
+    if "toolConfig" in conversation.body or ":prompt/" in conversation.model:
         return None
     if not any(_ids(turn, kind) for turn in conversation.turns for kind in ("toolUse", "toolResult")):
         return None
