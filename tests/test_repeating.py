@@ -22,6 +22,7 @@ from chatport import (
     TransportError,
     Usage,
 )
+from chatport._pace import Paces
 from chatport._url_media import UrlMedia
 from chatport.backend import BackendEvent, ChatRequest
 from chatport.hooks import hookimpl, observe
@@ -43,6 +44,7 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         await anyio.lowlevel.checkpoint()
 
     monkeypatch.setattr("chatport._turn.sleep", sleep)
+    monkeypatch.setattr("chatport._attempts.PACES", Paces(clock=lambda: sum(waited)))
     return waited
 
 

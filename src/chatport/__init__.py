@@ -49,6 +49,7 @@ from chatport._events import (
     ToolRunStart,
     Usage,
 )
+from chatport._fallback import FallbackBackend
 from chatport._media import Audio, Document, Image, Video
 from chatport._messages import (
     CachePoint,
@@ -105,6 +106,7 @@ __all__ = [
     "ContextWindowError",
     "Document",
     "Event",
+    "FallbackBackend",
     "Image",
     "InvalidRequestError",
     "Json",

@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Final, cast
 
+from anyio import sleep
+
 from chatport._adjustments import reported
 from chatport._errors import BackendError, ProtocolError
 from chatport._events import BackendEvent, MessageStart, RetryStart, Usage
 from chatport._fold import Fold
+from chatport._pace import PACES
 from chatport._url_media import UrlMedia, native_urls
 
 if TYPE_CHECKING:
@@ -93,16 +96,36 @@ class Attempts:
         Raises:
             ChatError: The attempt has failed, and no other is made.
         """
-        started = time.perf_counter()
+        if PACES.is_active and not self._failed:
+            await self._wait_with_others(request.model)
+        started, sent = time.perf_counter(), self.sent
         try:
-            return await self._begin(request)
+            begun = await self._begin(request)
         except BackendError as error:
             self._failed += 1
             self.name_place(error)
-            delay = self._budget.next_delay(error, failed=self._failed, seconds=time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            if self.sent > sent:  # else a download has failed, which is no business of the backend's
+                PACES.note(self._backend, request.model, error, seconds=seconds)
+            pace = PACES.find(self._backend, request.model) if PACES.is_active else None
+            delay = self._budget.next_delay(error, failed=self._failed, seconds=seconds, pace=pace)
             if delay is None:
                 raise
             return self._announced(error, delay)
+        if PACES.is_active:
+            PACES.answered(self._backend, request.model)
+        return begun
+
+    async def _wait_with_others(self, model: str) -> None:
+        """Wait before the first attempt while the service has asked another session to."""
+        pace = PACES.find(self._backend, model)
+        if pace is not None and (delay := self._budget.first_delay(pace)):
+            _LOGGER.info(
+                "waiting for %.3f seconds before the first attempt: the service has asked another session to "
+                "(backend=%s, model=%s)",
+                *(delay, self._backend.name, model),
+            )
+            await sleep(delay)
 
     async def _begin(self, request: ChatRequest) -> Begun:
         """Ask, and wait until something of the answer is there to be passed on.
@@ -116,7 +139,7 @@ class Attempts:
         fold = self.fold = Fold(backend=self._backend.name)
         self._watch.request_start(request, step=self._step, attempt=self.sent)
         async with AsyncExitStack() as stack:
-            events = await stack.enter_async_context(aclosing(_checked_stream(self._backend, request)))
+            events = await stack.enter_async_context(aclosing(checked_stream(self._backend, request)))
             try:
                 first = await anext(events)
                 moment = time.perf_counter()
@@ -151,7 +174,12 @@ class Attempts:
         return again
 
 
-def _checked_stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+def checked_stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+    """Return what a backend's `stream` gives.
+
+    Raises:
+        ProtocolError: It is no async generator.
+    """
     events = backend.stream(request)
     _check_stream(events, backend.name)
     return events

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatport._errors import BackendError
+    from chatport._pace import Pace
 
 # Doubled so often, any delay is longer than every limit that makes sense; more would overflow.
 _MOST_DOUBLINGS: Final = 64
@@ -66,20 +67,33 @@ class RetryBudget:
         self._retry = retry
         self._elapsed = 0.0
 
-    def next_delay(self, error: BackendError, *, failed: int, seconds: float) -> float | None:
+    def first_delay(self, pace: Pace) -> float:
+        """Return how long to wait before the first attempt, and count it: others were throttled."""
+        delay = pace.first_delay(self._remaining)
+        self._elapsed += delay
+        return delay
+
+    def next_delay(self, error: BackendError, *, failed: int, seconds: float, pace: Pace | None = None) -> float | None:
         """Return how long to wait before the next attempt, and count it; None where there is to be none.
 
         Args:
             error: Why the last attempt failed.
             failed: How many attempts at this answer have failed, this one included.
             seconds: How long it took to fail.
+            pace: What all sessions of the backend know of its being throttled.
         """
         self._elapsed += seconds
         if self._retry is None:
             return None
         delay = next_delay(self._retry, error, failed=failed, elapsed=self._elapsed)
+        if delay is not None and pace is not None and (error.retry_after is None or error.retry_after > 0):
+            delay = pace.delay(delay, within=self._remaining)
         self._elapsed += delay or 0.0
         return delay
+
+    @property
+    def _remaining(self) -> float:
+        return 0.0 if self._retry is None else max(0.0, self._retry.max_elapsed - self._elapsed)
 
 
 def longest_delay(retry: Retry, failed: int) -> float:

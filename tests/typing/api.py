@@ -17,6 +17,7 @@ from chatport import (
     ChatSession,
     Document,
     Event,
+    FallbackBackend,
     Image,
     Message,
     MessageEnd,
@@ -222,6 +223,14 @@ async def for_scripts() -> None:
     """One shot, in one line; and what is installed."""
     assert_type(await chatport.ask("echo:any", "One shot."), Reply[None])
     assert_type(chatport.available_backends(), tuple[str, ...])
+
+
+def fallback(first: Backend, second: Backend) -> Backend:
+    """A backend around backends is a backend; a target is a pair."""
+    FallbackBackend([first])  # type: ignore[list-item]
+    FallbackBackend([("echo", "any")])  # type: ignore[list-item]
+    FallbackBackend([(first, None)], when=lambda error: error.retryable)  # type: ignore[attr-defined]  # any ChatError
+    return FallbackBackend([(first, None), (second, "model")], when=lambda error: isinstance(error, BackendError))
 
 
 def errors(error: BackendError) -> None:
