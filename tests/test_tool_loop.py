@@ -181,6 +181,9 @@ async def test_a_forced_choice_is_forced_in_the_first_step_only() -> None:
         await chat.ask("go", tool_choice="get_wether")
     with pytest.raises(ValueError, match="there are none"):
         await chat.ask("go", tool_choice="any", tools=[])
+    of_a_vendor: Any = {"tool": {"name": "get_weather"}}
+    with pytest.raises(TypeError, match="or the name of a tool, not a dict"):
+        await chat.ask("go", tool_choice=of_a_vendor)
 
 
 async def test_tool_events_stand_between_the_steps() -> None:

@@ -105,8 +105,13 @@ def checked_choice(choice: ToolChoice | None, tools: Sequence[Tool], settings: S
     """Return a choice that can be met.
 
     Raises:
+        TypeError: It is no str.
         ValueError: It names no tool on offer, or asks for any where there is none.
     """
+    given: object = choice
+    if given is not None and not isinstance(given, str):
+        message = f'tool_choice is "auto", "any", "none" or the name of a tool, not a {type(given).__name__}'
+        raise TypeError(message)
     # `extra` may offer tools of the service's own, which only the backend can see.
     if choice is None or choice in {"auto", "none"} or settings.extra:
         return choice

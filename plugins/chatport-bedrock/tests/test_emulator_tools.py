@@ -153,6 +153,12 @@ def test_results_of_other_kinds_are_read() -> None:
         ({"type": "string", "format": "date"}, "Book it on 2026-01-05 at noon", "2026-01-05"),
         ({"type": "string", "format": "email"}, "Write to ada@example.com.", "ada@example.com"),
         ({"type": "string", "maxLength": 3}, "Please spell Constantinople", "Con"),
+        ({"type": "string", "minLength": 12}, "Spell Rome", "Spell Rome.."),
+        ({"type": "string", "format": "date"}, "Book it", "2000-01-01"),
+        ({"type": "string", "format": "uuid"}, "Name it", "00000000-0000-4000-8000-000000000000"),
+        ({"type": "integer", "exclusiveMinimum": 3}, "Take 1", 4),
+        ({"type": "integer", "exclusiveMaximum": 3}, "Take 9", 2),
+        ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]}, "Take 2 to Rome", [2, "Rome"]),
         ({"type": "null"}, "Nothing", None),
     ],
 )
@@ -205,6 +211,10 @@ KEYWORDS = [
     "minItems",
     "maxItems",
     "format",
+    "prefixItems",
+    "minLength",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
 ]
 
 

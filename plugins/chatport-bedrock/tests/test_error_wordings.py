@@ -53,6 +53,10 @@ _TOO_LONG = [
     "This model's maximum context length is 8192 tokens. Please reduce the length of the prompt",
     "This model\N{RIGHT SINGLE QUOTATION MARK}s maximum context length is 202752 tokens.",
     "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
+    "The input is longer than the model's maximum context length of 131072 tokens",
+    "Your input exceeds the context window of this model. Please adjust your input and try again.",
+    "Requested 9000 tokens, exceeding the available context size (8192)",
+    "Context window of 200000 tokens exceeded",
 ]
 
 
@@ -71,6 +75,7 @@ def test_rule_74_a_conversation_that_is_too_long(message: str, code: str | None)
     [
         (VALIDATION, "Too many images: 21 > 20"),
         (VALIDATION, "The maximum tokens you requested exceed the model limit of 4096."),
+        (VALIDATION, "The name exceeds 64 characters. Send the document as context length permits."),
         ("ThrottlingException", "Too many input tokens per minute"),
     ],
 )

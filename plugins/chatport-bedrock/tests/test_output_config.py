@@ -117,6 +117,31 @@ def test_the_way_is_the_best_that_the_model_is_known_to_take(model: str, expecte
     assert way(asked(model)) == expected
 
 
+@pytest.mark.parametrize("model", [CLAUDE, GROK])
+def test_strict_requests_ask_by_a_tool_where_a_schema_would_be_loosened(model: str) -> None:
+    """A way without a loss is better than a refusal; what need not be loosened is enforced as ever."""
+    translation = asked(model, strict=True)
+    assert way(translation) == "forced-tool"
+    assert told(translation) == []
+    (tool,) = translation.body["toolConfig"]["tools"]
+    assert tool["toolSpec"]["inputSchema"]["json"] == SCHEMA
+    assert "strict" not in tool["toolSpec"]
+    assert refusal(translation) is None
+    plain = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    assert way(asked(model, schema=plain, strict=True)) == way(asked(model, schema=plain)) != "forced-tool"
+
+
+def test_a_schema_that_does_not_go_out_strict_takes_no_room() -> None:
+    """The room for variety that it would have taken is left to the strict tools of the request."""
+    several = {f"field_{number}": {"type": ["string", "null"]} for number in range(16)}
+    varied = {"type": "object", "properties": several, "required": list(several)}
+    loose = {**varied, "properties": {**several, "size": {"type": "integer", "minimum": 0}}}
+    tool = Tool("save", "Save it.", varied, strict=True)
+    translation = asked(CLAUDE, schema=loose, tools=(tool,), strict=True)
+    assert (way(translation), told(translation)) == ("forced-tool", [])
+    assert translation.body["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
+
+
 def test_without_a_schema_nothing_is_added() -> None:
     """A request for words is as it was."""
     translation = translate(ChatRequest(CLAUDE, (HELLO,)))

@@ -110,6 +110,49 @@ def test_options_are_values() -> None:
         setattr(ALL, "effort", "high")  # noqa: B010 - plainly written, the type checker refuses it
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"request_metadata": {"team": 1}}, "request_metadata is a mapping of str to str; 'team' has a int"),
+        ({"request_metadata": [("team", "red")]}, "request_metadata is a mapping of str to str, not a list"),
+        ({"prompt_variables": {"city": None}}, "prompt_variables is a mapping of str to str; 'city' has a NoneType"),
+        ({"model_fields": [1]}, "model_fields is a mapping of members to JSON values, not a list"),
+        ({"guardrail": {"guardrailIdentifier": "a"}}, "guardrail is a Guardrail, not a dict"),
+        ({"tools_cache_point": True}, "tools_cache_point is a CachePoint, not a bool"),
+        ({"effort": 3}, "effort is a str, such as 'low' or 'high', not a int"),
+        ({"anthropic_beta": None}, "anthropic_beta is a sequence of str"),
+        ({"system_tools": [1]}, "system_tools is a sequence of str"),
+    ],
+)
+def test_options_of_other_types_are_refused(options: dict[str, Any], message: str) -> None:
+    """By their name, where they are written; values stay out of the message."""
+    with pytest.raises(TypeError, match=re.escape(message)):
+        BedrockOptions(**options)
+
+
+def test_a_guardrail_is_named_by_words() -> None:
+    """A number for an id or a version is refused by name."""
+    number: Any = 1
+    with pytest.raises(TypeError, match=r"identifier is the id or the ARN of a guardrail, not a int"):
+        Guardrail(number)
+    with pytest.raises(TypeError, match=r"version is a number from 1, as a str, or 'DRAFT', not a int"):
+        Guardrail("a", number)
+
+
+def test_options_do_not_change_with_what_they_were_made_of() -> None:
+    """What was checked is what is sent; what is read from them can be changed without changing them."""
+    fields = {"thinking": {"type": "adaptive"}}
+    metadata = {"team": "red"}
+    options = BedrockOptions(model_fields=fields, request_metadata=metadata)
+    fields["thinking"]["type"] = "disabled"
+    metadata["not allowed: é"] = "x"
+    options["additionalModelRequestFields"]["thinking"]["type"] = "enabled"
+    assert options == {
+        "additionalModelRequestFields": {"thinking": {"type": "adaptive"}},
+        "requestMetadata": {"team": "red"},
+    }
+
+
 def test_effort_stands_beside_a_type_for_the_answer() -> None:
     """Both are members of one object, which is merged."""
     request = ChatRequest(

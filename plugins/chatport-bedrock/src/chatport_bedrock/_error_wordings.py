@@ -146,7 +146,11 @@ WORDINGS: Final[tuple[Wording, ...]] = (
         r"|too many total text bytes"  # reported for Claude
         r"|too many input tokens"  # reported for Titan and Cohere
         r"|maximum context length"  # reported for Llama, GLM and MiniMax
-        r"|too large for model with \d+ maximum context",  # reported for Mistral
+        r"|too large for model with \d+ maximum context"  # reported for Mistral
+        # In one sentence; not recorded, but nothing else is said so.
+        r"|(?:exceed(?:s|ed|ing)?|longer than|larger than|too (?:long|large) for)\b[^.]{0,80}"
+        r"\bcontext (?:window|length|size)\b"
+        r"|\bcontext (?:window|length|size)\b[^.]{0,40}\bexceeded\b",
         _REQUEST,
         ContextWindowError,
         _NOTHING,

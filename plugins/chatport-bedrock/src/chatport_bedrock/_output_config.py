@@ -154,8 +154,12 @@ def plan_output(
         except LooseSchemaError as error:
             reason = f"the schema cannot be enforced: {error}"
         else:
-            note_loosened(made, _PATH, scope)
-            return OutputPlan(enforced, made.schema, name, frozenset(forced))
+            # Who wants no loss is better served by a tool that has to be called: its schema goes out whole.
+            if not (request.strict and made.loosened and forced):
+                note_loosened(made, _PATH, scope)
+                return OutputPlan(enforced, made.schema, name, frozenset(forced))
+            room.give_back(made, is_tool=enforced == "strict-tool")
+            reason = "strict mode refuses keywords of the schema, and nothing may be lost"
     else:
         reason = "this model does not enforce schemas here" if can.known else "nothing is known of this model"
     if forced:

@@ -3,6 +3,7 @@
 Names and limits are those of `ConverseRequest` and `ConverseStreamRequest` in the service model of Bedrock Runtime.
 """
 
+import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -121,9 +122,16 @@ class BedrockOptions(Mapping[str, Any]):
     tools_cache_point: CachePoint | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what the service would refuse; take lists for tuples."""
+        """Refuse what the service would refuse; take lists for tuples, and copies of what could be changed later."""
         for name in ("anthropic_beta", "response_field_paths", "system_tools"):
             object.__setattr__(self, name, _texts(getattr(self, name), name))
+        for name in ("prompt_variables", "request_metadata"):
+            object.__setattr__(self, name, _named_texts(getattr(self, name), name))
+        _check_kind(self.model_fields, Mapping, "model_fields", "a mapping of members to JSON values")
+        object.__setattr__(self, "model_fields", copy.deepcopy(self.model_fields))
+        _check_kind(self.guardrail, Guardrail, "guardrail", "a Guardrail")
+        _check_kind(self.tools_cache_point, CachePoint, "tools_cache_point", "a CachePoint")
+        _check_kind(self.effort, str, "effort", "a str, such as 'low' or 'high'")
         _one_of(self.latency, Latency, "latency")
         _one_of(self.service_tier, ServiceTier, "service_tier")
         _check_paths(self._paths())
@@ -152,7 +160,7 @@ class BedrockOptions(Mapping[str, Any]):
 
     def wire_members(self) -> dict[str, Any]:
         """Return what is sent, by the service's names."""
-        fields = dict(self.model_fields or {})
+        fields = copy.deepcopy(dict(self.model_fields or {}))
         if self.anthropic_beta:
             fields["anthropic_beta"] = list(self.anthropic_beta)
         tools = self._tools()
@@ -181,13 +189,33 @@ class BedrockOptions(Mapping[str, Any]):
         return tools
 
 
-def _texts(values: Sequence[str], name: str) -> tuple[str, ...]:
+def _check_kind(value: object, kind: type, name: str, wanted: str) -> None:
+    """Refuse a value of another type; it may be secret, so the message says its type only."""
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} is {wanted}, not a {type(value).__name__}")
+
+
+def _texts(values: object, name: str) -> tuple[str, ...]:
     if isinstance(values, str):
         raise TypeError(f"{name} is a sequence of str, not one str")
+    if not isinstance(values, Sequence) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{name} is a sequence of str")
     return tuple(values)
 
 
-def _match(pattern: re.Pattern[str], text: str, name: str, wanted: str) -> None:
+def _named_texts(values: object, name: str) -> dict[str, str] | None:
+    _check_kind(values, Mapping, name, "a mapping of str to str")
+    if not isinstance(values, Mapping):
+        return None
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"{name} is a mapping of str to str; {key!r} has a {type(value).__name__}")
+    return dict(values)
+
+
+def _match(pattern: re.Pattern[str], text: object, name: str, wanted: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} is {wanted}, not a {type(text).__name__}")
     if not pattern.fullmatch(text):
         raise ValueError(f"{name}: {text!r} is not {wanted}")
 

@@ -41,10 +41,17 @@ class StrictRoom:
             raise LooseSchemaError(
                 f"strict schemas may have at most {STRICT_MAX_OPTIONAL} properties that may be absent, all together"
             )
-        self.tools -= is_tool
-        self.unions -= made.unions
-        self.optional -= made.optional
+        self._count(made, is_tool)
         return made
+
+    def give_back(self, made: StrictSchema, *, is_tool: bool = True) -> None:
+        """Count a schema no longer that was taken and does not go out strict."""
+        self._count(made, -int(is_tool), sign=-1)
+
+    def _count(self, made: StrictSchema, tools: int, *, sign: int = 1) -> None:
+        self.tools -= tools
+        self.unions -= sign * made.unions
+        self.optional -= sign * made.optional
 
 
 def tool_schema(

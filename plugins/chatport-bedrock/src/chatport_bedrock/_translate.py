@@ -81,7 +81,8 @@ def translate(
     """Return a request in the service's words. The request is not changed.
 
     Args:
-        request: The request. `strict` and `streaming` are the caller's business.
+        request: The request. Losses are noted where it is `strict` too: to refuse them is the caller's business, and so
+            is `streaming`.
         can: What its model can be asked; None for what the table of models says.
         check_limits: Whether media that are too many or too large by what is documented are refused here; what the
             service model rules out is refused in any case.

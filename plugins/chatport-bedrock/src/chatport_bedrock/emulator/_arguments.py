@@ -24,6 +24,19 @@ _FORMATS: Final[Mapping[str, re.Pattern[str]]] = {
     "url": re.compile(r"\bhttps?://\S*[\w/]"),
     "expression": re.compile(r"[\d(][\d\s.()+*/^×÷-]*[\d)]"),  # noqa: RUF001 - the signs that people type
 }
+# What stands for a format of which the prompt holds nothing.
+_PLACEHOLDERS: Final[Mapping[str, str]] = {
+    "date": "2000-01-01",
+    "date-time": "2000-01-01T12:00:00Z",
+    "duration": "P1D",
+    "email": "somebody@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "time": "12:00:00Z",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
 _ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf")
 
 # A schema may refer to itself, and asks for what it likes: how deep it is followed, how many values it gets, and how
@@ -31,6 +44,7 @@ _ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf")
 _MAX_DEPTH: Final = 8
 _MAX_VALUES: Final = 500
 _MAX_ITEMS: Final = 50
+_MAX_PADDING: Final = 1000
 
 
 def is_place(name: str) -> bool:
@@ -133,6 +147,9 @@ class _Filler:
         return filled
 
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
+        places = as_list(schema.get("prefixItems"))
+        if places:
+            return [self.fill(described, name=name, depth=depth + 1) for described in places[:_MAX_ITEMS]]
         items = self._resolve(schema.get("items"))
         kind = _type_of(items)
         found: list[Any] = []
@@ -148,7 +165,8 @@ class _Filler:
 
     def _string(self, schema: Schema, name: str) -> str:
         text = self._text(name, str(schema.get("format", "")))
-        most = _limit(schema, "maxLength")
+        least, most = _limit(schema, "minLength"), _limit(schema, "maxLength")
+        text = text if least is None else text.ljust(min(int(least), _MAX_PADDING), ".")
         return text if most is None else text[: max(0, int(most))]
 
     def _text(self, name: str, wanted_format: str) -> str:
@@ -157,6 +175,9 @@ class _Filler:
             found = pattern.search(self._prompt) if hint in hints else None
             if found:
                 return found.group()
+        return _PLACEHOLDERS.get(wanted_format) or self._words(name, hints)
+
+    def _words(self, name: str, hints: set[str]) -> str:
         if is_place(name) and self._places:
             return self._places[0]
         if self._quotations:
@@ -172,7 +193,9 @@ class _Filler:
     def _number(self, schema: Schema) -> float:
         preset = _limit(schema, "default")
         number = self._numbers.pop(0) if self._numbers else 1 if preset is None else preset
-        low, high = _limit(schema, "minimum"), _limit(schema, "maximum")
+        above, below = _limit(schema, "exclusiveMinimum"), _limit(schema, "exclusiveMaximum")
+        low = _limit(schema, "minimum") if above is None else above + 1
+        high = _limit(schema, "maximum") if below is None else below - 1
         number = max(number, low) if low is not None else number
         return min(number, high) if high is not None else number
 
