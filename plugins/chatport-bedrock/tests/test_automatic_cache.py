@@ -111,6 +111,16 @@ def test_rule_49_points_of_the_caller_count_and_come_first() -> None:
     assert codes(translated(*full)) == []
 
 
+@pytest.mark.parametrize(("cache", "codes"), [("auto", []), ("1h", ["cache-omitted"])])
+def test_rule_49_where_the_caller_has_taken_all_points_an_explicit_wish_is_told(cache: str, codes: list[str]) -> None:
+    """Nothing is left to set; a life that was asked for is then not what is sent."""
+    own = [Message.user("a", CachePoint(), "b", CachePoint()), Message.assistant("1", CachePoint(), "2")]
+    translation = translated(*own, Message.user("c"), system=(Text("s"), CachePoint()), cache=cache)
+    assert len(points(translation)) == 4
+    assert [item.code for item in translation.adjustments] == codes
+    assert all((item.kind, item.path) == ("changed", PATH) for item in translation.adjustments)
+
+
 def test_rule_49_points_among_the_callers_own_tools_count() -> None:
     """A point that the caller set behind the tools is the one there; tools of the service's own are cached too."""
     own = {"systemTool": {"name": "nova_grounding"}}

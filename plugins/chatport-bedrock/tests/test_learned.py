@@ -43,6 +43,7 @@ _TAUGHT = [
     ("Cache point cannot be inserted after reasoning block.", "cache.never_after", {"reasoningContent"}),
     ("This model doesn't support the image content block that you provided.", "result_media",
      {"audio", "document", "video"}),
+    ("This model doesn't support system messages. Try again without a system message.", "system", False),
     ("A conversation must start with a user message. Try again.", "leading_assistant", False),
     ("This model does not support assistant message prefill.", "prefill", False),
     ("messages: final assistant content cannot end with trailing whitespace", "prefill_trailing_space", False),

@@ -15,12 +15,16 @@ from chatport.backend import (
     Opaque,
     Part,
     Reasoning,
+    Settings,
     Text,
     ToolCall,
     ToolResult,
     UnsupportedError,
 )
+from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._translate import Translation, translate
+from chatport_bedrock.emulator._conversation import Conversation
+from chatport_bedrock.emulator._rules import check_rules
 
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 HELLO = Message.user("Hello")
@@ -300,3 +304,33 @@ def test_a_change_of_tools_that_begins_the_conversation_stays_in_it() -> None:
         {"role": "system", "content": [change.data]},
         {"role": "user", "content": [{"text": "Hello"}]},
     ]
+
+
+TITAN = "amazon.titan-text-express-v1"
+
+
+def test_a_model_without_a_system_prompt_is_told_by_the_user() -> None:
+    """Marked, before what the user says first; the emulator takes that, and refuses the system prompt."""
+    request = ChatRequest(TITAN, (Message.system("German."), HELLO), system=(Text("Brief."), CachePoint()))
+    translation = translate(request)
+    words = ["<system>\nBrief.\n</system>", "<system>\nGerman.\n</system>", "Hello"]
+    assert translation.body == {"messages": [{"role": "user", "content": [{"text": each} for each in words]}]}
+    check_rules(Conversation(TITAN, translation.body))
+    moved = [(item.kind, item.path) for item in translation.adjustments if item.code == "system-prompt-moved"]
+    assert moved == [("changed", "system[0]")]
+    assert request.messages == (Message.system("German."), HELLO)
+
+
+def test_what_the_model_said_first_comes_behind_a_moved_system_prompt() -> None:
+    """Of a model that is learned to take no system prompt: nothing else is known of it."""
+    request = ChatRequest("newcomer.model-v1:0", (Message.assistant("Hi."), HELLO), system=(Text("Brief."),))
+    body = translate(request, can=Capabilities(system=False)).body
+    assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"]
+    assert body["messages"][0]["content"] == [{"text": "<system>\nBrief.\n</system>"}]
+
+
+def test_the_callers_own_messages_leave_the_system_prompt_where_it_is() -> None:
+    """They replace ours, and the system prompt would go with them: the service says what it makes of it."""
+    own = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
+    body = translate(ChatRequest(TITAN, (HELLO,), system=(Text("a"),), settings=Settings(extra={"bedrock": own}))).body
+    assert body == {**own, "system": [{"text": "a"}]}

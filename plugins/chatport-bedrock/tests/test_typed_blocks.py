@@ -19,6 +19,7 @@ from chatport.backend import (
     Tool,
     ToolCall,
     ToolResult,
+    UnsupportedError,
     Video,
 )
 from chatport_bedrock import (
@@ -172,3 +173,13 @@ def test_guarded_content_in_the_system_prompt() -> None:
     system = (Text("Be brief."), guard_content("Never say when."))
     body = translate(ChatRequest(NOVA, (Message.user("Hi"),), system=system)).body
     assert body["system"] == [{"text": "Be brief."}, {"guardContent": {"text": {"text": "Never say when."}}}]
+
+
+def test_rule_19_two_documents_of_one_name_are_refused() -> None:
+    """Blocks in the service's own words keep their names, so that the second one is named, wherever it stands."""
+    first, second = text_document("a", "x"), text_document("a", "y")
+    result = Message("tool", (ToolResult("tooluse_1", ("b", second)),))
+    messages = (Message.user("Hi", first), Message.assistant(ToolCall("tooluse_1", "t")), result)
+    with pytest.raises(UnsupportedError, match=r"^messages\[2\]\.parts\[0\]: another document is called 'a'"):
+        translate(ChatRequest(NOVA, messages, tools=(Tool("t"),)), check_limits=False)
+    translate(ChatRequest(NOVA, (Message.user("Hi", first, text_document("b", "y")),)))

@@ -67,6 +67,9 @@ def with_cache_points(body: dict[str, Any], choice: str | None, scope: Scope) ->
     for number, index in chosen:
         lasts = life if (number, index) <= first_short else None
         lists[number].blocks.insert(index, {POINT: {"type": "default", **({} if lasts is None else {"ttl": lasts})}})
+    if choice != "auto" and spots and not chosen:
+        why = f"no cache point is set: the caller's are the {MAX_CACHE_POINTS} that a request may have"
+        scope.note("changed", "cache-omitted", _PATH, why)
     if life is not None and any(spot > first_short for spot in chosen):
         why = f"no cache point may last longer than one before it: behind the caller's, {life!r} is not said"
         scope.note("changed", "cache-life-omitted", _PATH, why)

@@ -49,6 +49,10 @@ class ToolNames:
             self._sent[name] = found
         return self._sent[name]
 
+    def has_sent(self, name: str) -> bool:
+        """Whether a tool has been given another name already."""
+        return name in self._sent
+
     def given_names(self) -> Mapping[str, str]:
         """Return the caller's names by those on the wire, of the tools that were renamed."""
         return {sent: name for name, sent in self._sent.items()}

@@ -94,6 +94,7 @@ LESSONS: Final[tuple[Lesson, ...]] = (
     _lesson(r"cache point cannot be inserted after (?P<kind>document|reasoning|video) block", _never_after),
     # Recorded for images and documents in messages, and it is said of those inside results alike.
     _lesson(rf"{_NO} the (?P<kind>document|image|video) content block", _without_result_medium),
+    _lesson(rf"{_NO} system messages", _sets(system=False)),  # reported
     # Reported: rules 3, 4 and 5.
     _lesson(r"a conversation must start with a user message", _sets(leading_assistant=False)),
     _lesson(rf"{_NO} assistant message prefill", _sets(prefill=False)),

@@ -15,7 +15,7 @@ from chatport_bedrock._media_formats import member_of
 from chatport_bedrock._scope import Scope
 from chatport_bedrock._turn import Turn
 
-__all__ = ["check_bytes", "check_counts", "check_uri"]
+__all__ = ["check_bytes", "check_counts", "check_names", "check_uri"]
 
 _LEFT_TO_THE_SERVICE: Final = "the option check_limits=False leaves this to the service"
 # `S3Uri` in the service model.
@@ -116,6 +116,23 @@ def check_counts(turns: Iterable[Turn], scope: Scope) -> None:
             data = source.get("bytes") if is_object(source := medium.get("source")) else None
             if isinstance(data, bytes):
                 _check_pixels(data, limits.many_images_pixels, path, why)
+
+
+def check_names(turns: Iterable[Turn]) -> None:
+    """Refuse two documents of one name: what is said in the service's own words keeps its names.
+
+    Raises:
+        UnsupportedError: There are two; the message says where the second one stands.
+    """
+    seen: set[str] = set()
+    for turn in turns:
+        for path, kind, medium, _ in _media(turn):
+            name = medium.get("name")
+            if kind != "document" or not isinstance(name, str):
+                continue
+            if name in seen:
+                raise UnsupportedError(f"{path}: another document is called {name!r} too, and each name is taken once")
+            seen.add(name)
 
 
 def _media(turn: Turn) -> Iterator[tuple[str, str, dict[str, Any], bool]]:

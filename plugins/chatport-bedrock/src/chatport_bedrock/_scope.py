@@ -55,7 +55,7 @@ class Scope:
 
     def tool_name(self, name: str, path: str) -> str:
         """Return what a tool is called on the wire; the first time that differs, it is noted."""
-        is_new = name not in self.tools.given_names().values()
+        is_new = not self.tools.has_sent(name)
         sent = self.tools.sent(name)
         if sent != name and is_new:
             why = f"the tool {name!r} goes as {sent!r}: Bedrock takes letters, digits, '_' and '-', at most 64 of them"

@@ -40,7 +40,7 @@ from chatport_bedrock._settings import inference_members
 from chatport_bedrock._stored_prompts import fit_stored_prompt
 from chatport_bedrock._strict_schemas import StrictRoom
 from chatport_bedrock._tool_config import choice_fields, tool_config
-from chatport_bedrock._turn import is_tool_change
+from chatport_bedrock._turn import is_tool_change, marked_as_system
 from chatport_bedrock._turns import has_tool_blocks, translate_messages
 
 __all__ = ["Translation", "translate"]
@@ -112,6 +112,8 @@ def translate(
     system = _system_blocks(request, start, scope)
     turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
     _check_conversation(request, turns, extra)
+    if system and not can.system and "messages" not in extra:
+        system, turns = [], _moved_to_user(system, turns, scope)
     members, output = _members(request, [block for _, block in system], turns, scope)
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
     body = with_own_tools(body, members["toolConfig"], _tools_of(extra), scope)
@@ -222,6 +224,18 @@ def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]
     for number, message in enumerate(request.messages[:start]):
         for index, part in enumerate(message.parts):
             yield f"messages[{number}].parts[{index}]", part
+
+
+def _moved_to_user(
+    system: Sequence[tuple[str, Block]], turns: Sequence[dict[str, Any]], scope: Scope
+) -> list[dict[str, Any]]:
+    """The turns of a conversation that begins with the system prompt, for a model that has no place for one."""
+    why = "this model takes no system prompt: it begins the conversation as marked text of the user"
+    scope.note("changed", "system-prompt-moved", system[0][0], why)
+    blocks = [marked_as_system(block) for _, block in system]
+    if turns and turns[0]["role"] == "user":
+        return [{**turns[0], "content": [*blocks, *turns[0]["content"]]}, *turns[1:]]
+    return [{"role": "user", "content": blocks}, *turns]
 
 
 def _instruct(members: dict[str, Any], instruction: str | None, request: ChatRequest, scope: Scope) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 from chatport_bedrock._json_values import is_object
 from chatport_bedrock._scope import Block
 
-__all__ = ["Role", "Turn", "client_call", "is_tool_change", "tool_result"]
+__all__ = ["Role", "Turn", "client_call", "is_tool_change", "marked_as_system", "tool_result"]
 
 Role: TypeAlias = Literal["user", "assistant"]
 
@@ -47,6 +47,12 @@ class Turn:
 def is_tool_change(block: Block) -> bool:
     """Whether a block changes which tools are on offer."""
     return not _TOOL_CHANGES.isdisjoint(block)
+
+
+def marked_as_system(block: Block) -> Block:
+    """Return a block of the system's as one of the user's: words say whose they are, all else stays as it is."""
+    text = block.get("text")
+    return {"text": f"<system>\n{text}\n</system>"} if isinstance(text, str) and text.strip() else block
 
 
 def client_call(block: Block) -> dict[str, Any] | None:

@@ -7,10 +7,10 @@ from typing import Any, Final
 from chatport.backend import Message, Part, UnsupportedError
 from chatport_bedrock._blocks import is_blank, is_signed_reasoning, part_blocks
 from chatport_bedrock._cache_points import drop_lone_points, fit_cache_points
-from chatport_bedrock._media_limits import check_counts
+from chatport_bedrock._media_limits import check_counts, check_names
 from chatport_bedrock._pairing import pair_calls
 from chatport_bedrock._scope import Block, Scope
-from chatport_bedrock._turn import Role, Turn, client_call, is_tool_change
+from chatport_bedrock._turn import Role, Turn, client_call, is_tool_change, marked_as_system
 from chatport_bedrock._turn_shapes import shape_turns
 
 __all__ = ["call_names", "has_tool_blocks", "translate_messages"]
@@ -65,6 +65,7 @@ def translate_messages(
     for turn in turns:
         _accompany_documents(turn, scope)
     check_counts(turns, scope)
+    check_names(turns)
     return [message for turn in turns for message in turn.wire()]
 
 
@@ -94,18 +95,13 @@ def _message_blocks(message: Message, role: Role, path: str, scope: Scope) -> li
         if not signed and is_blank(part, blocks):
             scope.note("lossless", "blank-text-omitted", where, "Bedrock refuses text without a visible character")
         else:
-            kept += ((where, _wrapped(block) if message.role == "system" else block) for block in blocks)
+            kept += ((where, marked_as_system(block) if message.role == "system" else block) for block in blocks)
     if message.role == "system" and not all(is_tool_change(block) for _, block in kept):
         why = (
             "Bedrock takes system prompts before the conversation only; inside it this goes as marked text of the user"
         )
         scope.note("changed", "system-message-wrapped", path, why)
     return kept
-
-
-def _wrapped(block: Block) -> Block:
-    text = block.get("text")
-    return {"text": f"<system>\n{text}\n</system>"} if isinstance(text, str) and text.strip() else block
 
 
 def _omit(message: Message, path: str, scope: Scope, *, newest: bool) -> None:

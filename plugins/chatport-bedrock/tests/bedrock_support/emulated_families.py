@@ -71,6 +71,16 @@ REACHING = [
         "with the ID or ARN of an inference profile that contains this model.",
         [(DEEPSEEK, talk(HELLO)), ("someone.new-model-v1:0", talk(HELLO)), (GPT, talk(HELLO))],
     ),
+    *(
+        Example(
+            "system",
+            model,
+            talk(HELLO, system=[{"text": "Be brief."}]),
+            "This model doesn't support system messages.",
+            [(model, talk(HELLO)), (LLAMA, talk(HELLO, system=[{"text": "Be brief."}]))],
+        )
+        for model in ("amazon.titan-text-express-v1", "mistral.mistral-7b-instruct-v0:2", "cohere.command-text-v14")
+    ),
 ]
 
 TURNS = [

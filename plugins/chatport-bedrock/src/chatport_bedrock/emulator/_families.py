@@ -23,6 +23,7 @@ class Traits:
         images: How many images and documents a request may have; None where they are not counted together.
         large_documents: Formats of documents that may be larger than others.
         s3: Whether media may be named by their place in S3.
+        system: Whether there may be a system prompt.
         prefill: Whether the last message may be the assistant's, to be continued.
         trailing_space: Whether such a message may end in white space.
         results_alone: Whether tool calls and their results must not share a turn with anything else.
@@ -49,6 +50,7 @@ class Traits:
     images: int | None = None
     large_documents: frozenset[str] = frozenset()
     s3: bool = True
+    system: bool = True
     prefill: bool = True
     trailing_space: bool = True
     results_alone: bool = False
@@ -115,7 +117,7 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     (r"^amazon\.nova-2", {"efforts": _THREE_EFFORTS}),
     (r"^amazon\.nova-(micro|lite|pro|premier)-", {"media": frozenset({"image", "document", "video"})}),
     (r"^amazon\.nova-micro-", _TEXT),
-    (r"^amazon\.titan-text", {**_TEXT, **_NO_THOUGHTS, "tools": False, "cache": _NOTHING}),
+    (r"^amazon\.titan-text", {**_TEXT, **_NO_THOUGHTS, "tools": False, "cache": _NOTHING, "system": False}),
     (
         r"^meta\.",
         {**_TEXT, **_NO_THOUGHTS, "results_alone": True, "streaming_tools": False, "choices": frozenset({"auto"})},
@@ -135,10 +137,11 @@ _ROWS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
         },
     ),
     (r"^mistral\.(mistral-large-3|ministral|magistral|devstral|voxtral)", {"streaming_tools": True}),
-    (r"^mistral\.(mistral-7b|mixtral)", {**_TEXT, "tools": False}),
+    (r"^mistral\.(mistral-7b|mixtral)", {**_TEXT, "tools": False, "system": False}),
     (r"^cohere\.", {**_TEXT, **_NO_THOUGHTS, "choices": _NOTHING}),
-    (r"^cohere\.command-(light-)?text", {"tools": False}),
+    (r"^cohere\.command-(light-)?text", {"tools": False, "system": False}),
     (r"^ai21\.", {**_TEXT, **_NO_THOUGHTS}),
+    (r"^ai21\.j2", {"system": False}),
     (r"^ai21\.jamba-instruct", {"tools": False}),
     (
         r"^writer\.",

@@ -91,6 +91,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(name="duplicate-tool-result", find=turns.duplicate_tool_results, source=_REPORTED),
     Rule(name="orphan-tool-result", find=turns.tool_results_without_uses, source=_REPORTED),
     Rule(name="missing-tool-result", find=turns.tool_uses_without_results, source=_REPORTED),
+    Rule(name="system", find=models.system_prompt, source=_REPORTED),
     Rule(name="tools", find=models.tools_at_all, source=_REPORTED),
     Rule(name="model-tool-choice", find=models.tool_choice, source=_REPORTED),
     Rule(name="result-status", find=models.result_status, source=_REPORTED),

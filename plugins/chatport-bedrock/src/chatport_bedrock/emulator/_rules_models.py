@@ -33,6 +33,16 @@ def on_demand(conversation: Conversation) -> str | None:
     )
 
 
+def system_prompt(conversation: Conversation) -> str | None:
+    """Some older models have no place for a system prompt."""
+    if conversation.traits.system or not conversation.body.get("system"):
+        return None
+    return (
+        "This model doesn't support system messages. Try again without a system message or use a model that supports "
+        "system messages."
+    )
+
+
 def cannot_count(conversation: Conversation) -> str | None:
     """Tokens are counted for some models, and not under the name of an inference profile."""
     if conversation.operation != "CountTokens":

@@ -55,7 +55,7 @@ def tool_config_missing(conversation: Conversation) -> str | None:
 
     Of a stored prompt the documentation says that it brings its tools; that they count here is concluded from that.
     """
-    if "toolConfig" in conversation.body or ":prompt/" in conversation.model:
+    if "toolConfig" in conversation.body or is_prompt(conversation.model):
         return None
     if not any(_ids(turn, kind) for turn in conversation.turns for kind in ("toolUse", "toolResult")):
         return None
