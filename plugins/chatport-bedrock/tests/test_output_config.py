@@ -451,3 +451,13 @@ def test_a_schema_that_nobody_can_write_is_refused(model: str) -> None:
         schema = {"type": "object", "properties": {"a": schema}}
     with pytest.raises(UnsupportedError, match=r"nested|recursion"):
         encode_body(asked(model, schema=schema).body)
+
+
+def test_words_for_a_model_without_a_system_prompt_stand_before_what_it_goes_on_writing() -> None:
+    """Behind what the user said last, which is not the end of the conversation."""
+    translation = asked(TITAN, HELLO, Message.assistant("{"), system=(Text("Be brief."),))
+    user, assistant = translation.body["messages"]
+    assert [block["text"].partition(" ")[0] for block in user["content"]] == ["<system>\nBe", "Which", "Your"]
+    assert assistant["role"] == "assistant"
+    assert "system" not in translation.body
+    assert refusal(translation) is None

@@ -244,15 +244,14 @@ def _instruct(members: dict[str, Any], instruction: str | None, request: ChatReq
         return
     block = {"text": instruction}
     turns: list[dict[str, Any]] = members["messages"]
-    has_place = bool(turns) and turns[-1]["role"] == "user"
-    if _is_stored(request) and not has_place:
-        raise UnsupportedError(
-            "output_schema: a stored prompt is told of it in the newest message of the user, and there is none"
-        )
-    if not has_place or (scope.capabilities.system and not _is_stored(request)):
+    if scope.capabilities.system and not _is_stored(request):
         members["system"] = [*members["system"], block]
-    else:
-        members["messages"] = [*turns[:-1], {**turns[-1], "content": [*turns[-1]["content"], block]}]
+        return
+    last = next((index for index in reversed(range(len(turns))) if turns[index]["role"] == "user"), None)
+    if last is None:
+        raise UnsupportedError("output_schema: the model is told of it in a message of the user, and there is none")
+    said = {**turns[last], "content": [*turns[last]["content"], block]}
+    members["messages"] = [*turns[:last], said, *turns[last + 1 :]]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
