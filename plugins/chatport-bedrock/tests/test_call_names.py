@@ -28,6 +28,7 @@ from chatport.backend import (
 from chatport_bedrock._call_names import CallIds, ToolNames
 from chatport_bedrock._models import capabilities
 from chatport_bedrock._translate import Translation, translate
+from chatport_bedrock.emulator import Answer, Emulator
 
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 MISTRAL = "mistral.mistral-large-2407-v1:0"
@@ -211,3 +212,38 @@ def test_an_id_that_is_repeated_very_often_costs_no_more_each_time() -> None:
     ids = CallIds(["call_0"])
     assert len({ids.another("call_0") for _ in range(5000)}) == 5000
     assert ids.sent("call_0") == "call_0"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("streaming", [False, True], ids=["ask", "stream"])
+@pytest.mark.parametrize(("model", "issued"), [(CLAUDE, "call|1/å"), (CLAUDE, "x" * 80), (MISTRAL, "call_12")])
+async def test_rule_32_an_odd_id_goes_back_as_it_was_issued(model: str, issued: str, *, streaming: bool) -> None:
+    """Through a session, a stored history and another session: the mark on the call says whose it is."""
+    use = {"toolUse": {"toolUseId": issued, "name": "t", "input": {}}}
+    body = {"output": {"message": {"role": "assistant", "content": [use]}}, "stopReason": "tool_use", "usage": USAGE}
+    tools = [Tool("t")]
+    with Emulator([Answer(body=body)], check_requests=False) as emulator:
+        reached = {"endpoint_url": emulator.url, "region": "us-east-1", "api_key": "made-up", "streaming": "auto"}
+        async with chatport.open_session(f"bedrock:{model}", backend_options=reached, tools=tools) as session:
+            if streaming:
+                async with session.stream("?", run_tools=False) as stream:
+                    reply = await stream.finish()
+            else:
+                reply = await session.ask("?", run_tools=False)
+        assert [call.id for call in reply.tool_calls] == [issued]
+        history = chatport.load_messages(chatport.dump_messages(session.messages))
+        async with chatport.open_session(
+            f"bedrock:{model}", backend_options=reached, tools=tools, messages=history
+        ) as session:
+            preview = await session.preview(ToolResult(issued, "done"))
+    _, called, answered_call = preview.request["messages"]
+    assert called["content"][0]["toolUse"]["toolUseId"] == issued
+    assert answered_call["content"][0]["toolResult"]["toolUseId"] == issued
+    assert "call-id-renamed" not in [item.code for item in preview.adjustments]
+
+
+def test_an_id_that_tells_who_issued_it_gets_no_mark() -> None:
+    """Most do: then a call is the call and nothing else."""
+    events = (ToolCallStart(0, ISSUED, "t"), ToolCallStart(1, "functions.t:0", "t"), ToolCallStart(2, "", "t"))
+    restorer = translated(HELLO).restorer()
+    assert tuple(event for given in events for event in restorer.feed(given)) == events

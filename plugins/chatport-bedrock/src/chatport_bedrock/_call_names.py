@@ -93,12 +93,16 @@ class CallIds:
         self._taken.add(found)
         return found
 
-    def _is_accepted(self, call_id: str) -> bool:
-        if call_id in self._own or _SERVICE_ID.fullmatch(call_id):
+    def is_plain(self, call_id: str) -> bool:
+        """Whether an id goes as it is, whoever issued it."""
+        if _SERVICE_ID.fullmatch(call_id):
             return True
         return _CALL_ID.fullmatch(call_id) is not None and (
             self._pattern is None or self._pattern.fullmatch(call_id) is not None
         )
+
+    def _is_accepted(self, call_id: str) -> bool:
+        return call_id in self._own or self.is_plain(call_id)
 
     def _made(self, call_id: str, number: int) -> str:
         digest = _digest(call_id, number)

@@ -1,9 +1,13 @@
-"""The answer as the caller asked for it: tools by the caller's names, and the call that is the answer as text."""
+"""The answer as the caller asked for it: tools by the caller's names, and the call that is the answer as text.
+
+Ids of calls come as the service issued them. One that does not look like it gets a mark, by which it goes back as it
+came.
+"""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from chatport.backend import (
     BackendEvent,
@@ -20,6 +24,7 @@ from chatport.backend import (
 __all__ = ["Restorer"]
 
 _BACKEND: Final = "bedrock"
+_CallT = TypeVar("_CallT", ToolCall, ToolCallStart)
 _WHOLE: Final[frozenset[StopReason]] = frozenset({"stop", "tool_calls"})
 
 
@@ -31,7 +36,12 @@ class Restorer:
     """
 
     def __init__(
-        self, names: Mapping[str, str] | None = None, *, answer_tool: str | None = None, way: str | None = None
+        self,
+        names: Mapping[str, str] | None = None,
+        *,
+        answer_tool: str | None = None,
+        way: str | None = None,
+        is_plain_id: Callable[[str], bool] | None = None,
     ) -> None:
         """Begin an answer.
 
@@ -39,10 +49,12 @@ class Restorer:
             names: The caller's names of tools by those on the wire, where they differ.
             answer_tool: The tool whose call is the answer.
             way: How the answer was asked for, for the metadata.
+            is_plain_id: Whether an id of a call goes back as it is without a mark; None for any.
         """
         self._names = names or {}
         self._answer_tool = answer_tool
         self._way = way
+        self._is_plain_id = is_plain_id
         # By index: the input so far where it may still turn out to be empty, None once something has come out.
         self._answers: dict[int, str | None] = {}
         self._has_calls = False
@@ -58,7 +70,7 @@ class Restorer:
                     self._answers[index] = ""
                     return
                 self._has_calls |= event.executed_by == "client"
-                yield replace(event, name=self._names.get(name, name)) if name in self._names else event
+                yield self._restored(event)
             case ToolCallDelta(index=index, json=piece) if index in self._answers:
                 yield from self._answer(index, piece)
             case PartEnd(index=index, part=ToolCall() as call):
@@ -86,9 +98,16 @@ class Restorer:
             said = json.dumps(call.arguments, ensure_ascii=False) if call.invalid_json is None else call.invalid_json
             return PartEnd(index, Text(said))
         self._has_calls |= call.executed_by == "client"
+        restored = self._restored(call)
+        return event if restored is call else replace(event, part=restored)
+
+    def _restored(self, call: _CallT) -> _CallT:
+        """The call by the caller's name, and with a mark where its id alone does not tell who issued it."""
         if call.name in self._names:
-            return replace(event, part=replace(call, name=self._names[call.name]))
-        return event
+            call = replace(call, name=self._names[call.name])
+        if call.id and self._is_plain_id is not None and not self._is_plain_id(call.id):
+            call = replace(call, metadata={_BACKEND: {}, **call.metadata})
+        return call
 
     def _end(self, event: MessageEnd) -> Iterator[BackendEvent]:
         is_whole = event.stop_reason in _WHOLE

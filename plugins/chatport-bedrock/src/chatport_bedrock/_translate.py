@@ -57,6 +57,7 @@ class Translation:
         adjustments: Everything that was adjusted, what is lossless too, in the caller's terms.
         tool_names: The caller's names of tools by those on the wire, where they differ.
         output: How JSON is asked for, where it is.
+        ids: The ids of its calls.
     """
 
     model: str
@@ -64,6 +65,7 @@ class Translation:
     adjustments: tuple[Adjustment, ...] = ()
     tool_names: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     output: OutputPlan | None = None
+    ids: CallIds = field(default_factory=CallIds, compare=False, repr=False)
 
     def restorer(self) -> Restorer:
         """Return what makes the events of one answer those that the caller asked for."""
@@ -72,6 +74,7 @@ class Translation:
             self.tool_names,
             answer_tool=None if plan is None else plan.tool_name,
             way=None if plan is None else plan.way,
+            is_plain_id=self.ids.is_plain,
         )
 
 
@@ -119,7 +122,7 @@ def translate(
     body = with_own_tools(body, members["toolConfig"], _tools_of(extra), scope)
     body = with_cache_points(body, request.settings.cache, scope)
     body = fit_stored_prompt(request.model, body, extra, scope)
-    return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names(), output)
+    return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names(), output, scope.ids)
 
 
 def _planned_output(
