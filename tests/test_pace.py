@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.conversations import session
 
 import chatport
-from chatport import BackendError, InvalidRequestError, RateLimitError, Retry, ServiceError, Session
+from chatport import BackendError, InvalidRequestError, RateLimitError, Retry, ServiceError, Session, TransportError
 from chatport._pace import (
     FIRST_SPACING,
     LONGEST_SPACING,
@@ -25,6 +25,7 @@ from chatport._pace import (
     Pace,
     Paces,
 )
+from chatport._url_media import UrlMedia
 from chatport.backend import BackendEvent, ChatRequest
 from chatport.testing import ScriptedBackend
 
@@ -236,6 +237,24 @@ async def test_what_says_nothing_about_others_holds_nobody_up(clock: Clock, erro
 
 
 @pytest.mark.anyio
+async def test_a_download_that_is_refused_says_nothing_of_the_backend(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host has asked to wait, and the backend was not even asked."""
+
+    async def refuse(*_: object) -> ChatRequest:
+        raise TransportError("too many downloads", code="fetch", retry_after=9)
+
+    chat, backend = session("Hello.")
+    with monkeypatch.context() as patch:
+        patch.setattr(UrlMedia, "filled", refuse)
+        with pytest.raises(TransportError):
+            await chat.ask("Hi", retry=None)
+    assert (await Session(backend, "model-1").ask("Hi")).text == "Hello."
+    assert clock.now == 1000
+
+
+@pytest.mark.anyio
 async def test_nothing_is_kept_of_a_backend_that_never_throttles(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that a turn looks at is one attribute."""
     paces = Paces()
@@ -377,7 +396,11 @@ def test_only_so_many_moments_are_kept() -> None:
     pace.slow_down(None, seconds=0)
     for _ in range(MOST_SLOTS):
         pace.delay(0, within=1e6)
-    assert pace.delay(0, within=1e6) == 0.25e6
+    span = MOST_SLOTS * FIRST_SPACING
+    assert pace.delay(0, within=float("inf")) == pytest.approx(
+        0.25 * span
+    )  # a budget without end is no wait without end
+    assert pace.delay(0, within=span / 2) == pytest.approx(0.25 * span / 2)
     clock.now += FIRST_SPACING * MOST_SLOTS
     assert pace.delay(0, within=1e6) == 0
 
@@ -407,6 +430,20 @@ def test_a_pace_is_forgotten_some_seconds_after_the_last_refusal() -> None:
     clock.now += 1.1
     assert paces.find(backend, "m") is None
     paces.answered(backend, "m")  # nothing left to hear it
+
+
+def test_when_all_is_over_nobody_looks_any_more() -> None:
+    """One question some time later is enough, whatever it is about."""
+    clock, backend = Clock(), ScriptedBackend()
+    paces = Paces(clock)
+    _note(paces, backend)
+    assert paces.is_active
+    clock.now += MEMORY / 2
+    paces.find(ScriptedBackend(), "m")
+    assert paces.is_active
+    clock.now += MEMORY
+    paces.find(ScriptedBackend(), "m")
+    assert not paces.is_active
 
 
 def test_a_pace_belongs_to_one_backend_and_model() -> None:

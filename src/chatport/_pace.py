@@ -108,7 +108,8 @@ class Pace:
             earliest = max(now + least, self._not_before)
             slot = self._free_slot(now, earliest)
             if slot is None or slot - now > within:
-                return earliest - now + self._draw() * (now + within - earliest)
+                latest = min(now + within, earliest + MOST_SLOTS * self._spacing)  # `within` may be infinite
+                return earliest - now + self._draw() * (latest - earliest)
             insort(self._slots, slot)
             return least if slot == now + least else slot - now
 
@@ -144,10 +145,13 @@ class Paces:
         self._lock = threading.Lock()
         # By identity: two backends that are equal may still be two accounts.
         self._known: dict[tuple[int, str], tuple[weakref.ref[object], Pace]] = {}
+        self._swept = clock()
 
     def find(self, backend: object, model: str) -> Pace | None:
         """Return the pace of a backend's model; None where nothing is known of it."""
         with self._lock:
+            if self._clock() > self._swept + MEMORY:
+                self._sweep()
             found = self._known.get((id(backend), model))
             return None if found is None or found[0]() is not backend or found[1].is_over() else found[1]
 
@@ -180,15 +184,18 @@ class Paces:
         except TypeError:
             return None
         with self._lock:
-            self._known = {
-                key: (known, pace) for key, (known, pace) in self._known.items() if known() and not pace.is_over()
-            }
+            self._sweep()
             while len(self._known) >= MOST_PACES:
                 del self._known[next(iter(self._known))]
             # Another thread may have begun it in the meantime.
             _, pace = self._known.setdefault((id(backend), model), (reference, Pace(self._clock)))
             self.is_active = True
             return pace
+
+    def _sweep(self) -> None:
+        """Forget what is over, so that nobody looks for it any more."""
+        known = {key: kept for key, kept in self._known.items() if kept[0]() is not None and not kept[1].is_over()}
+        self._known, self._swept, self.is_active = known, self._clock(), bool(known)
 
 
 PACES: Final = Paces()

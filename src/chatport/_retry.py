@@ -25,6 +25,9 @@ class Retry:
     how long exactly is drawn at random, so that many callers who failed together do not come back together. Where the
     service says how long to wait (`error.retry_after`), it is never less than that.
 
+    Sessions of one backend know of each other's throttling: they wait longer than that where it keeps them apart, and
+    also before a first attempt while the service has asked one of them to wait.
+
     Attributes:
         max_attempts: The most requests for one step, the first included; 1 repeats nothing.
         base_delay: The longest wait before the second attempt, in seconds.
