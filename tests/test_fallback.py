@@ -165,10 +165,11 @@ async def test_what_is_no_error_of_a_conversation_passes_through(error: BaseExce
     assert far.requests == []
 
 
-async def test_who_has_learned_something_is_asked_again_itself() -> None:
-    """A refusal that is to be repeated at once is the session's business: the next attempt goes another way."""
-    learned = chatport.InvalidRequestError("not that way", retryable=True, retry_after=0)
-    backend, near, far = two([learned, "Hello."], [])
+@pytest.mark.parametrize("kind", [chatport.InvalidRequestError, ServiceError])
+async def test_who_has_learned_something_is_asked_again_itself(kind: type[chatport.BackendError]) -> None:
+    """A refusal that is to be repeated at once is the session's business, whatever `when` says."""
+    learned = kind("not that way", retryable=True, retry_after=0)
+    backend, near, far = two([learned, "Hello."], [], when=lambda _: True)
     reply = await Session(backend, "model-1").ask("Hi")
     assert (reply.text, reply.attempts, len(near.requests), far.requests) == ("Hello.", 2, 2, [])
 

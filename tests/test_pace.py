@@ -25,6 +25,7 @@ from chatport._pace import (
     Pace,
     Paces,
 )
+from chatport._retry import RetryBudget
 from chatport._url_media import UrlMedia
 from chatport.backend import BackendEvent, ChatRequest
 from chatport.testing import ScriptedBackend
@@ -234,6 +235,35 @@ async def test_what_says_nothing_about_others_holds_nobody_up(clock: Clock, erro
             await chat.ask("Hi", retry=None)
     assert (await Session(backend, "model-1").ask("Hi")).text == "Hello."
     assert clock.now == 1000
+
+
+@pytest.mark.anyio
+async def test_a_repetition_keeps_its_moment(clock: Clock) -> None:
+    """Also if another session is told to wait in the meantime: nobody is put off twice."""
+    backend = ScriptedBackend(RateLimitError("slow down"), RateLimitError("slow down", retry_after=30), "Hello.")
+    done: list[Any] = []
+
+    async def ask() -> None:
+        done.append(await Session(backend, "m", retry=Retry(base_delay=4, jitter=0)).ask("Hi"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(RateLimitError):
+            await Session(backend, "m", retry=None).ask("Hi")
+        await clock.run(1, done)
+    assert (clock.now, done[0].attempts) == (1004, 2)
+
+
+def test_what_is_to_be_sent_again_at_once_needs_no_moment() -> None:
+    """Something was learned: the service waits for it."""
+    pace = Pace(Clock())
+    pace.slow_down(9, seconds=0)
+    budget = RetryBudget(Retry())
+    assert (
+        budget.next_delay(InvalidRequestError("no", retryable=True, retry_after=0), failed=1, seconds=0, pace=pace) == 0
+    )
+    assert budget.next_delay(ServiceError("busy"), failed=1, seconds=0, pace=pace) == 9
 
 
 @pytest.mark.anyio
@@ -478,6 +508,15 @@ def test_a_pace_does_not_keep_its_backend() -> None:
     slotted = Slotted()
     _note(paces, slotted)
     assert paces.find(slotted, "m") is None
+
+
+def test_a_pace_is_not_taken_for_that_of_a_backend_that_is_gone() -> None:
+    """What comes later may stand in the same place in memory."""
+    paces = Paces(Clock())
+    gone, other = ScriptedBackend(), ScriptedBackend()
+    _note(paces, gone)
+    paces._known[(id(other), "m")] = paces._known.pop((id(gone), "m"))
+    assert paces.find(other, "m") is None
 
 
 def test_only_so_many_paces_are_kept() -> None:
