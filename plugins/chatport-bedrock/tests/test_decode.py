@@ -11,6 +11,7 @@ from chatport.backend import (
     Adjustment,
     MessageEnd,
     MessageStart,
+    Opaque,
     ProtocolError,
     RateLimitError,
     Reasoning,
@@ -169,6 +170,30 @@ def test_facts_are_kept_word_for_word() -> None:
     fields = {"additionalModelResponseFields": {"delta": {"stop_sequence": "END"}}}
     assert end[-1].metadata == {"bedrock": {**facts, **fields, "brandNew": 1}}
     assert end[-1].service_seconds == 1.5
+
+
+@pytest.mark.parametrize("latency", [-1, 10**400, 1e300, float("inf"), float("nan"), "12", True, None])
+def test_a_time_that_is_none(latency: object) -> None:
+    """Numbers that are no time, or too long for a float, cost no answer: they stay in the metadata."""
+    end = decode(BEGIN, END[0], frame("metadata", {"metrics": {"latencyMs": latency}}))[-1]
+    assert isinstance(end, MessageEnd)
+    assert end.service_seconds is None
+    assert repr(end.metadata["bedrock"]["metrics"]["latencyMs"]) == repr(latency)
+
+
+def test_redacted_reasoning_in_no_alphabet() -> None:
+    """Base64 with a character outside ASCII is damaged, as with one outside its own alphabet."""
+    for encoded in ("AAé=", "AA\ud800=", "A!A="):
+        with pytest.raises(ProtocolError, match="redactedContent is no base64"):
+            decode(BEGIN, delta(0, reasoningContent={"redactedContent": encoded}))
+
+
+def test_an_image_in_no_alphabet() -> None:
+    """Its bytes cannot be read; the block is kept as it came."""
+    for encoded in ("iVBOé=", "iVBO\ud800", "iV!O"):
+        source = {"bytes": encoded}
+        message, _ = blocks(start(0, image={"format": "png"}), delta(0, image={"source": source}))
+        assert message.parts == (Opaque("bedrock", {"image": {"format": "png", "source": source}}),)
 
 
 # --- what nobody knows -----------------------------------------------------------------------------------------------

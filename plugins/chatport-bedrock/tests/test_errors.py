@@ -353,3 +353,11 @@ def test_an_answer_of_another_type_says_what_came(body: bytes, said: str) -> Non
     assert error.message == f"the endpoint answered HTTP 200 with text/html in place of {STREAM_TYPE}; {said}"
     assert (error.status, error.code, error.request_id, error.phase) == (200, "Odd", "id-1", "request")
     assert (error.model, error.retryable) == (MODEL, False)
+
+
+def test_a_stream_in_place_of_an_answer_is_not_quoted() -> None:
+    """Frames are no words."""
+    error = error_from_other_answer(
+        200, {"Content-Type": STREAM_TYPE}, encode_frame({}), asked="application/json", model=MODEL
+    )
+    assert error.message == f"the endpoint answered HTTP 200 with {STREAM_TYPE} in place of application/json"

@@ -21,6 +21,7 @@ STOP_REASONS: Final[dict[str, StopReason]] = {
 }
 """Source: the enum `StopReason` of the service model of Bedrock Runtime."""
 
+_MAX_LATENCY: Final = 1e9  # milliseconds: eleven days
 _MAX_UNKNOWN: Final = 32
 _MAX_UNKNOWN_CHARACTERS: Final = 64 * 1024
 
@@ -104,4 +105,7 @@ def _count(usage: Mapping[str, Any], name: str) -> int | None:
 
 def _service_seconds(metrics: object) -> float | None:
     latency = metrics.get("latencyMs") if is_object(metrics) else None
-    return latency / 1000 if isinstance(latency, (int, float)) and not isinstance(latency, bool) else None
+    if not isinstance(latency, (int, float)) or isinstance(latency, bool):
+        return None
+    # No exchange takes longer than this; JSON can say numbers that are no time, and integers that no float can hold.
+    return latency / 1000 if 0 <= latency <= _MAX_LATENCY else None

@@ -101,14 +101,12 @@ class StreamDecoder:
         Raises:
             StreamInterruptedError: The stream ended before `messageStop`: the answer is incomplete.
         """
-        match self._phase:
-            case "ended":
-                return ()
-            case "stopped":
-                return self._end({})
-            case "new" | "open":
-                what = "the message began" if self._phase == "new" else "the answer was complete (no messageStop)"
-                raise StreamInterruptedError(f"the stream ended before {what}", **self._facts_of_error())
+        if self._phase == "ended":
+            return ()
+        if self._phase == "stopped":
+            return self._end({})
+        what = "the message began" if self._phase == "new" else "the answer was complete (no messageStop)"
+        raise StreamInterruptedError(f"the stream ended before {what}", **self._facts_of_error())
 
     def _feed_rarer(self, frame: Frame, event_type: str | None) -> _Events:
         message_type = frame.message_type

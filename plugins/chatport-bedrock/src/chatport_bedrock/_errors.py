@@ -114,7 +114,8 @@ def error_from_other_answer(
     members = _json_object(body)
     said = _message_of(members) or words_of_page(body) or "nothing"
     kind = one_line(lower.get("content-type", "").partition(";")[0], limit=50)
-    message = f"the endpoint answered HTTP {status} with {kind} in place of {asked}; it says: {said}"
+    words = "" if kind == _EVENT_STREAM else f"; it says: {said}"  # frames are bytes
+    message = f"the endpoint answered HTTP {status} with {kind} in place of {asked}{words}"
     request_id = next((lower[name] for name in _REQUEST_ID_HEADERS if lower.get(name)), None)
     code = _code_of(lower.get("x-amzn-errortype")) or _code_of(members.get("__type"))
     return ProtocolError(

@@ -6,7 +6,6 @@ cannot say comes out whole: `_whole_parts`.
 
 import json
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
 
@@ -143,7 +142,7 @@ def redacted_bytes(encoded: object) -> bytes:
         raise MalformedError("redactedContent is no string")
     try:
         return b64decode(encoded, validate=True)
-    except Base64Error as error:
+    except ValueError as error:  # binascii.Error is one, and so is what a character outside ASCII raises
         raise MalformedError(f"redactedContent is no base64: {error}") from error
 
 

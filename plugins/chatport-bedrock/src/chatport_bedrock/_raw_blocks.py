@@ -6,7 +6,6 @@ known for `toolResult` and `image` only; of other kinds it is the best that can 
 """
 
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from itertools import chain
 from typing import Any
 
@@ -79,5 +78,5 @@ def _joined_base64(values: list[Any]) -> Any:
         return _merged(values)
     try:
         return b64encode(b"".join(b64decode(value, validate=True) for value in values)).decode("ascii")
-    except Base64Error:
+    except ValueError:  # binascii.Error is one, and so is what a character outside ASCII raises
         return _merged(values)

@@ -4,7 +4,6 @@ What no part can say all of is an `Opaque` with the block word for word, so that
 """
 
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from typing import Any, Final, TypeAlias
 
 from chatport.backend import Audio, CachePoint, Document, Image, Json, Opaque, Part, Text, ToolResult, Video
@@ -119,6 +118,6 @@ def _exact_bytes(encoded: str) -> bytes | None:
     """The bytes, if there are any and they lead back to the very same text."""
     try:
         data = b64decode(encoded, validate=True)
-    except Base64Error:
+    except ValueError:  # binascii.Error is one, and so is what a character outside ASCII raises
         return None
     return data if data and b64encode(data).decode("ascii") == encoded else None

@@ -206,10 +206,24 @@ class LoopbackServer:
         """Wait until so many requests have come."""
         assert await anyio.to_thread.run_sync(self._has_requests, count), f"only {len(self.requests)} requests came"
 
+    def forget(self) -> None:
+        """Let go of what is over, in the middle of a long test: requests, closed connections, holds, threads."""
+        self.requests.clear()
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self.connections[:] = self.open_connections
+        if not self.connections:
+            while self._holds:
+                self._holds.pop().close()
+
     @property
     def open_connections(self) -> list[Connection]:
         """The connections of which the server has not seen the end."""
         return [each for each in self.connections if not each.closed.is_set()]
+
+    @property
+    def running_connections(self) -> int:
+        """How many connections a thread still serves."""
+        return sum(thread.is_alive() for thread in self._threads[1:])
 
     # --- threads ---
 
