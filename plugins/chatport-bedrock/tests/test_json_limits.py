@@ -91,3 +91,11 @@ def test_what_is_nested_too_deeply_is_no_text() -> None:
     with pytest.raises(UnsupportedError, match=r"^there: it is nested too deeply"):
         json_text(value, "there")
     assert json_text(value[0][0][:0], "there") == "[]"
+
+
+def test_what_holds_itself_many_times_over_is_refused_at_once() -> None:
+    """Looking at all that waits to be looked at would take memory without end."""
+    value: list[Any] = []
+    value += [value] * 1000
+    with pytest.raises(UnsupportedError, match=r"^there: it is nested too deeply, or holds itself"):
+        check_json(value, "there")

@@ -80,10 +80,12 @@ def check_text(text: object, path: str) -> None:
 def _is_plain(value: object) -> bool:
     """Whether a value is JSON beyond doubt: the quick answer, and mostly the true one. What it doubts is walked."""
     waiting: list[Any] = [value]
-    # The bound is for values that hold themselves.
+    # The bounds are for values that hold themselves, perhaps many times over.
     for _ in range(_QUICK_STEPS):
         if not waiting:
             return True
+        if len(waiting) > _QUICK_STEPS:
+            return False
         item = waiting.pop()
         kind = type(item)
         if kind is dict:
