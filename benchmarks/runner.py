@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -23,7 +24,17 @@ Say = Callable[[str], None]
 
 
 class WorkerError(Exception):
-    """A client's process has failed; the message ends in what it said last."""
+    """A client's process has failed.
+
+    Attributes:
+        client: Whose it was.
+    """
+
+    def __init__(self, client: str, said: str) -> None:
+        """Take the client's name and all that its process said; the last line is in the message."""
+        lines = said.strip().splitlines()
+        super().__init__(f"{client}: {lines[-1] if lines else 'ended without a word'}")
+        self.client = client
 
 
 class Worker:
@@ -34,6 +45,8 @@ class Worker:
         self._client = client
         self._command = [python, "-m", "benchmarks.worker", client, url]
         self._process: subprocess.Popen[str] | None = None
+        # A pipe that nobody reads would stop a library that says much.
+        self._said = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - `__exit__` closes it
 
     def __enter__(self) -> Self:
         """Start the process and wait until it is ready.
@@ -43,9 +56,13 @@ class Worker:
         """
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(  # noqa: S603 - an interpreter that the caller names
-            self._command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=clean_environment(), cwd=ROOT
+            self._command, stdin=pipe, stdout=pipe, stderr=self._said, text=True, env=clean_environment(), cwd=ROOT
         )
-        self._read()
+        try:
+            self._read()
+        except WorkerError:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -55,6 +72,7 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
+        self._said.close()
 
     def measure(self, name: str, parameters: dict[str, Any]) -> Figures:
         """Take one measure.
@@ -74,9 +92,9 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            assert self._process.stderr is not None
-            said = self._process.stderr.read().strip().splitlines()
-            raise WorkerError(f"{self._client}: {said[-1] if said else 'ended without a word'}")
+            self._process.wait()
+            self._said.seek(0)
+            raise WorkerError(self._client, self._said.read())
         return line
 
 
@@ -154,7 +172,7 @@ def _cold_start(client: str, url: str) -> Figures:
         elapsed = time.perf_counter() - begun
         _, said = process.communicate()
     if not line.strip() or process.returncode:
-        raise WorkerError(f"{client}: {said.strip().splitlines()[-1] if said.strip() else 'ended without a word'}")
+        raise WorkerError(client, said)
     return {"wall, ms": elapsed * 1e3}
 
 
