@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+import chatport
 from chatport.backend import ChatRequest, Message, Settings, Text, Tool, ToolCall, ToolResult, UnsupportedError
 from chatport_bedrock import BedrockOptions, Guardrail
 from chatport_bedrock._translate import translate
+from chatport_bedrock.emulator import Emulator
 from chatport_bedrock.emulator._conversation import Conversation
 from chatport_bedrock.emulator._rules import check_rules
 
@@ -23,6 +25,23 @@ def test_a_stored_prompt_needs_no_messages() -> None:
         "guardrailConfig": {"guardrailIdentifier": "a", "guardrailVersion": "1"},
     }
     assert translation.adjustments == ()
+
+
+@pytest.mark.anyio
+async def test_a_session_may_say_nothing_to_a_stored_prompt() -> None:
+    """A blank question is left out, and the answer begins a conversation that goes on as any other."""
+    with Emulator(api_key="made-up") as emulator:
+        options = {"endpoint_url": emulator.url, "api_key": "made-up"}
+        settings = Settings(extra={"bedrock": VARIABLES})
+        async with chatport.open_session(f"bedrock:{PROMPT}", backend_options=options, settings=settings) as session:
+            preview = await session.preview("")
+            assert preview.request.keys() == {"promptVariables", "guardrailConfig"}
+            assert preview.adjustments == ()
+            assert (await session.ask("")).text
+            assert (await session.ask("And tomorrow?")).text
+            assert [message.role for message in session.messages] == ["user", "assistant"] * 2
+            with pytest.raises(UnsupportedError, match="nothing in the newest message"):
+                await session.ask(" ")
 
 
 def test_messages_join_a_stored_prompt() -> None:

@@ -113,7 +113,9 @@ def translate(
     )
     start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), len(request.messages))
     system = _system_blocks(request, start, scope)
-    turns = translate_messages(request.messages, start, scope, system=system, tools=_tools_of(extra))
+    turns = translate_messages(
+        request.messages, start, scope, system=system, tools=_tools_of(extra), may_be_empty=_is_stored(request)
+    )
     _check_conversation(request, turns, extra)
     if system and not can.system and "messages" not in extra:
         system, turns = [], _moved_to_user(system, turns, scope)

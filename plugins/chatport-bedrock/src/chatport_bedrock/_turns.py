@@ -26,6 +26,7 @@ def translate_messages(
     *,
     system: list[tuple[str, Block]] | None = None,
     tools: object = None,
+    may_be_empty: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the messages of a conversation as the service wants them.
 
@@ -36,6 +37,7 @@ def translate_messages(
         system: The blocks of the system prompt with their places: its cache points count with those of the messages,
             and those that are too many or out of order are taken out of it.
         tools: The tools that the caller sends in the service's words; their cache points count too.
+        may_be_empty: Whether a conversation in which nothing is said can be sent, as to a stored prompt.
 
     Raises:
         UnsupportedError: Something cannot be said at its place, there are too many media, or nothing is left of the
@@ -51,7 +53,7 @@ def translate_messages(
         if not is_merged:
             drop_lone_points(turn, scope)
         if not turn.blocks:
-            _omit(message, path, scope, newest=index == len(messages) - 1)
+            _omit(message, path, scope, newest=index == len(messages) - 1 and bool(turns or not may_be_empty))
         elif is_merged:
             scope.note("lossless", "turns-merged", path, f"it joins the {role} turn before it: turns must alternate")
             turns[-1].blocks += turn.blocks
