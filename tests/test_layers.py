@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
         *("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_json_schema"),
-        *("_retry", "_sniff", "_urls"),
+        *("_retry", "_sniff", "_timeouts", "_urls"),
     ),
     ("_adjustments", "_download", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),
@@ -87,7 +87,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "wire": frozenset(
         {
             *{"_aiohttp_session", "_bodies", "_credentials", "_endpoints", "_failures", "_httpx_session"},
-            *{"_identity", "_pool", "_remedies", "_single_flight", "_supplied_keys", "_wire"},
+            *{"_identity", "_patience", "_pool", "_remedies", "_single_flight", "_slots", "_supplied_keys", "_wire"},
         }
     ),
     "glue": frozenset({"__init__", "_catalog", "_description", "_profile_models", "backend", "plugin"}),

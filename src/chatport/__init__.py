@@ -83,6 +83,7 @@ from chatport._retry import Retry
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import Session
 from chatport._stream import ReplyStream, TextStream
+from chatport._timeouts import TimeoutName, Timeouts
 from chatport._tools import tool
 from chatport._url_media import fetch_media
 
@@ -146,6 +147,8 @@ __all__ = [
     "Text",
     "TextDelta",
     "TextStream",
+    "TimeoutName",
+    "Timeouts",
     "Timing",
     "Tool",
     "ToolCall",

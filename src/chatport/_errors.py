@@ -30,13 +30,16 @@ never caught.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from typing_extensions import Unpack
+
     from chatport._adjustments import Adjustment
     from chatport._reply import Partial, Reply
+    from chatport._timeouts import TimeoutName
 
 Phase = Literal["connect", "request", "stream"]
 """Where in an exchange a failure happened: before the service was reached, before it answered, or while it did."""
@@ -76,6 +79,20 @@ class UnsupportedError(ChatError):
         """Keep the message and the refused adjustments."""
         super().__init__(message)
         self.adjustments: tuple[Adjustment, ...] = tuple(adjustments)
+
+
+class FailureFacts(TypedDict, total=False):
+    """What every `BackendError` takes, by name; see its attributes."""
+
+    backend: str | None
+    model: str | None
+    status: int | None
+    code: str | None
+    request_id: str | None
+    retry_after: float | None
+    retryable: bool | None
+    partial: Partial | None
+    phase: Phase | None
 
 
 class BackendError(ChatError):
@@ -181,7 +198,17 @@ class TransportError(BackendError):
 
 
 class StreamTimeoutError(TransportError):
-    """The service was silent for longer than allowed; the message says in which phase."""
+    """Something took longer than a limit of `Timeouts` allows; the message says which, and how long it waited.
+
+    Attributes:
+        timeout: The name of the limit: `"connect"`, `"acquire"`, `"first_event"`, `"idle"` or `"total"`; None where it
+            was another limit, such as one of the operating system.
+    """
+
+    def __init__(self, message: str, *, timeout: TimeoutName | None = None, **facts: Unpack[FailureFacts]) -> None:
+        """Keep the message, the limit and what is known of the failure."""
+        super().__init__(message, **facts)
+        self.timeout: TimeoutName | None = timeout
 
 
 class ProtocolError(BackendError):

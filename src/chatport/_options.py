@@ -6,6 +6,7 @@ from typing import TypedDict
 from chatport._messages import Content, Message
 from chatport._request import Settings, Tool, ToolChoice
 from chatport._retry import Retry
+from chatport._timeouts import Timeouts
 from chatport._tools import ToolLike
 
 DEFAULT_MAX_STEPS = 10
@@ -21,6 +22,7 @@ class TurnOptions(TypedDict, total=False):
         run_tools: False ends the turn with the model's calls, for the caller to answer.
         max_steps: The most requests to send in this turn, repeated ones not counted.
         retry: When a failed request is sent again, in place of the session's policy; None repeats nothing.
+        timeouts: How long to wait, laid over the session's, limit by limit.
         strict: Whether a loss is refused instead of reported.
     """
 
@@ -30,6 +32,7 @@ class TurnOptions(TypedDict, total=False):
     run_tools: bool
     max_steps: int | None
     retry: Retry | None
+    timeouts: Timeouts | None
     strict: bool | None
 
 
@@ -44,6 +47,7 @@ class SessionOptions(TypedDict, total=False):
         settings: How to answer.
         max_steps: The most requests to send in one turn, repeated ones not counted; 10 unless given.
         retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
+        timeouts: How long to wait, laid over the backend's, limit by limit.
         strict: Whether a loss is refused instead of reported.
     """
 
@@ -54,6 +58,7 @@ class SessionOptions(TypedDict, total=False):
     settings: Settings | None
     max_steps: int
     retry: Retry | None
+    timeouts: Timeouts | None
     strict: bool
 
 

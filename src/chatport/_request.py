@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from chatport._adjustments import Adjustment
 from chatport._messages import Message, Part
+from chatport._timeouts import Timeouts
 
 ToolChoice: TypeAlias = str
 """`"auto"`, `"any"`, `"none"`, or the name of the one tool that must be called."""
@@ -149,6 +150,7 @@ class ChatRequest:
         output_schema: A JSON schema, an object, that the answer has to fit; None for an answer in words. The text of
             the message that ends the turn has to be the JSON then, however the backend gets the model to write it.
         output_name: A name for that schema: letters, digits, "_" and "-", at most 64 of them.
+        timeouts: How long to wait; a backend lays them over its own, `own.merged(request.timeouts)`.
     """
 
     model: str
@@ -161,6 +163,7 @@ class ChatRequest:
     strict: bool = False
     output_schema: dict[str, Any] | None = field(default=None, hash=False)
     output_name: str = "output"
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
 
 @dataclass(frozen=True, slots=True)

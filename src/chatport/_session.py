@@ -25,6 +25,7 @@ from chatport._options import (
 from chatport._request import ChatRequest, Preview, Settings
 from chatport._retry import Retry
 from chatport._stream import ReplyStream
+from chatport._timeouts import Timeouts, checked_timeouts
 from chatport._tools import as_tools
 from chatport._turn import Turn, TurnPlan
 from chatport._url_media import UrlMedia, native_urls
@@ -71,6 +72,7 @@ class Session:
         self._settings = checked_settings(options.get("settings")) or Settings()
         self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
         self._retry = checked_retry(options.get("retry", Retry()))
+        self._timeouts = checked_timeouts(options.get("timeouts")) or Timeouts()
         self._strict = options.get("strict", False)
         self._media = UrlMedia()
         self._usage = Usage()
@@ -252,6 +254,7 @@ class Session:
             settings,
             streaming=streaming,
             strict=self._strict if strict is None else strict,
+            timeouts=self._timeouts.merged(checked_timeouts(options.get("timeouts"))),
         )
         return request if output is None else replace(request, output_schema=output.schema, output_name=output.name)
 

@@ -79,6 +79,7 @@ from chatport._request import (
     deep_merge,
 )
 from chatport._sniff import encoded_media_type
+from chatport._timeouts import TimeoutName, Timeouts
 from chatport._unfold import events_from
 
 
@@ -225,6 +226,8 @@ __all__ = [
     "StreamTimeoutError",
     "Text",
     "TextDelta",
+    "TimeoutName",
+    "Timeouts",
     "Tool",
     "ToolCall",
     "ToolCallDelta",

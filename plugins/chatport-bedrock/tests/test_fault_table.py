@@ -19,8 +19,8 @@ from bedrock_support.faults import STREAMS, UNTIL_READ, WHOLE_ANSWERS, Fault, Pa
 from bedrock_support.loopback import Hold, LoopbackServer
 
 import chatport
-from chatport import BackendError, Message, Session, Text
-from chatport_bedrock import _pool, _wire
+from chatport import BackendError, Message, Session, Text, Timeouts
+from chatport_bedrock import _wire
 
 pytestmark = pytest.mark.anyio
 
@@ -72,9 +72,9 @@ async def session(
     server: LoopbackServer, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Session]:
     """A session with a history, over a backend that has answered before and has little patience."""
-    monkeypatch.setattr(_pool, "READ_SECONDS", PATIENCE)
     monkeypatch.setattr(_wire, "ERROR_BODY_SECONDS", PATIENCE)
-    async with chatport.open_backend("bedrock", **options) as backend:
+    limits = Timeouts(first_event=PATIENCE, idle=PATIENCE)
+    async with chatport.open_backend("bedrock", **options, timeouts=limits) as backend:
         async with Session(backend, MODEL, retry=None) as first:
             await _answer_well(server, first)
         async with Session(backend, MODEL, messages=_BEFORE, retry=None) as opened:

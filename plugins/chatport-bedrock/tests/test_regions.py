@@ -14,11 +14,11 @@ from bedrock_support.answers import MODEL, unary
 from bedrock_support.asking import REGION, sent, who_asked
 
 import chatport
-from chatport import ConfigurationError, Retry, Session, TransportError
-from chatport_bedrock import _pool
+from chatport import ConfigurationError, Retry, Session, Timeouts, TransportError
 from chatport_bedrock._identity import Identity
 from chatport_bedrock._options import check_options
-from chatport_bedrock._pool import ConnectionPool
+from chatport_bedrock._pool import ConnectionPool, Connections
+from chatport_bedrock._slots import Slots
 from chatport_bedrock.backend import BedrockBackend
 
 if TYPE_CHECKING:
@@ -125,11 +125,11 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """What is sent in this test, in place of a network."""
     made = Recorder()
 
-    async def session(_pool: ConnectionPool, _endpoint: Any) -> Recorder:
+    async def connections(_pool: ConnectionPool, _endpoint: Any) -> Connections:
         await anyio.lowlevel.checkpoint()
-        return made
+        return Connections(made, Slots(1))
 
-    monkeypatch.setattr(ConnectionPool, "session", session)
+    monkeypatch.setattr(ConnectionPool, "connections", connections)
     return made
 
 
@@ -283,18 +283,19 @@ async def test_rule_78_only_what_nobody_rewrites_is_signed(server: LoopbackServe
     assert names == ["content-type", "host", "x-amz-date", "x-amz-security-token"]
 
 
-async def test_rule_79_a_silent_model_is_waited_for(
-    server: LoopbackServer, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Minutes of reasoning without a byte are no failure: the transport is told ten minutes, and not sixty seconds.
+async def test_rule_79_a_silent_model_is_waited_for(server: LoopbackServer, options: dict[str, Any]) -> None:
+    """Minutes of reasoning without a byte are no failure: what is waited is ten minutes, and not sixty seconds.
 
     It is this time that ends the waiting.
     """
-    assert _pool.READ_SECONDS >= 600
+    waited = check_options(options).timeouts
+    assert waited.first_event is not None
+    assert waited.idle is not None
+    assert min(waited.first_event, waited.idle) >= 600
+    assert waited.total is None
     hold = server.hold()
     server.answer(hold, unary())
-    monkeypatch.setattr(_pool, "READ_SECONDS", 0.2)
-    backend = BedrockBackend(**options)
+    backend = BedrockBackend(**options, timeouts=Timeouts(first_event=0.2))
     with pytest.raises(chatport.StreamTimeoutError):
         await Session(backend, MODEL, retry=Retry(max_attempts=1)).ask("hi")
     hold.release()

@@ -33,9 +33,10 @@ from chatport import (
     Session,
     StreamTimeoutError,
     Text,
+    Timeouts,
     TransportError,
 )
-from chatport_bedrock import _pool, _wire
+from chatport_bedrock import _wire
 
 pytestmark = pytest.mark.anyio
 
@@ -264,11 +265,9 @@ async def test_tls_to_a_port_without(server: LoopbackServer, options: dict[str, 
 
 
 @pytest.mark.parametrize("way", ["ask", "stream"])
-async def test_an_answer_that_does_not_come_in_time(
-    way: str, server: LoopbackServer, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_does_not_come_in_time(way: str, server: LoopbackServer, options: dict[str, Any]) -> None:
     """Silence is told from a broken connection, and the silent one is closed."""
-    monkeypatch.setattr(_pool, "READ_SECONDS", 0.05)
+    options["timeouts"] = Timeouts(first_event=0.4)
     server.answer(server.hold())
     async with _open(options) as session:
         with pytest.raises(StreamTimeoutError, match="no answer came in time") as caught:
@@ -277,14 +276,12 @@ async def test_an_answer_that_does_not_come_in_time(
     assert (caught.value.phase, caught.value.retryable) == ("request", True)
 
 
-async def test_an_answer_that_falls_silent(
-    server: LoopbackServer, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_falls_silent(server: LoopbackServer, options: dict[str, Any]) -> None:
     """The same for an answer that is read as a whole."""
-    monkeypatch.setattr(_pool, "READ_SECONDS", 0.05)
+    options["timeouts"] = Timeouts(first_event=0.4)
     server.answer(head(headers={**_UNARY_HEADERS, "Content-Length": "999"}), b"{", server.hold())
     async with _open(options) as session:
-        with pytest.raises(StreamTimeoutError, match="fell silent") as caught:
+        with pytest.raises(StreamTimeoutError, match="no whole one") as caught:
             await session.ask("hi")
     assert (caught.value.phase, caught.value.status, caught.value.request_id) == ("request", 200, REQUEST_ID)
 

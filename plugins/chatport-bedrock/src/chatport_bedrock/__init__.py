@@ -13,6 +13,7 @@ from chatport_bedrock._request_options import (
     ServiceTier,
     StreamMode,
 )
+from chatport_bedrock._slots import Load
 from chatport_bedrock._typed_blocks import (
     GuardQualifier,
     guard_content,
@@ -32,6 +33,7 @@ __all__ = [
     "GuardrailFacts",
     "GuardrailTrace",
     "Latency",
+    "Load",
     "ResponseFacts",
     "ServiceTier",
     "StreamMode",

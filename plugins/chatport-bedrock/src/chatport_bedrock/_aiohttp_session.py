@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.lowlevel
 from aiobotocore.httpsession import AIOHTTPSession
-from aiohttp import ClientResponse, ClientSession, payload
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, payload
+
+from chatport_bedrock._patience import CONNECT_SECONDS
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -52,7 +55,9 @@ class _WithoutRedirects:
         self._session = session
 
     async def request(self, method: str, url: Any, **options: Any) -> ClientResponse:
-        return await self._session.request(method, url, allow_redirects=False, **options)
+        # Above its threshold aiohttp rounds up to full seconds, so that timers may go off together.
+        timeout = ClientTimeout(connect=CONNECT_SECONDS.get(), ceil_threshold=inf)
+        return await self._session.request(method, url, **{**options, "timeout": timeout, "allow_redirects": False})
 
 
 class _LargeBody(payload.Payload):

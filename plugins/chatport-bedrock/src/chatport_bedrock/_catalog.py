@@ -13,7 +13,7 @@ from chatport_bedrock._model_list import merge_models, read_count, read_page
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chatport.backend import ModelInfo
+    from chatport.backend import ModelInfo, Timeouts
     from chatport_bedrock._calls import Call
     from chatport_bedrock._translate import Translation
     from chatport_bedrock._wire import Wire
@@ -48,13 +48,16 @@ async def _profiles(wire: Wire) -> list[Mapping[str, Any]]:
     raise ProtocolError(message, backend="bedrock", status=200, phase="request")
 
 
-async def count_tokens(wire: Wire, translation: Translation, *, base: str | None = None) -> int:
+async def count_tokens(
+    wire: Wire, translation: Translation, *, base: str | None = None, timeouts: Timeouts | None = None
+) -> int:
     """Return how many input tokens a request has.
 
     Args:
         wire: Where to ask.
         translation: The request.
         base: The base model behind an id that hides it, where that is known.
+        timeouts: How long to wait, laid over the backend's own.
 
     Raises:
         UnsupportedError: The service does not count for this model.
@@ -64,7 +67,7 @@ async def count_tokens(wire: Wire, translation: Translation, *, base: str | None
     model = translation.model
     body = encode_body(count_body(translation))
     try:
-        content = await _read(wire, count_call(base or counted_model(model), body, model=model))
+        content = await _read(wire, count_call(base or counted_model(model), body, model=model), timeouts)
     except InvalidRequestError as error:
         if is_not_counted(str(error)):
             message = f"Bedrock does not count tokens for the model {model!r}"
@@ -73,6 +76,6 @@ async def count_tokens(wire: Wire, translation: Translation, *, base: str | None
     return read_count(content, model=model)
 
 
-async def _read(wire: Wire, call: Call) -> bytes:
-    async with await wire.send(call) as response:
+async def _read(wire: Wire, call: Call, timeouts: Timeouts | None = None) -> bytes:
+    async with await wire.send(call, timeouts) as response:
         return await response.read_all()

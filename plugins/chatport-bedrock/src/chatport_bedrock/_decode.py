@@ -73,6 +73,11 @@ class StreamDecoder:
         self._metadata: dict[str, Any] | None = None
 
     @property
+    def has_begun(self) -> bool:
+        """Whether `MessageStart` was yielded."""
+        return self._phase != "new"
+
+    @property
     def complete(self) -> bool:
         """Whether nothing can follow: `MessageEnd` was yielded."""
         return self._phase == "ended"

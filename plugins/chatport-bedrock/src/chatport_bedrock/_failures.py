@@ -177,6 +177,16 @@ def is_transport_error(error: Exception) -> bool:
     return isinstance(error, (aiohttp.ClientError, HttpProcessingError, OSError))
 
 
+def is_connect_timeout(error: Exception) -> bool:
+    """Whether `send` of aiobotocore's HTTP sessions gave up on a new connection.
+
+    The operating system may give up earlier than any limit of ours; such an error has a number.
+    """
+    cause = _cause(error)
+    has_number = isinstance(cause, OSError) and cause.errno is not None
+    return isinstance(error, botocore_errors.ConnectTimeoutError) and not has_number
+
+
 def _reason(error: BaseException) -> str:
     return one_line(str(error)) or type(error).__name__
 
@@ -195,6 +205,7 @@ def _never_connected(error: Exception, cause: object) -> bool:
     return isinstance(error, botocore_errors.EndpointConnectionError) and not broke
 
 
+# The limits of ours say themselves which they are; the operating system has some, too.
 def _is_write_timeout(cause: object) -> bool:
     httpx = _httpx()
     return httpx is not None and isinstance(cause, httpx.WriteTimeout)

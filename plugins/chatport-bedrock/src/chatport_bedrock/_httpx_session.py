@@ -6,8 +6,10 @@ from importlib import import_module
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx2  # noqa: TC002 - where it is missing, importing this module is to fail
+import httpx2
 from aiobotocore.httpxsession import HttpxSession
+
+from chatport_bedrock._patience import CONNECT_SECONDS
 
 # httpx2 loads this one when it first needs it, which would be on the event loop.
 import_module("httpcore2")
@@ -25,8 +27,12 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
 
     def _make_async_client(self) -> httpx2.AsyncClient:
         client: httpx2.AsyncClient = super()._make_async_client()
-        client.event_hooks = {"request": [_use_origin_form]}
+        client.event_hooks = {"request": [_use_origin_form, _use_connect_limit]}
         return client
+
+
+async def _use_connect_limit(request: httpx2.Request) -> None:
+    request.extensions["timeout"] = httpx2.Timeout(None, connect=CONNECT_SECONDS.get()).as_dict()
 
 
 async def _use_origin_form(request: httpx2.Request) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from chatport.backend import ConfigurationError
+from chatport.backend import ConfigurationError, Timeouts
 from chatport_bedrock._aws_credentials import PRINTABLE, CredentialsCallable
 
 StreamingMode = Literal["auto", "always", "never"]
@@ -36,7 +36,9 @@ class ConnectionOptions:
             time for all who wait.
         session: A session of aiobotocore whose configuration and credentials are to be used.
         endpoint_url: Where to send, in place of the region's endpoint.
-        max_connections: How many connections may be open at once to one endpoint, per event loop.
+        max_connections: How many connections may be open at once to one endpoint, per event loop. Who comes when all
+            are in use waits, for as long as `Timeouts.acquire` allows.
+        timeouts: How long to wait; what a session or a turn says is laid over it.
         streaming: `"auto"`, `"always"` or `"never"`; see `StreamingMode`.
         check_limits: Whether media that are more or larger than the service documents are refused before they are
             sent; False leaves that to the service, which may have raised a limit since.
@@ -58,6 +60,7 @@ class ConnectionOptions:
     session: Any = None
     endpoint_url: str | None = None
     max_connections: int = 1000
+    timeouts: Timeouts = field(default_factory=Timeouts)
     streaming: StreamingMode = "auto"
     check_limits: bool = True
     use_fips: bool | None = None
@@ -122,6 +125,9 @@ def _check_values(options: ConnectionOptions) -> None:
     count = options.max_connections
     if type(count) is not int or count < 1:
         message = f"max_connections must be a number of at least 1, not {count!r}"
+        raise ConfigurationError(message)
+    if not isinstance(options.timeouts, Timeouts):
+        message = f"timeouts must be a Timeouts, not a {type(options.timeouts).__name__}"
         raise ConfigurationError(message)
     if options.credentials is not None and not callable(options.credentials):
         kind = type(options.credentials).__name__

@@ -7,8 +7,11 @@ threads, each loop has sessions of its own, and these are closed when their loop
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from weakref import WeakSet
 
 import anyio
 import anyio.to_thread
@@ -16,19 +19,31 @@ from anyio.lowlevel import RunVar
 
 from chatport.backend import ConfigurationError
 from chatport_bedrock._aiohttp_session import PlainSession
+from chatport_bedrock._slots import Load, Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from chatport_bedrock._endpoints import Endpoint
 
 # aiobotocore has no common type for its two kinds of session; both have `send` and the protocol of `async with`.
 HttpSession: TypeAlias = Any
 
-CONNECT_SECONDS = 10.0
-# A model may think for minutes before its first word, and Bedrock sends nothing in the meantime.
-READ_SECONDS = 600.0
 _KEEPALIVE_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The connections to one endpoint on one event loop.
+
+    Attributes:
+        session: What sends.
+        slots: The places for requests. Whoever sends has one until its connection is free again, so that nobody waits
+            inside the session, where it could not be told how long for what.
+    """
+
+    session: HttpSession
+    slots: Slots
 
 
 class ConnectionPool:
@@ -41,20 +56,35 @@ class ConnectionPool:
             max_connections: The most connections to one endpoint, per event loop.
         """
         self._max_connections = max_connections
+        self._slots: WeakSet[Slots] = WeakSet()
+        self._lock = threading.Lock()  # loops run in threads
         self._current: RunVar[_LoopSessions | None] = RunVar("chatport_bedrock.sessions", None)
 
-    async def session(self, endpoint: Endpoint) -> HttpSession:
-        """Return the session for an endpoint on the running event loop, opening it on first use.
+    def load(self) -> Load:
+        """Return how many requests are under way and how many wait, on all event loops."""
+        with self._lock:
+            all_slots = list(self._slots)
+        in_flight = sum(slots.in_flight for slots in all_slots)
+        return Load(in_flight, sum(slots.waiting for slots in all_slots), self._max_connections)
+
+    async def connections(self, endpoint: Endpoint) -> Connections:
+        """Return the connections to an endpoint on the running event loop, preparing them on first use.
 
         Raises:
             ConfigurationError: The loop is trio's and httpx2 is not installed.
         """
         sessions = self._current.get()
         if sessions is None:
-            sessions = _LoopSessions(self._max_connections)
+            sessions = _LoopSessions(self._max_connections, self._new_slots)
             self._current.set(sessions)
             await sessions.start()
         return await sessions.get(endpoint)
+
+    def _new_slots(self) -> Slots:
+        slots = Slots(self._max_connections)
+        with self._lock:
+            self._slots.add(slots)
+        return slots
 
     async def aclose(self) -> None:
         """Close the sessions of the running event loop; those of other loops close when their loop ends."""
@@ -67,10 +97,11 @@ class ConnectionPool:
 class _LoopSessions:
     """The sessions of one event loop."""
 
-    def __init__(self, max_connections: int) -> None:
+    def __init__(self, max_connections: int, new_slots: Callable[[], Slots]) -> None:
         self._max_connections = max_connections
+        self._new_slots = new_slots
         self._lock = anyio.Lock()
-        self._sessions: dict[Hashable, HttpSession] = {}
+        self._sessions: dict[Hashable, Connections] = {}
         self._keeper: AsyncGenerator[None, None] | None = None
 
     async def start(self) -> None:
@@ -86,7 +117,7 @@ class _LoopSessions:
             self._keeper = None
             await self._close_sessions()
 
-    async def get(self, endpoint: Endpoint) -> HttpSession:
+    async def get(self, endpoint: Endpoint) -> Connections:
         found = self._sessions.get(endpoint.pool)
         if found is not None:
             return found
@@ -94,7 +125,7 @@ class _LoopSessions:
             if endpoint.pool not in self._sessions:
                 session = await _make_session(endpoint, self._max_connections)
                 await session.__aenter__()
-                self._sessions[endpoint.pool] = session
+                self._sessions[endpoint.pool] = Connections(session, self._new_slots())
             return self._sessions[endpoint.pool]
 
     async def aclose(self) -> None:
@@ -105,31 +136,22 @@ class _LoopSessions:
         # A loop that ends runs this in a cancelled scope; half-closed connections would outlive it.
         with anyio.CancelScope(shield=True):
             while self._sessions:
-                _, session = self._sessions.popitem()
-                await session.__aexit__(None, None, None)
+                _, connections = self._sessions.popitem()
+                await connections.session.__aexit__(None, None, None)
 
 
 async def _make_session(endpoint: Endpoint, max_connections: int) -> HttpSession:
     kind: Any = PlainSession
-    arguments = _AIOHTTP_ARGUMENTS
     if _on_trio():
         # The import reads a hundred files.
-        kind, arguments = await anyio.to_thread.run_sync(_httpx_session), _HTTPX_ARGUMENTS
+        kind = await anyio.to_thread.run_sync(_httpx_session)
     return kind(
         verify=endpoint.verify,
         proxies=dict(endpoint.proxies),
-        timeout=(CONNECT_SECONDS, READ_SECONDS),
+        timeout=(None, None),  # each request brings its own
         max_pool_connections=max_connections,
-        connector_args=dict(arguments),
+        connector_args={"keepalive_timeout": _KEEPALIVE_SECONDS},
     )
-
-
-_AIOHTTP_ARGUMENTS: Final[dict[str, Any]] = {"keepalive_timeout": _KEEPALIVE_SECONDS}
-_HTTPX_ARGUMENTS: Final[dict[str, Any]] = {
-    "keepalive_timeout": _KEEPALIVE_SECONDS,
-    "pool_timeout": READ_SECONDS,
-    "write_timeout": READ_SECONDS,
-}
 
 
 def _on_trio() -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import anyio
@@ -19,17 +20,19 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
-from chatport_bedrock._bodies import body_of
+from chatport_bedrock._bodies import TimedOutError, body_of
 from chatport_bedrock._errors import error_from_other_answer, error_from_response, is_other_type
 from chatport_bedrock._failures import (
     Exchange,
     body_failure,
     configuration_failure,
+    is_connect_timeout,
     is_transport_error,
     request_failure,
     without_frames,
 )
 from chatport_bedrock._identity import Identity
+from chatport_bedrock._patience import CONNECT_SECONDS, Patience
 from chatport_bedrock._pool import ConnectionPool
 from chatport_bedrock._signature import Keys, sign
 
@@ -38,10 +41,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from chatport.backend import BackendError
+    from chatport.backend import BackendError, Timeouts
     from chatport_bedrock._calls import Call
     from chatport_bedrock._endpoints import Endpoint
     from chatport_bedrock._options import ConnectionOptions
+    from chatport_bedrock._pool import Connections
+    from chatport_bedrock._slots import Load, Slots
+
+# aiobotocore has no common type for the answers of its two kinds of session.
+HttpAnswer: TypeAlias = Any
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 64 * 1024
@@ -67,32 +75,39 @@ class Wire:
         """
         self._identity = Identity(options)
         self._pool = ConnectionPool(max_connections=options.max_connections)
+        self._timeouts = options.timeouts
 
     @property
     def identity(self) -> Identity:
         """Where it sends to, and as whom."""
         return self._identity
 
-    async def send(self, call: Call) -> WireResponse:
+    def load(self) -> Load:
+        """Return how busy it is, on all event loops."""
+        return self._pool.load()
+
+    async def send(self, call: Call, timeouts: Timeouts | None = None) -> WireResponse:
         """Send one request and return its answer, whose body is still to be read and which must be closed.
+
+        Args:
+            call: The request.
+            timeouts: How long to wait, laid over the backend's own.
 
         Raises:
             ConfigurationError: No region, or a configuration that cannot be used; nothing was sent.
             AuthenticationError: No credentials; nothing was sent.
-            BackendError: The service could not be reached, or answered with an error.
+            BackendError: The service could not be reached, or not in time, or answered with an error.
         """
+        patience = Patience(self._timeouts.merged(timeouts))
         endpoint = await self._identity.endpoint(call.model, service=call.service)
         url = f"{endpoint.url}{call.path}"
         headers, keys = await self._headers(call, endpoint, url)
         try:
-            session = await self._pool.session(endpoint)
+            connections = await self._pool.connections(endpoint)
         except BotoCoreError as error:
             raise configuration_failure(error) from error
-        try:
-            answer = await session.send(AWSPreparedRequest(call.method, url, headers, call.body, stream_output=True))
-        except Exception as error:  # noqa: BLE001 - raised again as ours
-            raise request_failure(error, Exchange(call.model)) from without_frames(error)
-        response = WireResponse(answer, call.model)
+        request = AWSPreparedRequest(call.method, url, headers, call.body, stream_output=True)
+        response = await _answered(connections, request, call.model, patience)
         if response.status < _FIRST_ERROR_STATUS:
             if is_other_type(response.headers.get("content-type", ""), call.accept):
                 raise await _other_answer(response, call.accept)
@@ -154,6 +169,42 @@ async def _other_answer(response: WireResponse, asked: str) -> ProtocolError:
     return error_from_other_answer(response.status, response.headers, content, asked=asked, model=response.model)
 
 
+async def _answered(
+    connections: Connections, request: AWSPreparedRequest, model: str | None, patience: Patience
+) -> WireResponse:
+    """Send a request when there is a place for it, and return the answer, which has the place until it is closed."""
+    slots = connections.slots
+    try:
+        await slots.acquire(patience.seconds_for_place())
+    except TimeoutError:
+        raise patience.place_error(Exchange(model), places=slots.limit) from None
+    try:
+        return WireResponse(await _sent(connections, request, model, patience), model, patience, slots)
+    except BaseException:
+        slots.release()
+        raise
+
+
+async def _sent(
+    connections: Connections, request: AWSPreparedRequest, model: str | None, patience: Patience
+) -> HttpAnswer:
+    patience.start_waiting_for_answer()
+    connect_seconds = CONNECT_SECONDS.set(patience.timeouts.connect)
+    answer: HttpAnswer = None
+    try:
+        with anyio.move_on_after(patience.seconds()):
+            answer = await connections.session.send(request)
+    except Exception as error:  # noqa: BLE001 - raised again as ours
+        is_late = is_connect_timeout(error)
+        failure = patience.connect_error(Exchange(model)) if is_late else request_failure(error, Exchange(model))
+        raise failure from without_frames(error)
+    finally:
+        CONNECT_SECONDS.reset(connect_seconds)
+    if answer is None:
+        raise patience.error(Exchange(model), "request")
+    return answer
+
+
 class _Headers(dict[str, str]):
     """Headers that do not show what they hold: tools that report errors print the local variables of every frame."""
 
@@ -171,9 +222,11 @@ def _host(url: str) -> str:
 class WireResponse:
     """An answer whose body is still on the wire. Use it in `async with`: leaving closes it."""
 
-    def __init__(self, answer: Any, model: str | None) -> None:
-        """Take over an answer of aiobotocore's HTTP session."""
+    def __init__(self, answer: HttpAnswer, model: str | None, patience: Patience, slots: Slots) -> None:
+        """Take over an answer of aiobotocore's HTTP session, and the place that its request has."""
         self.model = model
+        self._patience = patience
+        self._slots: Slots | None = slots
         self.status: int = answer.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
         self.request_id: str | None = self.headers.get("x-amzn-requestid")
@@ -187,18 +240,30 @@ class WireResponse:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the body, also in a cancelled task."""
-        await self._body.close()
+        """Close the body and give the place back, also in a cancelled task."""
+        try:
+            await self._body.close()
+        finally:
+            slots, self._slots = self._slots, None
+            if slots is not None:
+                slots.release()
 
-    async def read(self) -> bytes:
+    async def read(self, *, has_begun: bool) -> bytes:
         """Return the next bytes of a stream, or none at its end.
+
+        Args:
+            has_begun: Whether an event of the answer has been read; from then on each silence counts for itself.
 
         Raises:
             StreamInterruptedError: The connection broke.
             StreamTimeoutError: Nothing came for too long.
         """
+        patience = self._patience
+        patience.has_begun = has_begun
         try:
-            return await self._body.read()
+            return await self._body.read(patience.seconds())
+        except TimedOutError:
+            raise patience.error(self._exchange, "stream" if has_begun else "request") from None
         except Exception as error:
             if not is_transport_error(error):
                 raise
@@ -215,11 +280,13 @@ class WireResponse:
         pieces: list[bytes] = []
         size = 0
         try:
-            while piece := await self._body.read():
+            while piece := await self._body.read(self._patience.seconds()):
                 size += len(piece)
                 if size > MAX_BODY_BYTES:
                     break
                 pieces.append(piece)
+        except TimedOutError:
+            raise self._patience.error(self._exchange, "request") from None
         except Exception as error:
             if not is_transport_error(error):
                 raise
@@ -233,7 +300,7 @@ class WireResponse:
         """Return what there is of an error's body: its status says enough where more is too long, late or missing."""
         pieces: list[bytes] = []
         size = 0
-        with anyio.move_on_after(ERROR_BODY_SECONDS):
+        with anyio.move_on_after(min(ERROR_BODY_SECONDS, self._patience.seconds())):
             try:
                 while size < _MAX_ERROR_BYTES and (piece := await self._body.read()):
                     pieces.append(piece)
@@ -252,7 +319,7 @@ class WireResponse:
         pieces: list[bytes] = []
         with anyio.move_on_after(LAST_BYTES_SECONDS):
             try:
-                while piece := await self._body.read():
+                while piece := await self._body.read(inf):
                     pieces.append(piece)
             except Exception as error:
                 if not is_transport_error(error):

@@ -21,6 +21,7 @@ from chatport_bedrock._wire import Wire, WireResponse
 
 if TYPE_CHECKING:
     from chatport.backend import BackendEvent, ModelInfo
+    from chatport_bedrock._slots import Load
     from chatport_bedrock._translate import Translation
 
 
@@ -63,11 +64,11 @@ class BedrockBackend:
         restorer = translation.restorer()
         call = chat_call(plan.operation, translation.model, encode_body(translation.body))
         try:
-            response = await self._wire.send(call)
+            response = await self._wire.send(call, request.timeouts)
             if plan.operation == "converse-stream":
                 async with response:
                     reader = _StreamReader(response, translation)
-                    while not reader.is_complete and (chunk := await response.read()):
+                    while not reader.is_complete and (chunk := await response.read(has_begun=reader.has_begun)):
                         for event in reader.feed(chunk):
                             for restored in restorer.feed(event):
                                 yield restored
@@ -142,11 +143,16 @@ class BedrockBackend:
             BackendError: The exchange failed.
         """
         base = await self._base_model(request)
-        return await count_tokens(self._wire, self._planner.plan(request, base=base).translation, base=base)
+        translation = self._planner.plan(request, base=base).translation
+        return await count_tokens(self._wire, translation, base=base, timeouts=request.timeouts)
 
     async def describe(self) -> dict[str, str]:
         """Return region, endpoints, the source of the credentials and versions, in words; no secret."""
         return await describe_identity(self._wire.identity)
+
+    def load(self) -> Load:
+        """Return how many requests hold a connection and how many wait for one; it costs nothing to ask often."""
+        return self._wire.load()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -201,6 +207,11 @@ class _StreamReader:
         self._decoder = StreamDecoder(
             model=translation.model, request_id=response.request_id, adjustments=translation.adjustments
         )
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first event was yielded."""
+        return self._decoder.has_begun
 
     @property
     def is_complete(self) -> bool:

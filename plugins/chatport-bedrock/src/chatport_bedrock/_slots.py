@@ -1,0 +1,77 @@
+"""Places for requests: as many at once as there may be connections to an endpoint."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import anyio
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a backend is.
+
+    Attributes:
+        in_flight: The requests that hold a connection, over all endpoints and event loops.
+        waiting: The requests that wait for one.
+        max_connections: The most connections to one endpoint on one event loop.
+    """
+
+    in_flight: int
+    waiting: int
+    max_connections: int
+
+
+class Slots:
+    """The places of one endpoint on one event loop; who comes first is served first.
+
+    Attributes:
+        limit: How many there are.
+        in_flight: How many are taken.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Begin with all places free."""
+        self.limit = limit
+        self.in_flight = 0
+        self._queue: deque[anyio.Event] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._queue)
+
+    async def acquire(self, seconds: float) -> None:
+        """Take a place, waiting for one where there is none.
+
+        Raises:
+            TimeoutError: None was free in time.
+        """
+        if self.in_flight < self.limit:
+            self.in_flight += 1
+            return
+        turn = anyio.Event()
+        self._queue.append(turn)
+        try:
+            with anyio.move_on_after(seconds):
+                await turn.wait()
+        except BaseException:
+            self._leave(turn)
+            raise
+        if not turn.is_set():
+            self._leave(turn)
+            raise TimeoutError
+
+    def release(self) -> None:
+        """Give a place back: to the first who waits, so that nobody who comes later takes it."""
+        if self._queue:
+            self._queue.popleft().set()
+        else:
+            self.in_flight -= 1
+
+    def _leave(self, turn: anyio.Event) -> None:
+        if turn.is_set():  # the place was given to one who does not want it any more
+            self.release()
+        else:
+            self._queue.remove(turn)
