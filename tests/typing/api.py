@@ -34,8 +34,10 @@ from chatport import (
     Settings,
     Step,
     StopReason,
+    StreamTimeoutError,
     Text,
     TextDelta,
+    Timeouts,
     Tool,
     ToolCall,
     ToolCallStart,
@@ -240,6 +242,21 @@ def errors(error: BackendError) -> None:
     assert_type(error.retry_after, float | None)
     assert_type(error.partial, Partial | None)
     assert_type(error.phase, Literal["connect", "request", "stream"] | None)
+    if isinstance(error, StreamTimeoutError):
+        assert_type(error.timeout, Literal["connect", "acquire", "first_event", "idle", "total"] | None)
+
+
+async def limits(session: Session, backend: Backend) -> None:
+    """Seconds by name, None for no limit, for a session and for a turn."""
+    timeouts = Timeouts(connect=3, total=None)
+    assert_type(timeouts.idle, float | None)
+    assert_type(timeouts.merged(Timeouts(idle=2.5)), Timeouts)
+    await session.ask("hi", timeouts=timeouts)
+    assert_type(session.request("hi").timeouts, Timeouts)
+    Session(backend, "any", timeouts=timeouts)
+    Timeouts(read=3)  # type: ignore[call-arg]
+    Timeouts(idle="3")  # type: ignore[arg-type]
+    await session.ask("hi", timeouts=3)  # type: ignore[call-overload]
 
 
 class Parrot:

@@ -89,7 +89,7 @@ class Patience:
 _CLOCK_SECONDS: Final = 0.02
 _REASONS: Final[dict[TimeoutName, str]] = {
     "connect": "no connection came about",
-    "first_event": "no answer came in time: nothing, or no whole one where it comes as a whole,",
+    "first_event": "no answer came in time: not its first event, or not all of it where it comes whole,",
     "idle": "the service fell silent in the middle of its answer: nothing came",
     "total": "the request did not end",
 }
