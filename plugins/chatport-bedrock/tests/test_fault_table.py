@@ -74,10 +74,10 @@ async def session(
     """A session with a history, over a backend that has answered before and has little patience."""
     monkeypatch.setattr(_wire, "ERROR_BODY_SECONDS", PATIENCE)
     limits = Timeouts(first_event=PATIENCE, idle=PATIENCE)
-    async with chatport.open_backend("bedrock", **options, timeouts=limits) as backend:
+    async with chatport.open_backend("bedrock", **options) as backend:
         async with Session(backend, MODEL, retry=None) as first:
             await _answer_well(server, first)
-        async with Session(backend, MODEL, messages=_BEFORE, retry=None) as opened:
+        async with Session(backend, MODEL, messages=_BEFORE, retry=None, timeouts=limits) as opened:
             yield opened
     for connection in server.connections:
         await connection.until_closed()
