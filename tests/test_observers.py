@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from tests.conversations import session
 
-from chatport._observers import Observers
+from chatport._observers import Observers, loaded_observers
 from chatport._turn_watch import TurnWatch, watch_turn
 from chatport.backend import ChatRequest
 from chatport.backend import hookimpl as backend_hookimpl
@@ -461,6 +462,27 @@ def test_threads_that_load_at_once_register_once(install: Callable[..., None], o
         failures = [failure for found in pool.map(load, range(4)) for failure in found]
     assert len(failures) == 1
     assert len(observers.table["chatport_turn_end"]) == 1
+
+
+@pytest.mark.anyio
+async def test_first_turns_that_begin_together_load_once(
+    install: Callable[..., None], observers: Observers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred keep one thread busy, not all there are."""
+    install("good", GOOD)
+    run_sync = anyio.to_thread.run_sync
+    hops = 0
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal hops
+        hops += 1
+        return await run_sync(*arguments, **options)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(200):
+            tasks.start_soon(loaded_observers)
+    assert (hops, len(observers.table["chatport_turn_end"])) == (1, 1)
 
 
 def test_importing_loads_no_observer(install: Callable[..., None], tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
+import anyio
 import anyio.to_thread
 import pluggy
+from anyio.lowlevel import RunVar
 
 from chatport._hook_specs import PROJECT, ObserverSpecs
 
@@ -261,6 +263,21 @@ async def loaded_observers() -> Observers:
     """Return the observers of the process; the first to ask loads those that are installed."""
     observers = _observers
     if not observers.is_loaded:
-        for failure in await anyio.to_thread.run_sync(observers.load):
-            warnings.warn(failure, ObserverWarning, stacklevel=2)
+        async with _loading_turn():
+            # Many first turns may wait here; one of them loads for all.
+            if not observers.is_loaded:
+                for failure in await anyio.to_thread.run_sync(observers.load):
+                    warnings.warn(failure, ObserverWarning, stacklevel=2)
     return observers
+
+
+_loading: RunVar[anyio.Lock] = RunVar("chatport.observers.loading")
+
+
+def _loading_turn() -> anyio.Lock:
+    try:
+        return _loading.get()
+    except LookupError:
+        turn = anyio.Lock()
+        _loading.set(turn)
+        return turn

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.to_thread
 import boto3
 import pytest
 from aiobotocore.session import get_session
@@ -252,6 +254,28 @@ async def test_the_configuration_is_read_once(aws_files: Callable[..., None], mo
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert await identity.endpoint(MODEL) is first
     assert (await _endpoint()).region == "us-west-2"
+
+
+async def test_many_first_requests_look_for_the_endpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred that begin together keep one thread busy, not all there are."""
+    identity = Identity(check_options({"region": "us-east-1"}))
+    found: list[object] = []
+    original = anyio.to_thread.run_sync
+    looked = 0
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return await original(*arguments, **options)
+
+    async def look() -> None:
+        found.append(await identity.endpoint(MODEL))
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(200):
+            tasks.start_soon(look)
+    assert (len(found), len(set(map(id, found))), looked) == (200, 1, 1)
 
 
 async def test_models_of_two_regions_share_connections(server: LoopbackServer) -> None:

@@ -68,7 +68,10 @@ class Identity:
         found = self._endpoints.get((service, region))
         if found is None:
             async with self._loop_turn():
-                found = await anyio.to_thread.run_sync(self._find_endpoint, service, region)
+                # Many first requests may wait here; one of them finds it for all.
+                found = self._endpoints.get((service, region))
+                if found is None:
+                    found = await anyio.to_thread.run_sync(self._find_endpoint, service, region)
         return found
 
     def bearer_token(self) -> str | None:
