@@ -360,6 +360,21 @@ def test_what_is_no_json_object_is_kept_as_it_is(text: str) -> None:
     assert _message(ToolCallStart(0, "1", "f"), ToolCallDelta(0, text)).parts == (ToolCall("1", "f", {}, text),)
 
 
+@pytest.mark.parametrize("written", ['{"a": "\\ud83d"}', '{"a": "\ud83d"}', '{"\ud83d": 1}'])
+def test_half_a_character_is_no_argument(written: str) -> None:
+    """A tool would run on what no later request could send back; what was written is kept, as it can be sent."""
+    arguments, kept = parse_arguments(written)
+    assert arguments == {}
+    assert kept is not None
+    assert kept.encode().decode() == kept
+    assert json.loads(kept) == json.loads(written)
+
+
+def test_a_character_in_two_escapes_is_whole() -> None:
+    """Which is how JSON writes it."""
+    assert parse_arguments('{"a": "\\ud83d\\ude00"}') == ({"a": "\N{GRINNING FACE}"}, None)
+
+
 @given(json_objects(), st.data())
 def test_arguments_cut_anywhere_are_the_same(arguments: dict[str, Any], data: st.DataObject) -> None:
     """Where the service cuts the text does not matter."""

@@ -7,6 +7,8 @@ parts may interleave. What is broken is kept and marked, never repaired: argumen
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Never, TypeAlias, TypeVar, cast, get_args
 
@@ -26,6 +28,9 @@ from chatport._events import (
 )
 from chatport._json import join_halves, parse_json
 from chatport._messages import PART_TYPES, Citation, Message, Part, Reasoning, Text, ToolCall
+
+# In JSON text an escape says the same and can be sent.
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -74,8 +79,8 @@ def parse_arguments(text: str) -> tuple[dict[str, Any], str | None]:
     """Return a call's arguments from JSON text, and the text itself where it is no JSON object.
 
     No text at all is an empty object: models that call a tool without arguments may send nothing. What readers of
-    JSON take in different ways (NaN, a name given twice, a number out of range) or not at all (deep nesting) is no
-    object to be run either.
+    JSON take in different ways (NaN, a name given twice, a number out of range) or not at all (deep nesting, half of a
+    surrogate pair, which no request could send back) is no object to be run either.
     """
     if not text.strip():
         return {}, None
@@ -85,7 +90,17 @@ def parse_arguments(text: str) -> tuple[dict[str, Any], str | None]:
         return {}, text
     if not isinstance(value, dict):
         return {}, text
+    if not _is_unicode(value):
+        return {}, _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
     return cast("dict[str, Any]", value), None
+
+
+def _is_unicode(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Fold:
