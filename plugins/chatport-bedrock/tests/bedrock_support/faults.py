@@ -122,7 +122,8 @@ def _at_boundaries() -> Iterator[Fault]:
             if (count, end) == (5, "ended in order"):
                 continue  # messageStop came: that is a whole answer, of unknown cost
             came = (chunked(_WHOLE[:count]),) if count else ()
-            name, phase = f"{end} before {_NAMES[count]}", "request" if end == "stalled" and not count else "stream"
+            name = f"{end} before {_NAMES[count]}"
+            phase: Phase = "request" if end == "stalled" and not count else "stream"
             yield Fault(name, (STREAM_HEAD, *came, *steps), _kind_of(end), phase, arrived=_ARRIVED[count])
 
 
