@@ -34,7 +34,7 @@ from chatport_bedrock.backend import BedrockBackend
 pytestmark = pytest.mark.anyio
 
 # The promise: from leaving to the moment when the server knows (seconds).
-PROMISE = 0.1
+PROMISE = 0.05
 
 _BEFORE = (Message("user", (Text("before"),)), Message("assistant", (Text("indeed"),)))
 _BEGUN = (STREAM_HEAD, chunked([START, text("Hel"), text("lo")]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import sys
 import threading
 import weakref
@@ -111,6 +112,32 @@ def test_two_threads_at_once(loops: Sequence[str], server: LoopbackServer, optio
     assert (len(server.requests), len(server.connections)) == (2, 2)
     for connection in server.connections:
         assert connection.closed.wait(PATIENCE)
+
+
+def test_threads_with_one_loop_after_the_other(server: LoopbackServer, options: dict[str, Any]) -> None:
+    """Two threads at once, each with three loops in a row, over one backend: every question arrives exactly once."""
+    server.answer_always(unary())
+    backend = BedrockBackend(**options)
+    together = threading.Barrier(2, timeout=PATIENCE)
+
+    async def ask(words: str) -> None:
+        _listen()
+        together.wait()  # this loop has nothing else to do
+        async with anyio.create_task_group() as group:
+            for number in range(3):
+                group.start_soon(Session(backend, MODEL).ask, f"{words} {number}")
+
+    def run(thread: str) -> None:
+        for turn, loop in enumerate(("asyncio", "trio", "asyncio")):
+            _run(loop, ask, f"{thread} {turn}")
+
+    with ThreadPoolExecutor(2) as threads:
+        for future in [threads.submit(run, thread) for thread in ("one", "two")]:
+            future.result(PATIENCE)
+    asked = [json.loads(request.body)["messages"][-1]["content"][0]["text"] for request in server.requests]
+    assert len(asked) == len(set(asked)) == 2 * 3 * 3
+    for connection in server.connections:
+        assert connection.closed.wait(PATIENCE), "a connection outlives its loop"
 
 
 def test_many_tasks_of_one_loop_share_their_first_request(server: LoopbackServer, options: dict[str, Any]) -> None:

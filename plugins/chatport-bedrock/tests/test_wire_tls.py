@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, stream, 
 from bedrock_support.loopback import LoopbackServer, whole
 
 import chatport
-from chatport import ConfigurationError, Session, TransportError
+from chatport import ConfigurationError, Session, Timeouts, TransportError
 
 pytestmark = pytest.mark.anyio
 
@@ -156,3 +158,36 @@ async def test_a_proxy_that_refuses(options: dict[str, Any]) -> None:
         assert "hidden" not in str(caught.value)
         # aiobotocore 3.10 sends the password twice through httpx2.
         assert dict(proxy.requests[0].header_lines)["Proxy-Authorization"].startswith("Basic ")
+
+
+async def test_a_handshake_that_nobody_answers(options: dict[str, Any]) -> None:
+    """The system accepts the connection, the server says nothing: it ends with the time for connecting."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        async with _open({**options, "endpoint_url": address}) as session:
+            with anyio.fail_after(5), pytest.raises(TransportError) as caught:
+                await session.ask("hi", timeouts=Timeouts(connect=0.2))
+    assert (caught.value.phase, caught.value.retryable) == ("connect", True)
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x28"],
+                         ids=["nothing", "words", "an-alert"])  # fmt: skip
+async def test_a_handshake_that_breaks(said: bytes, options: dict[str, Any]) -> None:
+    """Whoever answers speaks no TLS, or refuses, or hangs up: a `TransportError` of connecting, nothing was sent."""
+
+    def answer(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,), name="loopback")
+        thread.start()
+        address = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        async with _open({**options, "endpoint_url": address}) as session:
+            with anyio.fail_after(5), pytest.raises(TransportError) as caught:
+                await session.ask("hi")
+        thread.join(5)
+    assert type(caught.value) is TransportError
+    assert caught.value.phase == "connect"
