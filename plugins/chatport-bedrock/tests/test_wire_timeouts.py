@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ async def _warm(server: LoopbackServer, backend: BedrockBackend) -> None:
 
 
 @contextmanager
-def _times_out(name: str, *, seconds: float = _SECONDS) -> Iterator[Any]:
+def _times_out(name: str, *, seconds: float = _SECONDS) -> Generator[Any]:
     started = time.monotonic()
     with pytest.raises(StreamTimeoutError) as caught:
         yield caught

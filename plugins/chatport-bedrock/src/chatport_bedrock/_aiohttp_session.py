@@ -57,7 +57,8 @@ class _WithoutRedirects:
     async def request(self, method: str, url: Any, **options: Any) -> ClientResponse:
         # Above its threshold aiohttp rounds up to full seconds, so that timers may go off together.
         timeout = ClientTimeout(connect=CONNECT_SECONDS.get(), ceil_threshold=inf)
-        return await self._session.request(method, url, **{**options, "timeout": timeout, "allow_redirects": False})
+        ours: dict[str, Any] = {"timeout": timeout, "allow_redirects": False}
+        return await self._session.request(method, url, **{**options, **ours})
 
 
 class _LargeBody(payload.Payload):
