@@ -36,7 +36,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # Taken away before the first test is collected: what a developer has set must not decide a test.
 _REMOVED_PREFIXES = ("AWS_", "CHATPORT_")
-_REMOVED_NAMES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BOTO_CONFIG"})
+_REMOVED_NAMES = frozenset(
+    {
+        "ALL_PROXY",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "BOTO_CONFIG",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+    }
+)
 # Botocore would else read the developer's files, and ask the metadata service of a machine that has none.
 _SET = {
     "AWS_CONFIG_FILE": f"{os.devnull}/aws-config",  # nothing can exist below a device

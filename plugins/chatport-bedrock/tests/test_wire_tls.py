@@ -17,6 +17,8 @@ from bedrock_support.loopback import LoopbackServer, whole
 
 import chatport
 from chatport import ConfigurationError, Session, Timeouts, TransportError
+from chatport_bedrock._endpoints import Endpoint
+from chatport_bedrock._pool import _may_use_tls
 
 pytestmark = pytest.mark.anyio
 
@@ -191,3 +193,18 @@ async def test_a_handshake_that_breaks(said: bytes, options: dict[str, Any]) -> 
         thread.join(5)
     assert type(caught.value) is TransportError
     assert caught.value.phase == "connect"
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies", "may"),
+    [
+        ("https://bedrock-runtime.us-east-1.amazonaws.com", (), True),
+        ("http://127.0.0.1:8080", (), False),
+        ("http://127.0.0.1:8080", (("http", "https://proxy.example.com"),), True),
+    ],
+)
+def test_certificates_are_loaded_where_one_may_be_checked(
+    url: str, proxies: tuple[tuple[str, str], ...], may: bool
+) -> None:
+    """That takes longer than a request, and an endpoint without TLS shows none; a proxy may."""
+    assert _may_use_tls(Endpoint(url=url, region="us-east-1", verify=True, proxies=proxies)) is may
