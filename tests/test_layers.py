@@ -86,8 +86,18 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "signature": frozenset({"_signature"}),
     "wire": frozenset(
         {
-            *{"_aiohttp_session", "_bodies", "_credentials", "_endpoints", "_failures", "_httpx_session"},
-            *{"_identity", "_patience", "_pool", "_remedies", "_single_flight", "_slots", "_supplied_keys", "_wire"},
+            *{"_aiohttp_session", "_bodies", "_chunks", "_credentials", "_endpoints", "_failures", "_httpx_body"},
+            *{
+                "_httpx_session",
+                "_identity",
+                "_patience",
+                "_pool",
+                "_remedies",
+                "_single_flight",
+                "_slots",
+                "_supplied_keys",
+                "_wire",
+            },
         }
     ),
     "glue": frozenset({"__init__", "_catalog", "_description", "_profile_models", "backend", "plugin"}),

@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 import aiohttp
-import anyio
 from aiohttp.http_exceptions import HttpProcessingError
 
-from chatport_bedrock._failures import is_transport_error
+from chatport_bedrock._patience import TimedOutError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle
-    from collections.abc import AsyncGenerator
-
-
-class TimedOutError(Exception):
-    """Nothing came in time."""
 
 
 class Body(Protocol):
@@ -43,7 +37,11 @@ class Body(Protocol):
 
 def body_of(raw: Any) -> Body:
     """Return the body of an answer of aiobotocore's HTTP session, from the answer's `raw`."""
-    return AiohttpBody(raw) if isinstance(raw, aiohttp.ClientResponse) else HttpxBody(raw)
+    if isinstance(raw, aiohttp.ClientResponse):
+        return AiohttpBody(raw)
+    from chatport_bedrock._httpx_body import HttpxBody  # noqa: PLC0415 - httpx2 is optional, and loaded where it sent
+
+    return HttpxBody(raw)
 
 
 class AiohttpBody:
@@ -167,36 +165,3 @@ _watched: WeakSet[Future[None]] = WeakSet()
 def _take_note(closed: Future[None]) -> None:
     if not closed.cancelled():
         closed.exception()
-
-
-class HttpxBody:
-    """A body read by httpx2."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self._chunks: AsyncGenerator[bytes, None] = response.aiter_raw()
-
-    async def read(self, seconds: float = inf) -> bytes:
-        if seconds <= 0:
-            raise TimedOutError
-        # httpx2 has a timer for each read, too, but the same for all of them from the first one on.
-        with anyio.move_on_after(seconds):
-            try:
-                return await self._chunks.__anext__()
-            except StopAsyncIteration:
-                return b""
-        raise TimedOutError
-
-    async def close(self) -> None:
-        # Closed where they yield, the generators inside httpx2 leave those inside httpcore2 suspended, to be collected
-        # some time, with a warning. Cancelled where they wait for bytes, all of them unwind and close the connection.
-        with anyio.CancelScope(shield=True) as scope:
-            scope.cancel()
-            try:
-                while await self.read():
-                    pass
-            except Exception as error:
-                if not is_transport_error(error):
-                    raise
-        with anyio.CancelScope(shield=True):
-            await self._response.aclose()

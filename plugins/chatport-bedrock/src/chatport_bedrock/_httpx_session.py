@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
 from aiobotocore.httpxsession import HttpxSession
 
+from chatport_bedrock._httpx_body import DirectBackend
 from chatport_bedrock._patience import CONNECT_SECONDS
-
-# httpx2 loads this one when it first needs it, which would be on the event loop.
-import_module("httpcore2")
 
 # Under the one name httpx2 itself looks for a target, under the other aiobotocore's own transport for proxies.
 _TARGETS: Final = ("target", "aiobotocore_raw_proxy_target")
@@ -28,6 +25,9 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
     def _make_async_client(self) -> httpx2.AsyncClient:
         client: httpx2.AsyncClient = super()._make_async_client()
         client.event_hooks = {"request": [_use_origin_form, _use_connect_limit]}
+        # There is no option for it. What goes through a proxy has a transport of its own, and is read as ever.
+        pool = client._transport._pool  # type: ignore[attr-defined] # noqa: SLF001
+        pool._network_backend = DirectBackend(pool._network_backend)  # noqa: SLF001
         return client
 
 

@@ -18,6 +18,10 @@ CONNECT_SECONDS: Final[ContextVar[float | None]] = ContextVar("chatport_bedrock.
 requests, and no argument to say it for one."""
 
 
+class TimedOutError(Exception):
+    """Nothing came in time; whose time that was, `Patience` says."""
+
+
 class Patience:
     """The limits of one request as it goes on; it begins when this is made.
 

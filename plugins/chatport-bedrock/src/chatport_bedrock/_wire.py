@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
-from chatport_bedrock._bodies import TimedOutError, body_of
+from chatport_bedrock._bodies import body_of
 from chatport_bedrock._errors import error_from_other_answer, error_from_response, is_other_type
 from chatport_bedrock._failures import (
     Exchange,
@@ -32,7 +32,7 @@ from chatport_bedrock._failures import (
     without_frames,
 )
 from chatport_bedrock._identity import Identity
-from chatport_bedrock._patience import CONNECT_SECONDS, Patience
+from chatport_bedrock._patience import CONNECT_SECONDS, Patience, TimedOutError
 from chatport_bedrock._pool import ConnectionPool
 from chatport_bedrock._signature import Keys, sign
 
