@@ -99,8 +99,13 @@ class Worker:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of a measured process: nothing of AWS, no file of its configuration, no service for keys."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CHATPORT_"))}
+    """The environment of a measured process: nothing of AWS, no file of its configuration, no service for keys.
+
+    Compiled files are kept, as they are wherever a library is installed; the first start, which writes them, is not
+    counted.
+    """
+    dropped = ("AWS_", "CHATPORT_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -10,8 +10,8 @@ import pytest
 from tests.web_server import LOOPBACK, PNG, WebServer, answer
 
 from chatport import ConfigurationError, TransportError, UnsupportedError
-from chatport._fetch import MAX_BYTES, Fetcher, FetchLimits, resolve_name
-from chatport._urls import parse_url
+from chatport._fetch import Fetcher, FetchLimits, resolve_name
+from chatport._urls import MAX_BYTES, parse_url
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.web_server import PNG, WebServer, answer
 
-from chatport import Document, Image, Message, Session, Text, ToolResult, TransportError, UnsupportedError, _url_media
+from chatport import Document, Image, Message, Session, Text, ToolResult, TransportError, UnsupportedError, _fetch
 from chatport._fetch import Fetcher
 from chatport._media import Media
 from chatport._url_media import UrlMedia, fetch_media
@@ -169,7 +169,7 @@ async def test_fetching_by_hand_gives_the_same_medium_with_content(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A document stays a document with its name, and its limits are the caller's."""
-    monkeypatch.setattr(_url_media, "Fetcher", lambda limits: server.fetcher(max_bytes=limits.max_bytes))
+    monkeypatch.setattr(_fetch, "Fetcher", lambda limits: server.fetcher(max_bytes=limits.max_bytes))
     table = await fetch_media(Document.from_url(server.url("/table")))
     assert table == Document("text/csv", b"a,b\n", name="table")
     with pytest.raises(UnsupportedError, match="the limit is 3"):

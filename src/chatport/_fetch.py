@@ -22,13 +22,11 @@ from chatport._download import Body, Patience, Redirect, Route, get, load_librar
 from chatport._download import refused as _refused
 from chatport._download import unreachable as _unreachable
 from chatport._errors import TransportError
-from chatport._urls import WebAddress, join_url
+from chatport._urls import MAX_BYTES, STANDARD_PORTS, WebAddress, join_url
 
 if TYPE_CHECKING:
     import ssl
 
-MAX_BYTES = 20 * 1024 * 1024
-STANDARD_PORTS = frozenset({80, 443})
 _MAX_ADDRESSES = 4  # that are tried one after the other
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]

@@ -10,7 +10,6 @@ import inspect
 import logging
 import threading
 import warnings
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
@@ -148,6 +147,8 @@ class Observers:
         It blocks on imports: call it in a worker thread. Threads that load at once all import, which Python does once,
         and the first to be done registers.
         """
+        from importlib.metadata import entry_points  # noqa: PLC0415 - at the first turn, not at the import
+
         failures: list[str] = []
         # An editable install may list one entry point twice; equal ones are one.
         for entry in sorted(set(entry_points(group=_GROUP)), key=lambda entry: (entry.name, entry.value)):

@@ -10,7 +10,6 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import anyio.to_thread
@@ -22,6 +21,7 @@ from chatport._hook_specs import PROJECT
 from chatport.backend import Backend, hookimpl
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
     from types import TracebackType
 
 _GROUP = "chatport.backends"
@@ -84,7 +84,7 @@ class _Registry:
 
     def names(self) -> tuple[str, ...]:
         """Return every name that can be asked for, importing none."""
-        installed = {entry.name for entry in entry_points(group=_GROUP)}
+        installed = {entry.name for entry in _entry_points()}
         with self._lock:
             return tuple(sorted(installed.union(self._registered)))
 
@@ -147,7 +147,7 @@ class _Registry:
         with self._lock:
             registered = sorted(self._registered.items())
         rows = [BackendStatus(name, repr(plugin.factory)) for name, plugin in registered]
-        for entry in sorted(set(entry_points(group=_GROUP)), key=lambda entry: (entry.name, entry.value)):
+        for entry in sorted(set(_entry_points()), key=lambda entry: (entry.name, entry.value)):
             error: str | None = None
             try:
                 self.load(entry.name)
@@ -158,7 +158,7 @@ class _Registry:
 
     def _find(self, name: str) -> EntryPoint:
         # An editable install may list one entry point twice; equal ones are one.
-        found = sorted(set(entry_points(group=_GROUP, name=name)), key=lambda entry: entry.value)
+        found = sorted(set(_entry_points().select(name=name)), key=lambda entry: entry.value)
         if not found:
             raise UnknownBackendError(self._unknown(name))
         if len(found) > 1:
@@ -171,6 +171,12 @@ class _Registry:
         installed = ", ".join(self.names()) or "none"
         hint = f"pip install chatport-{name}" if name.isidentifier() else "see the documentation for the names"
         return f"no backend named {name!r} is installed (installed: {installed}); to install it: {hint}"
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - what reads it, mail's format included, waits till then
+
+    return entry_points(group=_GROUP)
 
 
 def _check_options(factory: BackendFactory, name: str, options: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ Signatures are those of the formats' own specifications (PNG, JFIF, GIF, RIFF, I
 from __future__ import annotations
 
 import re
-import zipfile
 from binascii import a2b_base64
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -242,6 +241,8 @@ def _from_audio_sync(data: bytes) -> str | None:
 
 
 def _from_zip(data: bytes) -> str | None:
+    import zipfile  # noqa: PLC0415 - with all that packs and copies files; few media are archives
+
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             names = archive.namelist()

@@ -11,10 +11,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from chatport._annotations import label_of
-from chatport._docstrings import Docstring, parse_docstring
 from chatport._request import Tool
 
 if TYPE_CHECKING:
+    from chatport._docstrings import Docstring
     from chatport._signatures import Parameters  # noqa: TC004 - nobody evaluates the annotations of `_Mark`
 
 _MARK = "__chatport_tool__"
@@ -236,6 +236,8 @@ def _own_name(function: Callable[..., Any]) -> str:
 
 
 def _docstring(function: Callable[..., Any]) -> Docstring:
+    from chatport._docstrings import Docstring, parse_docstring  # noqa: PLC0415 - for who has tools, as above
+
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isroutine(function):

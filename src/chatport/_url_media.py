@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from chatport._errors import UnsupportedError
-from chatport._fetch import MAX_BYTES, STANDARD_PORTS, Fetcher, FetchLimits
 from chatport._media import Media, with_content
 from chatport._messages import Message, Part, ToolResult
 from chatport._sniff import canonical_media_type, media_type_from_name
-from chatport._urls import parse_url
+from chatport._urls import MAX_BYTES, STANDARD_PORTS, parse_url
 
 if TYPE_CHECKING:
+    from chatport._fetch import Fetcher
     from chatport._request import ChatRequest
 
 _AT_ONCE = 4  # downloads, of one request
@@ -45,7 +46,7 @@ class UrlMedia:
 
     def __init__(self, fetcher: Fetcher | None = None) -> None:
         """Prepare; nothing is fetched yet."""
-        self._fetcher = fetcher or Fetcher()
+        self._fetcher = fetcher
         self._known: Mapping[_Key, Media] = {}
 
     async def filled(self, request: ChatRequest, native_urls: NativeUrls) -> ChatRequest:
@@ -80,12 +81,15 @@ class UrlMedia:
     async def _fetch_all(self, media: Sequence[Media], content: dict[_Key, Media]) -> None:
         """Fetch a few at a time; the first failure ends them all and is raised as it is."""
         failures: list[Exception] = []
+        if self._fetcher is None:
+            self._fetcher = await _new_fetcher()
+        fetcher = self._fetcher
         limiter = anyio.CapacityLimiter(_AT_ONCE)
 
         async def fetch(medium: Media) -> None:
             try:
                 async with limiter:
-                    content[_key(medium)] = await _with_fetched(medium, self._fetcher)
+                    content[_key(medium)] = await _with_fetched(medium, fetcher)
             except Exception as failure:  # noqa: BLE001 - whatever it is, it leaves the task group as itself
                 failures.append(failure)
                 group.cancel_scope.cancel()
@@ -113,7 +117,18 @@ async def fetch_media(medium: MediaT, *, ports: Collection[int] = STANDARD_PORTS
         TransportError: It could not be fetched now; `retryable` says whether another try may help.
         ConfigurationError: The extra `url` is not installed.
     """
-    return await _with_fetched(medium, Fetcher(FetchLimits(max_bytes=max_bytes, ports=frozenset(ports))))
+    return await _with_fetched(medium, await _new_fetcher(max_bytes=max_bytes, ports=frozenset(ports)))
+
+
+async def _new_fetcher(**limits: Any) -> Fetcher:
+    """What fetches is loaded by the first who has something to fetch, off the event loop: it needs TLS and sockets."""
+
+    def load() -> Fetcher:
+        from chatport._fetch import Fetcher, FetchLimits  # noqa: PLC0415
+
+        return Fetcher(FetchLimits(**limits))
+
+    return await anyio.to_thread.run_sync(load)
 
 
 async def _with_fetched(medium: MediaT, fetcher: Fetcher) -> MediaT:

@@ -13,16 +13,21 @@ from urllib.parse import quote, unquote, urljoin
 
 SCHEMES = ("http", "https")
 DEFAULT_PORTS = {"http": 80, "https": 443}
+STANDARD_PORTS = frozenset(DEFAULT_PORTS.values())
+"""The ports that may be asked unless somebody says otherwise."""
+MAX_BYTES = 20 * 1024 * 1024
+"""The most that is read from an address unless somebody says otherwise."""
 _MAX_LENGTH = 8192  # characters; longer than servers accept, shorter than what makes reading expensive
 _MAX_HOST_LENGTH = 253  # RFC 1035, 2.3.4
 _MAX_PORT = 0xFFFF
-_SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<target>[^#]*)(?:#.*)?")
-_BEGINS_WITH_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_PORT = re.compile(r"[0-9]{1,5}")
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# Texts, which `re` compiles when they are needed: a conversation without URLs needs none.
+_SHAPE = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<target>[^#]*)(?:#.*)?"
+_BEGINS_WITH_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:"
+_PORT = r"[0-9]{1,5}"
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NUMBER = r"[0-9]+|0x[0-9a-f]*"
 # Control characters, spaces and the backslash, which browsers take for a slash and others for a letter.
-_AMBIGUOUS = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]")
+_AMBIGUOUS = r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]"
 # IDNA 2003, which Python has, and IDNA 2008, which browsers use, lead these to different hosts.
 _DEVIATING = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
 _KEPT = "/?%:@!$&'()*+,;=-._~[]|"
@@ -78,9 +83,9 @@ def parse_url(url: str) -> WebAddress:
         raise TypeError(f"a URL is a str, not {type(url).__name__}")
     if len(url) > _MAX_LENGTH:
         raise ValueError(f"the URL has {len(url)} characters; the limit is {_MAX_LENGTH}")
-    if _AMBIGUOUS.search(url):
+    if re.search(_AMBIGUOUS, url):
         raise ValueError("the URL has a space, a control character or a backslash in it; percent-encode it")
-    shape = _SHAPE.fullmatch(url)
+    shape = re.fullmatch(_SHAPE, url)
     scheme = shape["scheme"].lower() if shape is not None else ""
     if shape is None or scheme not in SCHEMES:
         raise ValueError("a URL begins with http:// or https://" + (f", not {scheme}://" if scheme else ""))
@@ -99,10 +104,10 @@ def join_url(base: WebAddress, location: str) -> WebAddress:
     Raises:
         ValueError: As for `parse_url`.
     """
-    if len(location) > _MAX_LENGTH or _AMBIGUOUS.search(location):
+    if len(location) > _MAX_LENGTH or re.search(_AMBIGUOUS, location):
         raise ValueError("the redirect leads to something that is no plain URL")
     # `urljoin` repairs what is almost absolute, each case in its own way; these are read as they stand.
-    if _BEGINS_WITH_SCHEME.match(location):
+    if re.match(_BEGINS_WITH_SCHEME, location):
         return parse_url(location)
     if location.startswith("//"):
         return parse_url(f"{base.scheme}:{location}")
@@ -129,7 +134,7 @@ def _split_authority(authority: str) -> tuple[str, int | None]:
 def _port(text: str | None) -> int | None:
     if text is None:
         return None
-    if not _PORT.fullmatch(text) or not 0 < int(text) <= _MAX_PORT:
+    if not re.fullmatch(_PORT, text) or not 0 < int(text) <= _MAX_PORT:
         raise ValueError("the URL's port is no number from 1 to 65535")
     return int(text)
 
@@ -150,9 +155,9 @@ def _named_host(host: str) -> str:
     if not name:
         raise ValueError("the URL has no host")
     labels = name.split(".")
-    if _NUMBER.fullmatch(labels[-1]):
+    if re.fullmatch(_NUMBER, labels[-1]):
         return _ipv4_host(name, host)
-    if len(name) > _MAX_HOST_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(name) > _MAX_HOST_LENGTH or not all(re.fullmatch(_LABEL, label) for label in labels):
         raise ValueError("the URL's host is no valid name")
     return name
 

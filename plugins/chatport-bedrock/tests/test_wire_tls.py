@@ -18,7 +18,6 @@ from bedrock_support.loopback import LoopbackServer, whole
 import chatport
 from chatport import ConfigurationError, Session, Timeouts, TransportError
 from chatport_bedrock._endpoints import Endpoint
-from chatport_bedrock._pool import _may_use_tls
 
 pytestmark = pytest.mark.anyio
 
@@ -207,4 +206,4 @@ def test_certificates_are_loaded_where_one_may_be_checked(
     url: str, proxies: tuple[tuple[str, str], ...], may: bool
 ) -> None:
     """That takes longer than a request, and an endpoint without TLS shows none; a proxy may."""
-    assert _may_use_tls(Endpoint(url=url, region="us-east-1", verify=True, proxies=proxies)) is may
+    assert Endpoint(url=url, region="us-east-1", verify=True, proxies=proxies).may_use_tls is may

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
-from botocore.credentials import RefreshableCredentials
 
 from chatport.backend import AuthenticationError, ConfigurationError
 from chatport_bedrock._failures import credential_failure
@@ -55,12 +54,11 @@ class _Found:
 
     def is_due(self) -> bool:
         """Whether it is time to refresh."""
-        return isinstance(self.source, RefreshableCredentials) and bool(self.source.refresh_needed())
+        return _is_refreshable(self.source) and bool(self.source.refresh_needed())
 
     def is_overdue(self) -> bool:
         """Whether the keys are too old to be used."""
-        source = self.source
-        return isinstance(source, RefreshableCredentials) and bool(source.refresh_needed(_LAST_CHANCE_SECONDS))
+        return _is_refreshable(self.source) and bool(self.source.refresh_needed(_LAST_CHANCE_SECONDS))
 
 
 class CredentialSource:
@@ -227,6 +225,12 @@ class CredentialSource:
                 raise _missing()
             found = self._keep(_Found(source, _keys(await source.get_frozen_credentials())))
         return found
+
+
+def _is_refreshable(source: Any) -> bool:
+    from botocore.credentials import RefreshableCredentials  # noqa: PLC0415 - who gives keys does without
+
+    return isinstance(source, RefreshableCredentials)
 
 
 def _keys(frozen: Any) -> Keys:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from botocore.endpoint_provider import EndpointProvider
 from botocore.utils import get_environ_proxies
 
 from chatport.backend import ConfigurationError
@@ -20,6 +19,8 @@ from chatport_bedrock._options import check_endpoint_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from botocore.endpoint_provider import EndpointProvider
 
     from chatport_bedrock._calls import Service
     from chatport_bedrock._options import ConnectionOptions
@@ -66,6 +67,14 @@ class Endpoint:
         return (self.url, self.verify, self.proxies)
 
     @property
+    def may_use_tls(self) -> bool:
+        """Whether a certificate may have to be checked; to load those that count takes tens of milliseconds.
+
+        To an endpoint without TLS there is none: redirects are not followed. A proxy may have one of its own.
+        """
+        return self.url.startswith("https:") or bool(self.proxies)
+
+    @property
     def proxy(self) -> str | None:
         """The proxy on the way, without the user and password that its address may have; None: there is none."""
         address = dict(self.proxies).get(urlsplit(self.url).scheme)
@@ -90,11 +99,12 @@ class EndpointFinder:
         self._profile = profile
         self._rules: dict[Service, EndpointProvider] = {}
 
-    def find(self, session: Any, service: Service, model_region: str | None) -> Endpoint:
+    def find(self, session: Callable[[], Any], service: Service, model_region: str | None) -> Endpoint:
         """Return where a service is asked.
 
         Args:
-            session: The session whose configuration counts.
+            session: Gives the session whose configuration counts. It is asked for once there is something to look up
+                in it: to make one takes longer than all the rest.
             service: Which of the two.
             model_region: The region in the model's ARN, or None.
 
@@ -102,19 +112,26 @@ class EndpointFinder:
             ConfigurationError: There is no region, or something in the configuration is no address or no bundle.
         """
         options = self._options
+        if options.profile is not None:
+            session().get_scoped_config()  # who names a profile that nobody has learns it, whatever else is said
         region, region_source = self._region(session, model_region)
         url, url_source = self._address(session, service, region)
         proxies = options.proxies if options.proxies is not None else get_environ_proxies(url)
-        return Endpoint(
+        endpoint = Endpoint(
             url=url,
             region=region,
-            verify=self._verify(session),
+            verify=True if options.verify is None else options.verify,
             proxies=tuple(sorted(proxies.items())),
             region_source=region_source,
             url_source=url_source,
         )
+        if options.verify is None and endpoint.may_use_tls:
+            endpoint = replace(endpoint, verify=_configured_verify(session()))
+        if isinstance(endpoint.verify, str):
+            _check_bundle(endpoint.verify)
+        return endpoint
 
-    def _region(self, session: Any, model_region: str | None) -> tuple[str, str]:
+    def _region(self, session: Callable[[], Any], model_region: str | None) -> tuple[str, str]:
         """The region, and which place it comes from."""
         found, source = next(
             (
@@ -135,7 +152,7 @@ class EndpointFinder:
             raise ConfigurationError(message)
         return found, source
 
-    def _places(self, session: Any, model_region: str | None) -> Iterator[tuple[str, str | None]]:
+    def _places(self, session: Callable[[], Any], model_region: str | None) -> Iterator[tuple[str, str | None]]:
         """The places where a region may stand, the first one first, and what stands there."""
         yield "the option region", self._options.region
         yield "the ARN of the model", model_region
@@ -144,22 +161,24 @@ class EndpointFinder:
         configured = f"the profile {self._profile()!r}"
         if self._options.session is not None:
             configured = f"the session that was given, or {configured}"
-        yield configured, session.get_config_variable("region")
+        yield configured, session().get_config_variable("region")
         # An empty AWS_DEFAULT_REGION hides the profile's region from the line above.
-        yield configured, session.get_scoped_config().get("region")
+        yield configured, session().get_scoped_config().get("region")
 
-    def _address(self, session: Any, service: Service, region: str) -> tuple[str, str]:
+    def _address(self, session: Callable[[], Any], service: Service, region: str) -> tuple[str, str]:
         """The address, and which place it comes from."""
         if self._options.endpoint_url is not None:
             return check_endpoint_url(self._options.endpoint_url, "endpoint_url"), "the option endpoint_url"
-        configured = _configured_endpoint(session, service)
+        configured = _configured_endpoint(session(), service)
         if configured is not None:
             return check_endpoint_url(configured, "the endpoint URL of the AWS configuration"), "the AWS configuration"
-        return self._regional_endpoint(session, service, region)
+        return self._regional_endpoint(session(), service, region)
 
     def _regional_endpoint(self, session: Any, service: Service, region: str) -> tuple[str, str]:
         rules = self._rules.get(service)
         if rules is None:
+            from botocore.endpoint_provider import EndpointProvider  # noqa: PLC0415 - who names an address needs none
+
             loader = session.get_component("data_loader")
             text = loader.load_service_model(service, "endpoint-rule-set-1")
             rules = self._rules[service] = EndpointProvider(text, loader.load_data("partitions"))
@@ -171,17 +190,18 @@ class EndpointFinder:
         kinds = [word for word, is_so in (("FIPS", use_fips), ("dual stack", dual_stack)) if is_so]
         return str(found.url), f"the region{', ' if kinds else ''}{', '.join(kinds)}"
 
-    def _verify(self, session: Any) -> bool | str:
-        verify = self._options.verify
-        if verify is None:
-            verify = session.get_config_variable("ca_bundle") or os.environ.get(_CA_VARIABLE) or True
-        if isinstance(verify, str):
-            try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(verify)
-            except OSError as error:  # TLS errors are OSErrors too
-                message = f"the CA bundle {verify!r} cannot be used: {error}"
-                raise ConfigurationError(message) from error
-        return verify
+
+def _configured_verify(session: Any) -> bool | str:
+    """Return the CA bundle that the AWS configuration names, or True."""
+    return session.get_config_variable("ca_bundle") or os.environ.get(_CA_VARIABLE) or True
+
+
+def _check_bundle(path: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:  # TLS errors are OSErrors too
+        message = f"the CA bundle {path!r} cannot be used: {error}"
+        raise ConfigurationError(message) from error
 
 
 def arn_region(model: str) -> str | None:

@@ -15,47 +15,44 @@ MAX_BODY_BYTES: Final = 64 * 1024
 _MAX_CHARACTERS: Final = 1000
 _MAX_PAGE_CHARACTERS: Final = 200
 _MAX_CODE_CHARACTERS: Final = 100
-_NO_CODE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_NO_CODE: Final = r"[^A-Za-z0-9_.-]"
 _CUT: Final = "[cut]"
 
 _NAMES: Final = "security-?token|signature|credential|session-?token|secret-?access-?key|access-?key-?id"
-# Each pattern stands for one way in which a secret gets into a message; all of them take linear time.
-_SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), replacement)
-    for pattern, replacement in (
-        # A refused signature: from here to the end it quotes the request, header by header.
-        (r"\s*\bthe (?:canonical (?:string|request)|string[- ]to[- ]sign)\b[^.:]{0,60}should have been.*", ""),
-        # A malformed signature: the offending piece of the header, then the header itself.
-        (r"'[^']*'(?= not a valid key=value pair)", _CUT),
-        (r"\b(authorization(?: header)?) ?[:=].*", rf"\1: {_CUT}"),
-        (rf"\b((?:x-amz-)?(?:{_NAMES}))\s*[:=]\s*['\"]?[^\s'\",;&]{{16,}}", rf"\1={_CUT}"),
-        (r"\bbearer\s+(?=[a-z._~+/=-]*[0-9])[a-z0-9._~+/=-]{8,}", f"Bearer {_CUT}"),
-        (r"\b(?:bedrock-api-key-|ABSK)[a-z0-9+/=_-]{8,}", _CUT),  # API keys, short-lived and long-lived
-        (r"\b(?:AKIA|ASIA)[a-z0-9]{12,}", _CUT),  # access key ids
-        (r"\b[0-9a-f]{64}\b", _CUT),  # signatures and what they sign
-        (r"[a-z0-9+/=_-]{120,}", _CUT),  # session tokens, and nothing that people read
-    )
+_FLAGS: Final = re.IGNORECASE | re.DOTALL
+# Each pattern stands for one way in which a secret gets into a message; all of them take linear time. They are compiled
+# when something has failed.
+_SECRETS: Final = (
+    # A refused signature: from here to the end it quotes the request, header by header.
+    (r"\s*\bthe (?:canonical (?:string|request)|string[- ]to[- ]sign)\b[^.:]{0,60}should have been.*", ""),
+    # A malformed signature: the offending piece of the header, then the header itself.
+    (r"'[^']*'(?= not a valid key=value pair)", _CUT),
+    (r"\b(authorization(?: header)?) ?[:=].*", rf"\1: {_CUT}"),
+    (rf"\b((?:x-amz-)?(?:{_NAMES}))\s*[:=]\s*['\"]?[^\s'\",;&]{{16,}}", rf"\1={_CUT}"),
+    (r"\bbearer\s+(?=[a-z._~+/=-]*[0-9])[a-z0-9._~+/=-]{8,}", f"Bearer {_CUT}"),
+    (r"\b(?:bedrock-api-key-|ABSK)[a-z0-9+/=_-]{8,}", _CUT),  # API keys, short-lived and long-lived
+    (r"\b(?:AKIA|ASIA)[a-z0-9]{12,}", _CUT),  # access key ids
+    (r"\b[0-9a-f]{64}\b", _CUT),  # signatures and what they sign
+    (r"[a-z0-9+/=_-]{120,}", _CUT),  # session tokens, and nothing that people read
 )
 # What is never closed ends with the page, and a tag ends before the next one: else a page of "<" takes square time.
-_NOT_SHOWN: Final = re.compile(
-    r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL
-)
+_NOT_SHOWN: Final = r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>"
 # Line breaks of any kind, and what terminals take for commands.
-_BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_BLANK: Final = r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 
 
 def one_line(text: str, *, limit: int = _MAX_CHARACTERS) -> str:
     """Return a text as one line without secrets, cut to a number of characters."""
     text = text[:MAX_BODY_BYTES]
     for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    text = _BLANK.sub(" ", text).strip()
+        text = re.sub(pattern, replacement, text, flags=_FLAGS)
+    text = re.sub(_BLANK, " ", text).strip()
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 def identifier(text: str) -> str | None:
     """Return a code without what no code has; None where nothing is left."""
-    return _NO_CODE.sub("", text)[:_MAX_CODE_CHARACTERS] or None
+    return re.sub(_NO_CODE, "", text)[:_MAX_CODE_CHARACTERS] or None
 
 
 def sentence(text: str) -> str:
@@ -65,4 +62,5 @@ def sentence(text: str) -> str:
 
 def words_of_page(body: bytes) -> str:
     """Return the first words of a body that is no JSON, such as a proxy's HTML page."""
-    return one_line(_NOT_SHOWN.sub(" ", body[:MAX_BODY_BYTES].decode("utf-8", "replace")), limit=_MAX_PAGE_CHARACTERS)
+    page = body[:MAX_BODY_BYTES].decode("utf-8", "replace")
+    return one_line(re.sub(_NOT_SHOWN, " ", page, flags=_FLAGS), limit=_MAX_PAGE_CHARACTERS)

@@ -46,13 +46,14 @@ class Wording(NamedTuple):
     """One wording and what it means.
 
     Attributes:
-        pattern: What the message says; upper and lower case do not matter, apostrophes are ASCII.
+        pattern: What the message says, a regular expression, which is compiled when something has failed; upper and
+            lower case do not matter, apostrophes are ASCII.
         given: The classes that the code may stand for; of others the wording says nothing.
         kind: The class that it is.
         hint: What to do.
     """
 
-    pattern: re.Pattern[str]
+    pattern: str
     given: tuple[type[BackendError], ...]
     kind: type[BackendError]
     hint: _Hint
@@ -132,13 +133,9 @@ _DENIED: Final = (PermissionDeniedError,)
 _ANY: Final = (InvalidRequestError, ModelNotFoundError, PermissionDeniedError)
 
 
-def _row(pattern: str, given: tuple[type[BackendError], ...], kind: type[BackendError], hint: _Hint) -> Wording:
-    return Wording(re.compile(pattern, re.IGNORECASE), given, kind, hint)
-
-
 # Where no comment says otherwise the wording was recorded. The first that is found counts.
 WORDINGS: Final[tuple[Wording, ...]] = (
-    _row(
+    Wording(
         r"input is too long for requested model"
         r"|input tokens exceeded"
         r"|prompt is too long"
@@ -155,21 +152,21 @@ WORDINGS: Final[tuple[Wording, ...]] = (
         ContextWindowError,
         _NOTHING,
     ),
-    _row(
+    Wording(
         r"reached the end of its life"
         r"|marked by provider as legacy",  # reported; with both codes
         _ANY,
         ModelNotFoundError,
         _says("Choose a model that is still offered: `chatport models bedrock --status active` lists them."),
     ),
-    _row(
+    Wording(
         # Reported: with the code of a resource that is missing.
         r"use case details have not been submitted|not filled out the required use-case form",
         _ANY,
         PermissionDeniedError,
         _says("The maker wants a form filled in once for each account, in the Bedrock console, before the first use."),
     ),
-    _row(
+    Wording(
         r"model identifier is invalid"
         r"|with on-demand throughput isn't supported"
         r"|could not resolve the foundation model"
@@ -178,19 +175,19 @@ WORDINGS: Final[tuple[Wording, ...]] = (
         ModelNotFoundError,
         _profile_hint,
     ),
-    _row(
+    Wording(
         r"api key is (?:not )?valid|bearer token (?:has expired|is (?:expired|invalid))",
         _DENIED,
         AuthenticationError,
         _says("An API key is valid in one region and until it expires: check both, or make a new one."),
     ),
-    _row(
+    Wording(
         r"invalid_payment_instrument",  # reported
         _DENIED,
         PermissionDeniedError,
         _says("The AWS account needs a way to pay that the marketplace takes; no permission is missing."),
     ),
-    _row(
+    Wording(
         r"aws marketplace|aws-marketplace:",  # reported
         _DENIED,
         PermissionDeniedError,
@@ -199,26 +196,26 @@ WORDINGS: Final[tuple[Wording, ...]] = (
             "permissions `aws-marketplace:ViewSubscriptions` and `aws-marketplace:Subscribe`, and wait some minutes."
         ),
     ),
-    _row(r"not authorized to perform: (?P<action>[\w-]+:\w+)", _DENIED, PermissionDeniedError, _permission_hint),
-    _row(
+    Wording(r"not authorized to perform: (?P<action>[\w-]+:\w+)", _DENIED, PermissionDeniedError, _permission_hint),
+    Wording(
         r"have access to the model",
         _DENIED,
         PermissionDeniedError,
         _says("Access to a model is granted in the Bedrock console, for each account and region."),
     ),
-    _row(
+    Wording(
         r"^operation not allowed\.?$|account is not authorized to invoke this api",  # reported
         _REQUEST,
         PermissionDeniedError,
         _says("AWS keeps this account from asking models, which happens to new ones: AWS Support can lift it."),
     ),
-    _row(
+    Wording(
         r"not allowed from unsupported countries",  # reported
         _REQUEST,
         PermissionDeniedError,
         _says("The maker does not serve the place that the request comes from."),
     ),
-    _row(
+    Wording(
         r"data retention mode '[^']*' is not available",  # reported
         _REQUEST,
         PermissionDeniedError,
@@ -227,7 +224,7 @@ WORDINGS: Final[tuple[Wording, ...]] = (
 )
 """Wordings that tell more than the code does."""
 
-_A_LONG_WAIT: Final = re.compile(r"\btokens per day\b", re.IGNORECASE)
+_A_LONG_WAIT: Final = r"\btokens per day\b"
 # What a model behind the service answered is a matter of the request, unless its status is one of these.
 _TRANSIENT: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -237,7 +234,7 @@ def meaning_of(failure: Failure) -> Meaning:
     kind = class_of_code(failure)
     hint = ""
     for wording in WORDINGS:
-        found = wording.pattern.search(failure.wording) if kind in wording.given else None
+        found = re.search(wording.pattern, failure.wording, re.IGNORECASE) if kind in wording.given else None
         if found:
             kind, hint = wording.kind, wording.hint(failure, found)
             break
@@ -250,7 +247,7 @@ def _is_retryable(kind: type[BackendError], failure: Failure) -> bool:
     """Whether the same request may succeed soon; of an unknown error inside a stream nobody knows."""
     if failure.status is None or not kind.retryable_by_default:
         return False
-    if kind is RateLimitError and _A_LONG_WAIT.search(failure.wording):
+    if kind is RateLimitError and re.search(_A_LONG_WAIT, failure.wording, re.IGNORECASE):
         return False
     origin = failure.original_status
     return origin is None or not blames_request(origin) or origin in _TRANSIENT

@@ -15,7 +15,6 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 from botocore.exceptions import BotoCoreError, ProfileNotFound
-from botocore.session import Session
 
 from chatport.backend import AuthenticationError, ConfigurationError
 from chatport_bedrock._credentials import BEARER_VARIABLE, CredentialSource
@@ -167,7 +166,7 @@ class Identity:
             found = self._endpoints.get((service, model_region))
             if found is None:
                 try:
-                    found = self._finder.find(self._aws_session(), service, model_region)
+                    found = self._finder.find(self._aws_session, service, model_region)
                 except BotoCoreError as error:
                     raise configuration_failure(error) from error
                 self._endpoints[service, model_region] = found
@@ -185,6 +184,8 @@ class Identity:
 
 
 def _own_session(options: ConnectionOptions) -> Any:
+    from botocore.session import Session  # noqa: PLC0415 - half of botocore; who says who asks, and where, needs none
+
     session = Session(profile=options.profile)
     has_key = any(key is not None for key in (options.api_key, options.access_key_id, options.credentials))
     if has_key and options.profile is None:

@@ -25,11 +25,12 @@ class Lesson(NamedTuple):
     """One wording and what it teaches.
 
     Attributes:
-        pattern: What the message says, in lower case and with ASCII apostrophes.
+        pattern: What the message says, in lower case and with ASCII apostrophes; a regular expression, which is
+            compiled when a service has refused something.
         teach: Gives the capabilities as they are with it.
     """
 
-    pattern: re.Pattern[str]
+    pattern: str
     teach: _Teach
 
 
@@ -66,44 +67,40 @@ def _never_after(can: Capabilities, match: "re.Match[str]") -> Capabilities:
     return replace(can, cache=replace(can.cache, never_after=can.cache.never_after | {kind}))
 
 
-def _lesson(pattern: str, teach: _Teach) -> Lesson:
-    return Lesson(re.compile(pattern), teach)
-
-
 _NO = r"(?:doesn't|does not) support"
 
 LESSONS: Final[tuple[Lesson, ...]] = (
     # Reported: rules 43, 40 and 30.
-    _lesson(rf"{_NO} tool use in streaming mode", _sets(streaming_tools=False)),
-    _lesson(rf"{_NO} the toolconfig\.toolchoice\.(?P<choice>auto|any|tool) field", _without_choice),
-    _lesson(rf"{_NO} the status field", _sets(result_status=False)),
+    Lesson(rf"{_NO} tool use in streaming mode", _sets(streaming_tools=False)),
+    Lesson(rf"{_NO} the toolconfig\.toolchoice\.(?P<choice>auto|any|tool) field", _without_choice),
+    Lesson(rf"{_NO} the status field", _sets(result_status=False)),
     # The first is reported: rule 45; the form of the others is, of other fields.
-    _lesson(r"\.strict: extra inputs are not permitted", _sets(strict_tools=False)),
-    _lesson(rf"{_NO} the (?:toolspec\.)?strict field", _sets(strict_tools=False)),
-    _lesson(rf"{_NO} the outputconfig(?:\.textformat)? field", _sets(json_schema_output=False)),
-    _lesson(r"output_config\.format: extra inputs are not permitted", _sets(json_schema_output=False)),
+    Lesson(r"\.strict: extra inputs are not permitted", _sets(strict_tools=False)),
+    Lesson(rf"{_NO} the (?:toolspec\.)?strict field", _sets(strict_tools=False)),
+    Lesson(rf"{_NO} the outputconfig(?:\.textformat)? field", _sets(json_schema_output=False)),
+    Lesson(r"output_config\.format: extra inputs are not permitted", _sets(json_schema_output=False)),
     # Reported of the operations that stream; of Converse's, no wording is known for certain.
-    _lesson(rf"unsupported for streaming|{_NO} (?:response )?streaming\b", _sets(streaming=False)),
+    Lesson(rf"unsupported for streaming|{_NO} (?:response )?streaming\b", _sets(streaming=False)),
     # Reported: with a cache point the service calls a model without a cache a question of access.
-    _lesson(r"did not allow prompt caching", _without_cache),
+    Lesson(r"did not allow prompt caching", _without_cache),
     # The form is recorded ("extraneous key [...] is not permitted"); that it is said of these keys is reported.
-    _lesson(r"#/toolconfig/\S*: extraneous key \[cachepoint\] is not permitted", _without_cache_in_tools),
-    _lesson(r"extraneous key \[cachepoint\] is not permitted", _without_cache),
-    _lesson(r"extraneous key \[ttl\] is not permitted", _without_lives),
+    Lesson(r"#/toolconfig/\S*: extraneous key \[cachepoint\] is not permitted", _without_cache_in_tools),
+    Lesson(r"extraneous key \[cachepoint\] is not permitted", _without_cache),
+    Lesson(r"extraneous key \[ttl\] is not permitted", _without_lives),
     # Reported: rules 50 and 51.
-    _lesson(r"cache point cannot be inserted after (?P<kind>document|reasoning|video) block", _never_after),
+    Lesson(r"cache point cannot be inserted after (?P<kind>document|reasoning|video) block", _never_after),
     # Recorded for images and documents in messages, and it is said of those inside results alike.
-    _lesson(rf"{_NO} the (?P<kind>document|image|video) content block", _without_result_medium),
-    _lesson(rf"{_NO} system messages", _sets(system=False)),  # reported
+    Lesson(rf"{_NO} the (?P<kind>document|image|video) content block", _without_result_medium),
+    Lesson(rf"{_NO} system messages", _sets(system=False)),  # reported
     # Reported: rules 3, 4 and 5.
-    _lesson(r"a conversation must start with a user message", _sets(leading_assistant=False)),
-    _lesson(rf"{_NO} assistant message prefill", _sets(prefill=False)),
-    _lesson(r"final assistant content cannot end with trailing whitespace", _sets(prefill_trailing_space=False)),
+    Lesson(r"a conversation must start with a user message", _sets(leading_assistant=False)),
+    Lesson(rf"{_NO} assistant message prefill", _sets(prefill=False)),
+    Lesson(r"final assistant content cannot end with trailing whitespace", _sets(prefill_trailing_space=False)),
     # Reported: rule 7.
-    _lesson(r"tool result blocks cannot be provided in the same turn", _sets(beside_results=frozenset())),
-    _lesson(r"tool use blocks cannot be provided in the same turn", _sets(text_beside_calls=False)),
+    Lesson(r"tool result blocks cannot be provided in the same turn", _sets(beside_results=frozenset())),
+    Lesson(r"tool use blocks cannot be provided in the same turn", _sets(text_beside_calls=False)),
     # Reported of newer Claude.
-    _lesson(r"`(?P<setting>temperature|top_k|top_p)` is deprecated for this model", _without_setting),
+    Lesson(r"`(?P<setting>temperature|top_k|top_p)` is deprecated for this model", _without_setting),
 )
 """What the service says, and what that teaches."""
 
@@ -117,7 +114,7 @@ def learned(message: str, can: Capabilities) -> Capabilities:
     """
     wording = message.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     for lesson in LESSONS:
-        match = lesson.pattern.search(wording)
+        match = re.search(lesson.pattern, wording)
         if match is not None:
             return lesson.teach(can, match)
     return can

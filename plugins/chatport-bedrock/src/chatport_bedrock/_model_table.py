@@ -42,6 +42,9 @@ class Row:
 
     def matches(self, model: str) -> bool:
         """Whether the row is about a base model; a number in the pattern is not the beginning of a longer one."""
+        maker = self.beginning.partition(r"\.")[0]
+        if maker.isalnum() and not model.startswith(maker):
+            return False  # most rows, whose patterns need not be compiled then
         return re.match(rf"(?:{self.beginning})(?!(?<=\d)\d)", model) is not None
 
 

@@ -146,20 +146,12 @@ async def _make_session(endpoint: Endpoint, max_connections: int) -> HttpSession
         # The import reads a hundred files.
         kind = await anyio.to_thread.run_sync(_httpx_session)
     return kind(
-        verify=endpoint.verify if _may_use_tls(endpoint) else False,
+        verify=endpoint.verify if endpoint.may_use_tls else False,
         proxies=dict(endpoint.proxies),
         timeout=(None, None),  # each request brings its own
         max_pool_connections=max_connections,
         connector_args={"keepalive_timeout": _KEEPALIVE_SECONDS},
     )
-
-
-def _may_use_tls(endpoint: Endpoint) -> bool:
-    """Whether a certificate may have to be checked; to load those that count takes tens of milliseconds.
-
-    To an endpoint without TLS there is none: redirects are not followed. A proxy may have one of its own.
-    """
-    return endpoint.url.startswith("https:") or bool(endpoint.proxies)
 
 
 def _on_trio() -> bool:
