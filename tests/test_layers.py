@@ -25,7 +25,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_adjustments", "_download", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),
     ("_events", "_hook_specs", "_model_info", "_request", "_tool_results"),
-    ("_fold", "_observers", "_reply", "_tools", "_unfold", "_url_media"),
+    ("_event_stream", "_fold", "_observers", "_reply", "_tools", "_unfold", "_url_media"),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
     ("_attempts", "_content", "_logging_observer", "_options", "_stream", "_tool_runs", "_turn_watch", "backend"),
     ("_chat_session", "_fallback", "_registry", "_serialize", "_turn", "hooks"),
@@ -100,7 +100,9 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             },
         }
     ),
-    "glue": frozenset({"__init__", "_catalog", "_description", "_profile_models", "backend", "plugin"}),
+    "glue": frozenset(
+        {"__init__", "_catalog", "_description", "_profile_models", "_stream_reader", "backend", "plugin"}
+    ),
     "emulator": frozenset({"emulator"}),
 }
 BEDROCK_KNOWS: dict[str, frozenset[str]] = {

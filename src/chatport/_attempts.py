@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ class Begun:
         start: That event, as readers get it.
         following: The event after it.
         events: The events that follow; whoever has them closes them.
+        ready: Those of them that are there already, where the backend says so.
         fold: What folds them; it has been fed `MessageStart` and nothing else.
     """
 
@@ -48,6 +50,7 @@ class Begun:
     start: MessageStart
     following: BackendEvent
     events: AsyncGenerator[BackendEvent, None]
+    ready: deque[BackendEvent] | None
     fold: Fold
 
 
@@ -151,7 +154,7 @@ class Attempts:
             except StopAsyncIteration:
                 raise fold.unfinished() from None
             stack.pop_all()  # the one who reads on closes it
-            return Begun(moment, start, following, events, fold)
+            return Begun(moment, start, following, events, ready_events(events), fold)
 
     def name_place(self, error: BackendError) -> None:
         """Say in an error whose it is; a download that failed is nobody's."""
@@ -183,6 +186,12 @@ def checked_stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[Bac
     events = backend.stream(request)
     _check_stream(events, backend.name)
     return events
+
+
+def ready_events(events: object) -> deque[BackendEvent] | None:
+    """Return what `EventStream.ready` is, of a stream that has it."""
+    ready = getattr(events, "ready", None)
+    return cast("deque[BackendEvent]", ready) if isinstance(ready, deque) else None
 
 
 def _check_stream(events: object, backend_name: str) -> None:

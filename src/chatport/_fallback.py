@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from chatport._adjustments import Adjustment
-from chatport._attempts import checked_stream
+from chatport._attempts import checked_stream, ready_events
 from chatport._errors import (
     BackendError,
     ChatError,
@@ -19,6 +20,7 @@ from chatport._errors import (
     TransportError,
     UnsupportedError,
 )
+from chatport._event_stream import EventStream
 from chatport._events import BackendEvent, MessageEnd, MessageStart
 from chatport._url_media import native_urls
 from chatport.backend import Backend, CountsTokens, ListsModels
@@ -177,12 +179,16 @@ class FallbackBackend:
         targets = ", ".join(f"{target.backend.name}:{target.model or '*'}" for target in self._targets)
         return f"<FallbackBackend {targets}>"
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         """Ask one target after the other, and yield the events of the first that answers.
 
         Raises:
             ChatError: No target answers; this is what the last one that was asked has raised.
         """
+        ready: deque[BackendEvent] = deque()
+        return EventStream(self._events(request, ready), ready, backend=self.name)
+
+    async def _events(self, request: ChatRequest, ready: deque[BackendEvent]) -> AsyncGenerator[BackendEvent, None]:
         search = _Search(request)
         for target, following in zip(self._targets, (*self._targets[1:], None), strict=True):
             try:
@@ -200,8 +206,13 @@ class FallbackBackend:
             async with aclosing(begun.events) as events:
                 yield search.told(begun.start, target)
                 yield search.told(begun.following, target)
+                come = ready_events(events) or ()
                 async for event in events:
-                    yield search.told(event, target)
+                    ready.append(search.told(event, target))
+                    while come:
+                        ready.append(search.told(come.popleft(), target))
+                    while ready:
+                        yield ready.popleft()
             return
 
     def _falls_back(self, error: ChatError) -> bool:

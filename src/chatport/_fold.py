@@ -168,6 +168,31 @@ class Fold:
                 raise self._misplaced(unknown, "which is no event of a backend")
         return ()
 
+    def feed_delta(self, event: BackendEvent) -> bool:
+        """Take an event that does nothing but go on with a part that has begun, as nearly all do.
+
+        Returns:
+            Whether it was taken; any other event is left for `feed`, and nothing has changed.
+        """
+        # One of these for every token, so in as few steps as possible. `MessageEnd` empties what is open.
+        if type(event) is TextDelta:
+            index, text = event.index, event.text
+            if type(index) is int and type(text) is str and type(pieces := self._open.get(index)) is _TextPieces:
+                pieces.pieces.append(text)
+                return True
+        elif type(event) is ToolCallDelta:
+            index, text = event.index, event.json
+            if type(index) is int and type(text) is str and type(pieces := self._open.get(index)) is _ToolCallPieces:
+                pieces.pieces.append(text)
+                return True
+        elif type(event) is ReasoningDelta and event.signature is None and event.redacted is None:
+            index, text = event.index, event.text
+            is_plain = type(index) is int and type(text) is str and event.metadata == {}
+            if is_plain and type(pieces := self._open.get(index)) is _ReasoningPieces:
+                pieces.pieces.append(text)
+                return True
+        return False
+
     def message(self) -> Message:
         """Return the finished message.
 

@@ -130,8 +130,9 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
             BusyError: Another task is in the middle of reading.
             ChatError: The exchange failed.
         """
-        self._claim(self, "events")
-        return await self.next_event()
+        if self._reader is not self:
+            self._claim(self, "events")
+        return self.next_ready() or await self.next_event()
 
     @property
     def text(self) -> TextStream:
@@ -166,7 +167,8 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
             ChatError: The exchange failed.
         """
         while self._reply is None:
-            await self.next_event()
+            if self.next_ready() is None:
+                await self.next_event()
         return self._reply
 
     def _claim(self, reader: object, kind: str) -> None:
@@ -179,6 +181,12 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
     def claim_for_text(self, reader: TextStream) -> None:
         """Let a `TextStream` read from here."""
         self._claim(reader, "text")
+
+    def next_ready(self) -> Event | None:
+        """Return the next event if it is there and an ordinary one; None says nothing but that one has to wait."""
+        if self._turn is None or self._state is not _State.OPEN or self._is_reading or self._waiting:
+            return None
+        return self._turn.next_ready()
 
     async def next_event(self) -> Event:
         """Return the next event, whoever reads."""
@@ -229,6 +237,7 @@ class TextStream(AsyncIterator[str]):
     def __init__(self, stream: ReplyStream[Any]) -> None:
         """Read from a stream; `ReplyStream.text` makes these."""
         self._stream = stream
+        self._is_claimed = False
         self._streamed: set[int] = set()
 
     def __aiter__(self) -> Self:
@@ -243,11 +252,15 @@ class TextStream(AsyncIterator[str]):
             BusyError: Another task is in the middle of reading.
             ChatError: The exchange failed.
         """
-        self._stream.claim_for_text(self)
+        stream = self._stream
+        if not self._is_claimed:
+            stream.claim_for_text(self)
+            self._is_claimed = True
         while True:
-            event = await self._stream.next_event()
+            event = stream.next_ready() or await stream.next_event()
             if isinstance(event, TextDelta):
-                self._streamed.add(event.index)
+                if event.index not in self._streamed:
+                    self._streamed.add(event.index)
                 if event.text:
                     return event.text
             elif isinstance(event, MessageStart):

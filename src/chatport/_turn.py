@@ -68,6 +68,7 @@ class Turn:
         self._steps: list[Step] = []
         self._budget = RetryBudget(plan.retry)
         self._attempts: Attempts | None = None  # at the step under way
+        self._begun: Begun | None = None  # the answer that is being read
         self._finished: dict[int, ToolResult] = {}
         self._started = 0.0
         self._first_event: float | None = None
@@ -143,6 +144,16 @@ class Turn:
         self._watch.turn_end(reply)
         yield ReplyEnd(reply)
 
+    def next_ready(self) -> Event | None:
+        """Return the event that follows the one that was read last, if it has come and only goes on with a part.
+
+        Most do. This is their short way: `events` would give the same one, by way of three generators.
+        """
+        begun = self._begun
+        if begun is None or not begun.ready or not begun.fold.feed_delta(begun.ready[0]):
+            return None
+        return begun.ready.popleft()
+
     async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one request, again where that may help, pass the events of its answer on and fold them into a step."""
         plan = self._plan
@@ -161,11 +172,13 @@ class Turn:
             yield begun.start
             for part_end in fold.feed(begun.following):
                 yield part_end
+            self._begun = begun
             yield begun.following
             async for event in events:
                 for part_end in fold.feed(event):
                     yield part_end
                 yield event
+        self._begun = None
         step = _finish_step(attempts, begun, started)
         self._attempts = None
         self._steps.append(step)

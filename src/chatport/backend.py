@@ -38,6 +38,7 @@ from chatport._errors import (
     TransportError,
     UnsupportedError,
 )
+from chatport._event_stream import EventStream
 from chatport._events import (
     BackendEvent,
     CitationDelta,
@@ -103,8 +104,8 @@ class Backend(Protocol):
         """Send one request and yield its events: `MessageStart` first, `MessageEnd` last.
 
         Write it as an async generator. The caller always closes it, so a `finally` or an `async with` around the
-        wire is enough to let go of the connection. A backend never sends a request twice: it raises, and says with
-        `retryable` whether the caller may.
+        wire is enough to let go of the connection. One that gets several events at a time may put an `EventStream`
+        around it. A backend never sends a request twice: it raises, and says with `retryable` whether the caller may.
 
         Args:
             request: What to ask. With `request.strict`, refuse a loss with `refuse_losses` before sending.
@@ -196,6 +197,7 @@ __all__ = [
     "CountsTokens",
     "DescribesItself",
     "Document",
+    "EventStream",
     "Fold",
     "Image",
     "InvalidRequestError",

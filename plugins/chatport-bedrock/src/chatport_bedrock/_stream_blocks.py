@@ -57,26 +57,42 @@ class StreamBlocks:
         self._blocks.clear()
         return tuple(PartEnd(index, whole_part(block.block())) for index, block in left)
 
+    def plain_delta(self, payload: Any) -> TextDelta | ReasoningDelta | ToolCallDelta | None:
+        """Take a `contentBlockDelta` that is nothing but the next piece of a block that has begun, as nearly all are.
+
+        Returns:
+            The event; None for any other delta, which is for `delta` to take.
+        """
+        try:
+            index, delta = payload["contentBlockIndex"], payload["delta"]
+            kind = self._blocks[index]  # `close` empties them
+            # An index of True would pass for 1, and two members at once are for `delta` to part.
+            if index.__class__ is not int or len(delta) != 1:
+                return None
+            if kind == "text":
+                text = delta["text"]
+                return TextDelta(index, text) if text and text.__class__ is str else None
+            if kind == "tool call":
+                pieces = delta["toolUse"]
+                text = pieces["input"]
+                is_plain = text and text.__class__ is str and len(pieces) == 1
+                return ToolCallDelta(index, text) if is_plain else None
+            if kind == "reasoning" and index in self._marked:
+                pieces = delta["reasoningContent"]
+                text = pieces["text"]
+                is_plain = text and text.__class__ is str and len(pieces) == 1
+                return ReasoningDelta(index, text) if is_plain else None
+        except (KeyError, TypeError):
+            return None  # a member is missing, or is no object
+        return None
+
     def delta(self, payload: dict[str, Any]) -> _Events:
         """Take a `contentBlockDelta`.
 
         Raises:
             MalformedError: It cannot stand here, or lacks what makes it one.
         """
-        index: Any = payload.get("contentBlockIndex")
         delta: Any = payload.get("delta")
-        # One of these for every token: the common cases first, in as few steps as possible.
-        if delta.__class__ is dict and len(delta) == 1 and index.__class__ is int:
-            kind = self._blocks.get(index)
-            if kind == "text":
-                text = delta.get("text")
-                if text.__class__ is str:
-                    return (TextDelta(index, text),) if text else ()
-            elif kind == "reasoning" and index in self._marked:
-                pieces = delta.get("reasoningContent")
-                text = pieces.get("text") if pieces.__class__ is dict and len(pieces) == 1 else None
-                if text.__class__ is str:
-                    return (ReasoningDelta(index, text),) if text else ()
         index = self._index(payload)
         if not is_object(delta):
             raise MalformedError("it has no delta")

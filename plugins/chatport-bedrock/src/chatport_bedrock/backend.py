@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
-from chatport.backend import BackendError, ChatRequest, Preview
+from chatport.backend import BackendError, ChatRequest, EventStream, Preview
 from chatport_bedrock._body import encode_body, plain_body
 from chatport_bedrock._calls import chat_call
 from chatport_bedrock._catalog import count_tokens, list_models
-from chatport_bedrock._decode import StreamDecoder, decode_response
+from chatport_bedrock._decode import decode_response
 from chatport_bedrock._description import describe_identity
-from chatport_bedrock._errors import error_from_frame_error
-from chatport_bedrock._frames import FrameError, FrameReader
 from chatport_bedrock._options import check_options
 from chatport_bedrock._plan import Planner
 from chatport_bedrock._profile_models import ProfileModels
-from chatport_bedrock._wire import Wire, WireResponse
+from chatport_bedrock._stream_reader import StreamReader
+from chatport_bedrock._wire import Wire
 
 if TYPE_CHECKING:
     from chatport.backend import BackendEvent, ModelInfo
     from chatport_bedrock._slots import Load
-    from chatport_bedrock._translate import Translation
 
 
 class BedrockBackend:
@@ -56,29 +54,34 @@ class BedrockBackend:
             ConfigurationError: No region, or a configuration that cannot be used.
             BackendError: The exchange failed.
         """
-        return _EventStream(self._events(request))
+        ready: deque[BackendEvent] = deque()
+        return EventStream(self._events(request, ready), ready, backend=self.name)
 
-    async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+    async def _events(self, request: ChatRequest, ready: deque[BackendEvent]) -> AsyncGenerator[BackendEvent, None]:
+        """Yield the events of one request by way of `ready`, from which the reader may take them as well."""
         plan = self._planner.plan(request, base=await self._base_model(request))
         translation = plan.translation
-        restorer = translation.restorer()
         call = chat_call(plan.operation, translation.model, encode_body(translation.body))
         try:
             response = await self._wire.send(call, request.timeouts)
             if plan.operation == "converse-stream":
                 async with response:
-                    reader = _StreamReader(response, translation)
+                    reader = StreamReader(response.request_id, translation, ready)
                     while not reader.is_complete and (chunk := await response.read(has_begun=reader.has_begun)):
-                        for event in reader.feed(chunk):
-                            for restored in restorer.feed(event):
-                                yield restored
-                    rest = reader.feed(await response.read_end()) if reader.is_complete else reader.finish()
-                    for event in rest:
-                        for restored in restorer.feed(event):
-                            yield restored
+                        failure = reader.feed(chunk)
+                        while ready:
+                            yield ready.popleft()
+                        if failure is not None:
+                            raise failure
+                    failure = reader.feed(await response.read_end()) if reader.is_complete else reader.finish()
+                    while ready:
+                        yield ready.popleft()
+                    if failure is not None:
+                        raise failure
             else:
                 async with response:
                     content = await response.read_all()
+                restorer = translation.restorer()
                 for event in decode_response(
                     content,
                     model=translation.model,
@@ -161,75 +164,3 @@ class BedrockBackend:
     async def _base_model(self, request: ChatRequest) -> str | None:
         """The model behind an id that hides it, where that is to be found out."""
         return await self._profiles.base_model(request.model) if self._options.resolve_profiles else None
-
-
-class _EventStream(AsyncGenerator["BackendEvent", None]):
-    """The events of one request; as the generator inside, but dropping it half read is not passed over in silence.
-
-    The event loop closes a dropped generator when it is collected: on asyncio soon and without a word, elsewhere later.
-    """
-
-    __slots__ = ("_events", "_is_started")
-
-    def __init__(self, events: AsyncGenerator[BackendEvent, None]) -> None:
-        self._events = events
-        self._is_started = False
-
-    def __anext__(self) -> Coroutine[Any, Any, BackendEvent]:
-        self._is_started = True
-        return self._events.__anext__()
-
-    async def asend(self, value: None) -> BackendEvent:
-        self._is_started = True
-        return await self._events.asend(value)
-
-    async def athrow(self, *error: Any) -> BackendEvent:
-        return await self._events.athrow(*error)
-
-    async def aclose(self) -> None:
-        await self._events.aclose()
-
-    def __del__(self) -> None:
-        # A generator that has ended has no frame any more.
-        if self._is_started and getattr(self._events, "ag_frame", None) is not None:
-            message = "a stream of the bedrock backend was dropped half read: use it in `async with aclosing(...)`"
-            # Without `source`: whoever keeps the warning would keep the connection open.
-            warnings.warn(message, ResourceWarning, stacklevel=1)
-
-
-class _StreamReader:
-    """Chunks of a streamed answer in, events out."""
-
-    def __init__(self, response: WireResponse, translation: Translation) -> None:
-        self._model = translation.model
-        self._request_id = response.request_id
-        self._frames = FrameReader()
-        self._decoder = StreamDecoder(
-            model=translation.model, request_id=response.request_id, adjustments=translation.adjustments
-        )
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the first event was yielded."""
-        return self._decoder.has_begun
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the last event was yielded."""
-        return self._decoder.complete
-
-    def feed(self, chunk: bytes) -> Iterator[BackendEvent]:
-        """Return the events of all frames that the chunk completes; good ones come before a bad one is raised."""
-        try:
-            for frame in self._frames.feed(chunk):
-                yield from self._decoder.feed(frame)
-        except FrameError as error:
-            raise error_from_frame_error(error, model=self._model, request_id=self._request_id) from error
-
-    def finish(self) -> Iterator[BackendEvent]:
-        """Declare the end of the body; return the events that are still to come."""
-        try:
-            self._frames.finish()
-        except FrameError as error:
-            raise error_from_frame_error(error, model=self._model, request_id=self._request_id) from error
-        yield from self._decoder.finish()
