@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from asyncio import timeout
+from functools import lru_cache
 from math import inf
+from socket import gaierror
 from typing import TYPE_CHECKING, Any, Final
 
+import aiohttp
 import anyio
 import anyio.lowlevel
 from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, payload
+from aiohttp.http_exceptions import BadStatusLine
+from botocore import exceptions as botocore_errors
+from yarl import URL
 
-from chatport_bedrock._patience import CONNECT_SECONDS
+from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp.abc import AbstractStreamWriter
-    from botocore.awsrequest import AWSPreparedRequest
+
+    from chatport_bedrock._calls import HttpRequest
 
 # What aiohttp and asyncio take at once, and would have to get rid of before a connection can be closed.
 _PIECE_BYTES: Final = 2**16
@@ -24,26 +34,91 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
     """The session, following no redirects, and writing large bodies in pieces.
 
     A redirect would carry the prompt, and the session token, to whatever host the answer names.
+
+    aiobotocore makes the sessions of aiohttp, with all that is configured: certificates, connections, proxies. Where no
+    proxy is on the way, requests are handed to them directly: what aiobotocore does for each one besides finding the
+    proxy is to copy headers to and fro.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._has_proxies = bool(options.get("proxies"))
         self._opening = anyio.Lock()
         self._opened: dict[str | None, _WithoutRedirects] = {}
 
-    async def send(self, request: AWSPreparedRequest) -> Any:
-        """Send a request, as aiobotocore does."""
+    async def send(self, request: HttpRequest, seconds: float = inf) -> Any:
+        """Send a request and return its answer once the head of it is there.
+
+        Args:
+            request: The request.
+            seconds: How long to wait.
+
+        Raises:
+            BotoCoreError: As aiobotocore's own `send`.
+            TimedOutError: There was no answer in time.
+        """
         if len(request.body) > _PIECE_BYTES:
             request.body = _LargeBody(request.body)
-        return await super().send(request)
+        limit = timeout(None if seconds == inf else seconds)
+        try:
+            async with limit:
+                if self._has_proxies:
+                    return await super().send(request)
+                return await self._send_directly(request)
+        except TimeoutError:
+            # Those of aiohttp are exceptions of botocore by now.
+            raise TimedOutError from None
 
-    async def _get_session(self, proxy_url: str | None) -> Any:
+    async def _send_directly(self, request: HttpRequest) -> _Answer:
+        found = self._opened.get(None)
+        try:
+            session = await self._get_session(None) if found is None else found
+            return _Answer(
+                await session.request(
+                    request.method, URL(request.url, encoded=True), headers=request.headers, data=request.body
+                )
+            )
+        except Exception as error:
+            raise _as_aiobotocore(error, request.url) from error
+
+    async def _get_session(self, proxy_url: str | None) -> _WithoutRedirects:
         found = self._opened.get(proxy_url)
         if found is None:
             # aiobotocore 3.9 opens one for each of several requests that come first, and each has its own limit.
             async with self._opening:
                 found = self._opened[proxy_url] = _WithoutRedirects(await super()._get_session(proxy_url))
         return found
+
+
+class _Answer:
+    """An answer, as far as those of aiobotocore are used."""
+
+    __slots__ = ("headers", "raw", "status_code")
+
+    def __init__(self, response: ClientResponse) -> None:
+        self.raw = response
+        self.status_code = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+
+# What aiobotocore makes of exceptions of aiohttp where no proxy is on the way; the first row that fits counts.
+_KINDS: Final[tuple[tuple[tuple[type[Exception], ...], Any], ...]] = (
+    ((aiohttp.ClientSSLError,), botocore_errors.SSLError),
+    (
+        (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, BadStatusLine),
+        botocore_errors.ConnectionClosedError,
+    ),
+    ((aiohttp.ConnectionTimeoutError,), botocore_errors.ConnectTimeoutError),
+    ((aiohttp.ServerTimeoutError,), botocore_errors.ReadTimeoutError),
+    ((aiohttp.ClientConnectionError, gaierror), botocore_errors.EndpointConnectionError),
+    ((TimeoutError,), botocore_errors.ReadTimeoutError),
+)
+
+
+def _as_aiobotocore(error: Exception, url: str) -> Exception:
+    kind = next((kind for causes, kind in _KINDS if isinstance(error, causes)), botocore_errors.HTTPClientError)
+    made: Exception = kind(endpoint_url=url, error=error)
+    return made
 
 
 class _WithoutRedirects:
@@ -55,10 +130,15 @@ class _WithoutRedirects:
         self._session = session
 
     async def request(self, method: str, url: Any, **options: Any) -> ClientResponse:
-        # Above its threshold aiohttp rounds up to full seconds, so that timers may go off together.
-        timeout = ClientTimeout(connect=CONNECT_SECONDS.get(), ceil_threshold=inf)
-        ours: dict[str, Any] = {"timeout": timeout, "allow_redirects": False}
-        return await self._session.request(method, url, **{**options, **ours})
+        options["timeout"] = _connect_limit(CONNECT_SECONDS.get())
+        options["allow_redirects"] = False
+        return await self._session.request(method, url, **options)
+
+
+@lru_cache(maxsize=16)
+def _connect_limit(seconds: float | None) -> ClientTimeout:
+    # Above its threshold aiohttp rounds up to full seconds, so that timers may go off together.
+    return ClientTimeout(connect=seconds, ceil_threshold=inf)
 
 
 class _LargeBody(payload.Payload):

@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from functools import lru_cache
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 from urllib.parse import quote
 
-__all__ = ["Call", "ChatOperation", "Service", "catalog_call", "chat_call", "count_call", "profile_call"]
+__all__ = [
+    "Call",
+    "ChatOperation",
+    "HttpRequest",
+    "Service",
+    "catalog_call",
+    "chat_call",
+    "count_call",
+    "profile_call",
+]
 
 Service: TypeAlias = Literal["bedrock-runtime", "bedrock"]
 """What models are asked through, and the control plane, which knows what there is; each has hosts of its own."""
@@ -37,6 +47,30 @@ class Call:
     body: bytes = b""
     accept: str = _JSON
     model: str | None = None
+
+
+class HttpRequest:
+    """A call with all that is sent: what the HTTP sessions of aiobotocore read of botocore's own, which costs more.
+
+    Attributes:
+        method: The HTTP method.
+        url: The whole address, encoded.
+        headers: All that are sent.
+        body: What is sent; the session may put something of its own around it.
+        stream_output: Whether the caller reads the body of the answer.
+        context: Nothing: aiobotocore looks for a timeout here.
+    """
+
+    __slots__ = ("body", "headers", "method", "url")
+
+    stream_output: ClassVar[bool] = True
+    context: ClassVar[None] = None
+
+    def __init__(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body: Any = body
 
 
 def chat_call(operation: ChatOperation, model: str, body: bytes) -> Call:
@@ -73,5 +107,6 @@ def profile_call(profile: str) -> Call:
     return Call(service="bedrock", method="GET", path=f"/inference-profiles/{_encoded(profile)}", model=profile)
 
 
+@lru_cache(maxsize=256)
 def _encoded(text: str) -> str:
     return quote(text, safe=_UNRESERVED)

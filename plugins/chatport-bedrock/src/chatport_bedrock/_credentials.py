@@ -80,6 +80,9 @@ class CredentialSource:
             profile: Says which profile is in use, for hints; None: nobody named one.
         """
         self._options = options
+        self._given: Keys | None = None
+        if options.access_key_id is not None and options.secret_access_key is not None:
+            self._given = Keys(options.access_key_id, options.secret_access_key, options.session_token)
         self._session = session
         self._lock = lock
         self._profile = profile
@@ -99,9 +102,8 @@ class CredentialSource:
             ConfigurationError: The AWS configuration cannot be used, or `credentials` gave something else.
             TransportError: The service that gives the keys cannot be reached.
         """
-        options = self._options
-        if options.access_key_id is not None and options.secret_access_key is not None:
-            return Keys(options.access_key_id, options.secret_access_key, options.session_token)
+        if self._given is not None:
+            return self._given
         found = self._found
         if found is not None and not found.is_due():
             return found.keys

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import anyio
 import httpx2
 from aiobotocore.httpxsession import HttpxSession
 
 from chatport_bedrock._httpx_body import DirectBackend
-from chatport_bedrock._patience import CONNECT_SECONDS
+from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
+
+if TYPE_CHECKING:
+    from chatport_bedrock._calls import HttpRequest
 
 # Under the one name httpx2 itself looks for a target, under the other aiobotocore's own transport for proxies.
 _TARGETS: Final = ("target", "aiobotocore_raw_proxy_target")
@@ -21,6 +26,21 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
     aiobotocore 3.10 puts the whole address there (`POST https://host/path HTTP/1.1`), so that httpx2 leaves the encoded
     path alone. Servers have to accept that and not all do, and proxies take it for a request that they are to forward.
     """
+
+    async def send(self, request: HttpRequest, seconds: float = inf) -> Any:
+        """Send a request and return its answer once the head of it is there.
+
+        Args:
+            request: The request.
+            seconds: How long to wait.
+
+        Raises:
+            TimedOutError: There was no answer in time.
+            Exception: As aiobotocore's own `send`.
+        """
+        with anyio.move_on_after(seconds):
+            return await super().send(request)
+        raise TimedOutError
 
     def _make_async_client(self) -> httpx2.AsyncClient:
         client: httpx2.AsyncClient = super()._make_async_client()

@@ -8,6 +8,7 @@ the account's owner or the service made up: those hide whose model answers. Sour
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -114,6 +115,7 @@ def is_arn(model_id: str) -> bool:
     return model_id.startswith("arn:")
 
 
+@lru_cache(maxsize=256)
 def parse_model(model_id: str) -> ModelId:
     """Take a model id apart. Every text is an id of some kind: nothing is refused here.
 

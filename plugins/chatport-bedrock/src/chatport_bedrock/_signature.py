@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -18,6 +19,7 @@ __all__ = ["Keys", "sign"]
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _SERVICE: Final = "bedrock"
+_MAX_SCOPES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,13 @@ class Keys:
         access_key_id: Says whose signature it is; sent along.
         secret_access_key: Signs; never sent.
         session_token: Goes with temporary keys; sent along.
+        derived: The keys of days and regions that were made of the secret; they stay here, to go when it goes.
     """
 
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+    derived: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False, repr=False, compare=False)
 
 
 def sign(
@@ -49,25 +53,41 @@ def sign(
         now: The time in UTC; the service refuses what is minutes off.
         method: The HTTP method.
     """
-    moment = now.strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{moment[:8]}/{region}/{_SERVICE}/aws4_request"
+    time = now.isoformat(timespec="seconds")
+    day = f"{time[:4]}{time[5:7]}{time[8:10]}"
+    moment = f"{day}T{time[11:13]}{time[14:16]}{time[17:19]}Z"
+    scope = f"{day}/{region}/{_SERVICE}/aws4_request"
     added = {"X-Amz-Date": moment}
     if keys.session_token:
         added["X-Amz-Security-Token"] = keys.session_token
-    signed = {name.lower(): " ".join(value.split()) for name, value in {**headers, **added}.items()}
-    names = sorted(signed)
-    # The path is encoded once more: services other than S3 sign it like that.
-    parts = urlsplit(url)
-    path = quote(parts.path or "/", safe="/~")
-    query = "&".join(sorted(parts.query.split("&")))
-    lines = [*(f"{name}:{signed[name]}" for name in names), ""]
-    canonical = "\n".join([method, path, query, *lines, ";".join(names), sha256(body).hexdigest()])
-    to_sign = "\n".join([_ALGORITHM, moment, scope, sha256(canonical.encode()).hexdigest()])
+    signed = sorted([(name.lower(), " ".join(value.split())) for name, value in (*headers.items(), *added.items())])
+    names = ";".join([name for name, _ in signed])
+    lines = "".join([f"{name}:{value}\n" for name, value in signed])
+    canonical = f"{method}\n{_canonical_address(url)}\n{lines}\n{names}\n{sha256(body).hexdigest()}"
+    to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    key = keys.derived.get(scope) or _derived_key(keys, scope)
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    added["Authorization"] = (
+        f"{_ALGORITHM} Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    return added
+
+
+def _derived_key(keys: Keys, scope: str) -> bytes:
+    """The key of a day and a region, which many requests share."""
     key = f"AWS4{keys.secret_access_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
-    added["Authorization"] = (
-        f"{_ALGORITHM} Credential={keys.access_key_id}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
-    )
-    return added
+    if len(keys.derived) >= _MAX_SCOPES:  # days pass
+        keys.derived.clear()
+    keys.derived[scope] = key
+    return key
+
+
+@lru_cache(maxsize=256)
+def _canonical_address(url: str) -> str:
+    """Path and query as they are signed. The path is encoded once more: services other than S3 sign it like that."""
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", safe="/~")
+    query = "&".join(sorted(parts.query.split("&")))
+    return f"{path}\n{query}"

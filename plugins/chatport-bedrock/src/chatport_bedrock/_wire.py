@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -16,11 +17,11 @@ from urllib.parse import urlsplit
 
 import anyio
 from aiobotocore import __version__ as aiobotocore_version
-from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
 from chatport_bedrock._bodies import body_of
+from chatport_bedrock._calls import HttpRequest
 from chatport_bedrock._errors import error_from_other_answer, error_from_response, is_other_type
 from chatport_bedrock._failures import (
     Exchange,
@@ -106,7 +107,7 @@ class Wire:
             connections = await self._pool.connections(endpoint)
         except BotoCoreError as error:
             raise configuration_failure(error) from error
-        request = AWSPreparedRequest(call.method, url, headers, call.body, stream_output=True)
+        request = HttpRequest(call.method, url, headers, call.body)
         response = await _answered(connections, request, call.model, patience)
         if response.status < _FIRST_ERROR_STATUS:
             if is_other_type(response.headers.get("content-type", ""), call.accept):
@@ -138,28 +139,23 @@ class Wire:
         await self._pool.aclose()
 
     async def _headers(self, call: Call, endpoint: Endpoint, url: str) -> tuple[dict[str, str], Keys | None]:
-        signed = {"Host": _host(url)}
+        headers = _Headers(Host=_host(url))
         if call.method == "POST":
-            signed["Content-Type"] = "application/json"
-        unsigned = {
-            "Accept": call.accept,
-            "Accept-Encoding": "identity",  # httpx2 asks for gzip unless told otherwise, and hands it out as it comes
-            "User-Agent": _USER_AGENT,
-        }
+            headers["Content-Type"] = "application/json"
         token = self._identity.bearer_token()
-        if token is not None:
-            return _Headers({**signed, **unsigned, "Authorization": f"Bearer {token}"}), None
-        keys = await self._identity.keys()
-        added = sign(
-            url,
-            signed,
-            call.body,
-            keys=keys,
-            region=endpoint.region,
-            now=datetime.now(UTC),
-            method=call.method,
-        )
-        return _Headers({**signed, **unsigned, **added}), keys
+        keys: Keys | None = None
+        if token is None:
+            keys = await self._identity.keys()
+            # What stands in `headers` by now is signed.
+            now = datetime.now(UTC)
+            added = sign(url, headers, call.body, keys=keys, region=endpoint.region, now=now, method=call.method)
+            headers.update(added)
+        else:
+            headers["Authorization"] = f"Bearer {token}"
+        headers["Accept"] = call.accept
+        headers["Accept-Encoding"] = "identity"  # httpx2 asks for gzip unless told otherwise, and leaves it as it comes
+        headers["User-Agent"] = _USER_AGENT
+        return headers, keys
 
 
 async def _other_answer(response: WireResponse, asked: str) -> ProtocolError:
@@ -170,7 +166,7 @@ async def _other_answer(response: WireResponse, asked: str) -> ProtocolError:
 
 
 async def _answered(
-    connections: Connections, request: AWSPreparedRequest, model: str | None, patience: Patience
+    connections: Connections, request: HttpRequest, model: str | None, patience: Patience
 ) -> WireResponse:
     """Send a request when there is a place for it, and return the answer, which has the place until it is closed."""
     slots = connections.slots
@@ -185,24 +181,19 @@ async def _answered(
         raise
 
 
-async def _sent(
-    connections: Connections, request: AWSPreparedRequest, model: str | None, patience: Patience
-) -> HttpAnswer:
+async def _sent(connections: Connections, request: HttpRequest, model: str | None, patience: Patience) -> HttpAnswer:
     patience.start_waiting_for_answer()
     connect_seconds = CONNECT_SECONDS.set(patience.timeouts.connect)
-    answer: HttpAnswer = None
     try:
-        with anyio.move_on_after(patience.seconds()):
-            answer = await connections.session.send(request)
+        return await connections.session.send(request, patience.seconds())
+    except TimedOutError:
+        raise patience.error(Exchange(model), "request") from None
     except Exception as error:  # noqa: BLE001 - raised again as ours
         is_late = is_connect_timeout(error)
         failure = patience.connect_error(Exchange(model)) if is_late else request_failure(error, Exchange(model))
         raise failure from without_frames(error)
     finally:
         CONNECT_SECONDS.reset(connect_seconds)
-    if answer is None:
-        raise patience.error(Exchange(model), "request")
-    return answer
 
 
 class _Headers(dict[str, str]):
@@ -212,6 +203,7 @@ class _Headers(dict[str, str]):
         return f"<headers {', '.join(self)}>"
 
 
+@lru_cache(maxsize=256)
 def _host(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.lower()
@@ -228,10 +220,13 @@ class WireResponse:
         self._patience = patience
         self._slots: Slots | None = slots
         self.status: int = answer.status_code
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
+        self.headers: Mapping[str, str] = answer.headers  # in any case
         self.request_id: str | None = self.headers.get("x-amzn-requestid")
-        self._exchange = Exchange(model, self.status, self.request_id)
         self._body = body_of(answer.raw)
+
+    @property
+    def _exchange(self) -> Exchange:
+        return Exchange(self.model, self.status, self.request_id)
 
     async def __aenter__(self) -> Self:
         """Return itself."""
