@@ -10,6 +10,7 @@ from tests.strategies import reasoning, text_parts, tool_calls
 from chatport._content import INTERRUPTED, kept_messages, pending_calls, turn_messages
 from chatport._fold import Fold
 from chatport._messages import Message, Part, Reasoning, Text, ToolCall, ToolResult
+from chatport._repair import validate_messages
 from chatport._reply import Partial
 from chatport._unfold import events_from
 
@@ -129,4 +130,6 @@ def test_however_a_message_is_cut_what_is_kept_is_valid(parts: list[Part], data:
                 if isinstance(part, Reasoning)
             )
             assert Text("") not in message.parts
+    # Two calls with one id are the model's mistake, and go back to it as they came.
+    assert {problem.kind for problem in validate_messages(history)} <= {"duplicate-call-id"}
     assert turn_messages(history, ["go on"]) == (Message.user("go on"),)

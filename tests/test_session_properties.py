@@ -114,6 +114,7 @@ def check_history(messages: tuple[Message, ...]) -> None:
         assert message.parts or message.role == "assistant"
         answered = [part.id for part in following.parts if isinstance(part, ToolResult)]
         assert answered == [call.id for call in message.tool_calls]
+    assert chatport.validate_messages(messages, allow_pending=True) == ()
     assert chatport.load_messages(chatport.dump_messages(messages)) == messages
 
 

@@ -50,6 +50,7 @@ from chatport._events import (
     Usage,
 )
 from chatport._fallback import FallbackBackend
+from chatport._history_walk import HistoryProblem, ProblemKind
 from chatport._media import Audio, Document, Image, Video
 from chatport._messages import (
     CachePoint,
@@ -69,6 +70,7 @@ from chatport._model_info import ModelInfo
 from chatport._opening import ask, open_session
 from chatport._options import SessionOptions, TurnOptions
 from chatport._registry import Registration, available_backends, open_backend, register_backend
+from chatport._repair import repair_messages, validate_messages
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import (
     CacheChoice,
@@ -80,12 +82,14 @@ from chatport._request import (
     ToolChoice,
 )
 from chatport._retry import Retry
+from chatport._revision import Revision
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import Session
 from chatport._stream import ReplyStream, TextStream
 from chatport._timeouts import TimeoutName, Timeouts
 from chatport._tools import tool
 from chatport._url_media import fetch_media
+from chatport._window import Window
 
 __all__ = [
     "Adjustment",
@@ -108,6 +112,7 @@ __all__ = [
     "Document",
     "Event",
     "FallbackBackend",
+    "HistoryProblem",
     "Image",
     "InvalidRequestError",
     "Json",
@@ -123,6 +128,7 @@ __all__ = [
     "Partial",
     "PermissionDeniedError",
     "Preview",
+    "ProblemKind",
     "ProtocolError",
     "RateLimitError",
     "Reasoning",
@@ -134,6 +140,7 @@ __all__ = [
     "ReplyStream",
     "Retry",
     "RetryStart",
+    "Revision",
     "Role",
     "ServiceError",
     "Session",
@@ -165,6 +172,7 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "Video",
+    "Window",
     "ask",
     "available_backends",
     "dump_messages",
@@ -173,5 +181,7 @@ __all__ = [
     "open_backend",
     "open_session",
     "register_backend",
+    "repair_messages",
     "tool",
+    "validate_messages",
 ]

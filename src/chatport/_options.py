@@ -8,6 +8,7 @@ from chatport._request import Settings, Tool, ToolChoice
 from chatport._retry import Retry
 from chatport._timeouts import Timeouts
 from chatport._tools import ToolLike
+from chatport._window import Window
 
 DEFAULT_MAX_STEPS = 10
 
@@ -49,6 +50,8 @@ class SessionOptions(TypedDict, total=False):
         retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
         timeouts: How long to wait, laid over the backend's, limit by limit.
         strict: Whether a loss is refused instead of reported.
+        window: What is sent of the messages of each request, such as a function that calls `drop_oldest_steps`; the
+            history keeps all of them, and `reply.adjustments` has what was left out, whatever `strict` says.
     """
 
     system: Content | None
@@ -60,6 +63,7 @@ class SessionOptions(TypedDict, total=False):
     retry: Retry | None
     timeouts: Timeouts | None
     strict: bool
+    window: Window | None
 
 
 def check_names(options: Mapping[str, object], known: type, *more: str) -> None:

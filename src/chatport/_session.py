@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from chatport._adjustments import reported
-from chatport._content import kept_messages, turn_messages
-from chatport._errors import BusyError, StreamClosedError, UnsupportedError
+from chatport._content import turn_messages
+from chatport._errors import StreamClosedError, UnsupportedError
 from chatport._events import Usage
 from chatport._messages import Content, Message, as_parts
 from chatport._options import (
@@ -24,11 +24,13 @@ from chatport._options import (
 )
 from chatport._request import ChatRequest, Preview, Settings
 from chatport._retry import Retry
+from chatport._session_history import HistoryOwner, last_turn
 from chatport._stream import ReplyStream
 from chatport._timeouts import Timeouts, checked_timeouts
 from chatport._tools import as_tools
 from chatport._turn import Turn, TurnPlan
 from chatport._url_media import UrlMedia, native_urls
+from chatport._window import checked_window, windowed
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,13 +38,13 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm, Unpack
 
     from chatport._output import Output
-    from chatport._reply import Partial, Reply
+    from chatport._reply import Reply
     from chatport.backend import Backend
 
 _OutputT = TypeVar("_OutputT")
 
 
-class Session:
+class Session(HistoryOwner):
     """A conversation with one model through a backend that it borrows.
 
     `open_session` makes one together with its backend; this constructor is for several sessions on one backend. A
@@ -74,6 +76,8 @@ class Session:
         self._retry = checked_retry(options.get("retry", Retry()))
         self._timeouts = checked_timeouts(options.get("timeouts")) or Timeouts()
         self._strict = options.get("strict", False)
+        self._window = checked_window(options.get("window"))
+        self._base = self._messages  # what stands before the turn under way
         self._media = UrlMedia()
         self._usage = Usage()
         self._busy = False
@@ -198,7 +202,7 @@ class Session:
         if preview is None:
             message = f"the backend {self._backend.name!r} has no preview"
             raise UnsupportedError(message)
-        request = self._request(content, _as_output(output), options, streaming=True)
+        request = self._first_request(content, output, options, streaming=True)
         shown: Preview = await preview(await self._media.filled(request, native_urls(self._backend)))
         return replace(shown, adjustments=reported(shown.adjustments))
 
@@ -210,34 +214,50 @@ class Session:
         Raises:
             ValueError: As for `ask`.
         """
-        return self._request(content, _as_output(output), options, streaming=False)
+        return self._first_request(content, output, options, streaming=False)
 
-    def keep(self, partial: Partial) -> None:
-        """Put what is left of a turn that broke off into the history, as a valid turn.
+    def fork(self, **options: Unpack[SessionOptions]) -> Session:
+        """Return another session that goes on from here: the same backend and model, the options and the history.
 
-        Unfinished tool calls are closed as interrupted. Left out of the unfinished message is what a service would
-        refuse: reasoning that is not signed or that nothing follows, and a call that the service was still running.
+        The two know nothing of each other from then on. The fork borrows the backend, also where `open_session` has
+        opened it for this session: it is of use as long as that is open. Its usage begins at nothing, it has no store,
+        and of a turn that is under way here it knows nothing.
 
         Args:
-            partial: From `error.partial` or `stream.partial`.
+            **options: What is to be said otherwise than for this session; see `SessionOptions`.
 
         Raises:
-            BusyError: A turn is under way.
-            ValueError: The turn stands in the history already, or does not answer the calls that wait for results.
+            StreamClosedError: The block of this session has ended.
+            TypeError: An option is unknown or of the wrong type.
+            ValueError: An option's value makes no sense.
         """
-        if self._busy:
-            raise BusyError(_BUSY)
-        self._messages = (*self._messages, *kept_messages(self._messages, partial))
+        self._check_open()
+        own: SessionOptions = {
+            "system": self._system,
+            "messages": self._messages,
+            "tools": self._tools,
+            "tool_choice": self._tool_choice,
+            "settings": self._settings,
+            "max_steps": self._max_steps,
+            "retry": self._retry,
+            "timeouts": self._timeouts,
+            "strict": self._strict,
+            "window": self._window,
+        }
+        own.update(options)
+        forked = Session(self._backend, self._model, **own)
+        forked._media = self._media.copy()  # the model sees the same pictures in both
+        return forked
 
     def _open_turn(
-        self, content: Sequence[Content], asked: object, options: TurnOptions, *, streaming: bool
+        self, content: Sequence[Content] | None, asked: object, options: TurnOptions, *, streaming: bool
     ) -> ReplyStream[Any]:
         check_names(options, TurnOptions, "output")
         output = _as_output(asked)
         return ReplyStream(_TurnOwner(self, lambda: self._begin(content, output, options, streaming=streaming)))
 
     def _request(
-        self, content: Sequence[Content], output: Output | None, options: TurnOptions, *, streaming: bool
+        self, messages: tuple[Message, ...], output: Output | None, options: TurnOptions, *, streaming: bool
     ) -> ChatRequest:
         check_names(options, TurnOptions, "output")
         given = options.get("tools")
@@ -247,7 +267,7 @@ class Session:
         settings = self._settings.merged(checked_settings(options.get("settings")))
         request = ChatRequest(
             self._model,
-            (*self._messages, *turn_messages(self._messages, content)),
+            messages,
             self._system,
             tools,
             checked_choice(self._tool_choice if choice is None else choice, tools, settings),
@@ -258,25 +278,36 @@ class Session:
         )
         return request if output is None else replace(request, output_schema=output.schema, output_name=output.name)
 
+    def _first_request(
+        self, content: Sequence[Content], asked: object, options: TurnOptions, *, streaming: bool
+    ) -> ChatRequest:
+        messages = (*self._messages, *turn_messages(self._messages, content))
+        return windowed(self._window, self._request(messages, _as_output(asked), options, streaming=streaming))[0]
+
     def _begin(
-        self, content: Sequence[Content], output: Output | None, options: TurnOptions, *, streaming: bool
+        self, content: Sequence[Content] | None, output: Output | None, options: TurnOptions, *, streaming: bool
     ) -> Turn:
         """Claim the session and prepare a turn."""
         self._check_open()
-        if self._busy:
-            raise BusyError(_BUSY)
-        request = self._request(content, output, options, streaming=streaming)
+        self._check_idle()
+        if content is None:
+            base, added = last_turn(self._messages)
+        else:
+            base, added = self._messages, turn_messages(self._messages, content)
+        request = self._request((*base, *added), output, options, streaming=streaming)
         steps = options.get("max_steps")
         plan = TurnPlan(
             self._backend,
             request,
-            request.messages[len(self._messages) :],
+            added,
             options.get("run_tools", True),
             self._max_steps if steps is None else checked_steps(steps),
             self._media,
             output,
             checked_retry(options.get("retry", self._retry)),
+            self._window,
         )
+        self._base = base
         self._busy = True
         return Turn(plan)
 
@@ -286,7 +317,7 @@ class Session:
             raise StreamClosedError(message)
 
     def _land(self, messages: Sequence[Message]) -> None:
-        self._messages = (*self._messages, *messages)
+        self._messages = (*self._base, *messages)
 
     def _end(self, turn: Turn) -> None:
         self._busy = False
@@ -305,9 +336,6 @@ class _TurnOwner:
 
     def end_turn(self, turn: Turn) -> None:
         self._session._end(turn)  # noqa: SLF001 - as above
-
-
-_BUSY = "this session is in the middle of a turn; one session holds one conversation, so open another one"
 
 
 def _as_output(asked: object) -> Output | None:

@@ -23,6 +23,7 @@ from chatport._request import ChatRequest
 from chatport._retry import Retry, RetryBudget
 from chatport._turn_watch import TurnWatch, watch_turn
 from chatport._url_media import UrlMedia
+from chatport._window import Window, windowed
 from chatport.backend import Backend
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class TurnPlan:
         media: What puts content in the place of URLs.
         output: The type that the answer has to fit; None for an answer in words.
         retry: When a failed request is sent again; None for never.
+        window: What is sent of the messages of each request; None for all of them.
     """
 
     backend: Backend
@@ -56,6 +58,7 @@ class TurnPlan:
     media: UrlMedia
     output: Output | None = None
     retry: Retry | None = None
+    window: Window | None = None
 
 
 class Turn:
@@ -157,6 +160,7 @@ class Turn:
     async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one request, again where that may help, pass the events of its answer on and fold them into a step."""
         plan = self._plan
+        request, left_out = windowed(plan.window, request)
         started = time.perf_counter()
         number = len(self._steps) + 1
         attempts = self._attempts = Attempts(plan.backend, plan.media, self._budget, self._watch, step=number)
@@ -180,6 +184,8 @@ class Turn:
                 yield event
         self._begun = None
         step = _finish_step(attempts, begun, started)
+        if left_out:
+            step = replace(step, adjustments=(*reported(left_out), *step.adjustments))
         self._attempts = None
         self._steps.append(step)
         self._watch.step_end(step)

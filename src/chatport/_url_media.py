@@ -49,6 +49,12 @@ class UrlMedia:
         self._fetcher = fetcher
         self._known: Mapping[_Key, Media] = {}
 
+    def copy(self) -> UrlMedia:
+        """Return another one that remembers the same, for a conversation that parts from this one."""
+        other = UrlMedia(self._fetcher)
+        other._known = self._known  # replaced with every request, never changed
+        return other
+
     async def filled(self, request: ChatRequest, native_urls: NativeUrls) -> ChatRequest:
         """Return a request whose media have their content, save those that the service fetches itself.
 

@@ -18,6 +18,7 @@ from chatport import (
     Document,
     Event,
     FallbackBackend,
+    HistoryProblem,
     Image,
     Message,
     MessageEnd,
@@ -27,9 +28,11 @@ from chatport import (
     Part,
     Partial,
     Preview,
+    ProblemKind,
     Reply,
     ReplyEnd,
     ReplyStream,
+    Revision,
     Session,
     Settings,
     Step,
@@ -332,3 +335,30 @@ def register() -> None:
     """In process, until the block is left."""
     with chatport.register_backend("parrot", Parrot):
         pass
+
+
+async def histories_change(session: Session, messages: list[Message]) -> None:
+    """What repairs gives messages with notes, what takes messages off gives them back."""
+    problem = chatport.validate_messages(messages, allow_pending=True)[0]
+    assert_type(problem, HistoryProblem)
+    assert_type(problem.kind, ProblemKind)
+    revision = chatport.repair_messages(session.messages)
+    assert_type(revision.messages, tuple[Message, ...])
+    assert_type(revision.adjustments, tuple[Adjustment, ...])
+    assert_type(session.edit(messages), tuple[Message, ...])
+    assert_type(session.rewind(2), tuple[Message, ...])
+    assert_type(session.rewind(to=messages[0]), tuple[Message, ...])
+    session.rewind(messages[0])  # type: ignore[arg-type]
+    assert_type(session.fork(system="Be kind.", window=newest), Session)
+    session.fork(window=len)  # type: ignore[arg-type]
+    assert_type(await session.regenerate(strict=True), Reply[None])
+    assert_type(await session.regenerate(output=int), Reply[int])
+    async with session.regenerate_stream(output=Literal["a", "b"]) as stream:
+        assert_type(await stream.finish(), Reply[Literal["a", "b"]])
+    async with session.regenerate_stream() as again:
+        assert_type(again, ReplyStream[None])
+
+
+def newest(messages: tuple[Message, ...]) -> Revision:
+    """Leave the newest message only."""
+    return Revision(messages[-1:])

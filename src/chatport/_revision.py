@@ -1,0 +1,27 @@
+"""A history that was changed by a function, and the words for what was changed in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatport._adjustments import Adjustment
+from chatport._messages import Message, ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Messages after a change, and what was changed in them.
+
+    Attributes:
+        messages: The messages as they are now. Those that nothing was changed in are the same objects as before.
+        adjustments: What was changed, in the words in which backends tell it; `path` counts the messages as they were
+            given. Empty where nothing was.
+    """
+
+    messages: tuple[Message, ...]
+    adjustments: tuple[Adjustment, ...] = ()
+
+
+def begins_turn(message: Message) -> bool:
+    """Whether a turn begins with a message: the user says something in it that is no result of a tool."""
+    return message.role == "user" and not any(isinstance(part, ToolResult) for part in message.parts)

@@ -1,0 +1,170 @@
+"""What a session can do with its history besides asking: change it, go back in it, and ask again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from chatport._content import kept_messages
+from chatport._errors import BusyError
+from chatport._options import checked_messages
+from chatport._revision import begins_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import TypeForm, Unpack
+
+    from chatport._messages import Content, Message
+    from chatport._options import TurnOptions
+    from chatport._reply import Partial, Reply
+    from chatport._stream import ReplyStream
+
+_OutputT = TypeVar("_OutputT")
+
+BUSY = "this session is in the middle of a turn; one session holds one conversation, so open another one"
+
+
+class HistoryOwner:
+    """The half of `Session` that changes the history. It sends nothing itself."""
+
+    _messages: tuple[Message, ...]
+    _busy: bool
+
+    def keep(self, partial: Partial) -> None:
+        """Put what is left of a turn that broke off into the history, as a valid turn.
+
+        Unfinished tool calls are closed as interrupted. Left out of the unfinished message is what a service would
+        refuse: reasoning that is not signed or that nothing follows, and a call that the service was still running.
+
+        Args:
+            partial: From `error.partial` or `stream.partial`.
+
+        Raises:
+            BusyError: A turn is under way.
+            ValueError: The turn stands in the history already, or does not answer the calls that wait for results.
+        """
+        self._check_idle()
+        self._messages = (*self._messages, *kept_messages(self._messages, partial))
+
+    def edit(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Put other messages in the place of the history, and return those that it held.
+
+        They are taken as they are. `repair_messages` puts a history right whose calls and results do not fit any more.
+
+        Args:
+            messages: The history from now on.
+
+        Raises:
+            BusyError: A turn is under way.
+            TypeError: Something is no message.
+        """
+        self._check_idle()
+        before, self._messages = self._messages, checked_messages(messages)
+        return before
+
+    def rewind(self, turns: int = 1, *, to: Message | None = None) -> tuple[Message, ...]:
+        """Take the last turns off the history, and return their messages.
+
+        A turn begins where the user says something, results of tools aside. What it has cost stays in `usage`.
+
+        Args:
+            turns: How many.
+            to: In place of a number, a message of the user in `messages`, the very object: it goes, and all behind it.
+
+        Raises:
+            BusyError: A turn is under way.
+            ValueError: There are not so many turns, or no turn begins with that message.
+        """
+        self._check_idle()
+        begins = turn_begins(self._messages)
+        if to is not None:
+            found = [index for index in begins if self._messages[index] is to]
+            if not found:
+                message = "no turn of this history begins with that message: give one of the user's in `messages`"
+                raise ValueError(message)
+            begin = found[-1]
+        elif 1 <= turns <= len(begins):
+            begin = begins[-turns]
+        else:
+            message = f"turns must be at least 1 and at most {len(begins)}, the number in this history, not {turns}"
+            raise ValueError(message)
+        taken, self._messages = self._messages[begin:], self._messages[:begin]
+        return taken
+
+    @overload
+    async def regenerate(self, *, output: None = None, **options: Unpack[TurnOptions]) -> Reply[None]: ...
+
+    @overload
+    async def regenerate(self, *, output: type[_OutputT], **options: Unpack[TurnOptions]) -> Reply[_OutputT]: ...
+
+    @overload
+    async def regenerate(self, *, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]) -> Reply[_OutputT]: ...
+
+    async def regenerate(self, *, output: Any = None, **options: Unpack[TurnOptions]) -> Reply[Any]:
+        """Ask again what the user said last, and put the new answer in the place of what followed it.
+
+        Tools run again where the model calls them again. After an exception the old answer stands as before; whoever
+        wants to `keep` what is left of the new one rewinds first.
+
+        Args:
+            output: As for `ask`.
+            **options: As for `ask`.
+
+        Raises:
+            ValueError: The user has said nothing yet.
+            BusyError: Another turn is under way.
+            ChatError: As for `ask`.
+        """
+        async with self._open_turn(None, output, options, streaming=False) as stream:
+            return await stream.finish()
+
+    @overload
+    def regenerate_stream(self, *, output: None = None, **options: Unpack[TurnOptions]) -> ReplyStream[None]: ...
+
+    @overload
+    def regenerate_stream(self, *, output: type[_OutputT], **options: Unpack[TurnOptions]) -> ReplyStream[_OutputT]: ...
+
+    @overload
+    def regenerate_stream(
+        self, *, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]
+    ) -> ReplyStream[_OutputT]: ...
+
+    def regenerate_stream(self, *, output: Any = None, **options: Unpack[TurnOptions]) -> ReplyStream[Any]:
+        """Do what `regenerate` does, and read the new answer as it comes, inside `async with`.
+
+        Args:
+            output: As for `stream`.
+            **options: As for `stream`.
+
+        Returns:
+            A stream that sends when it is entered. Left before the end, the old answer stands as before.
+        """
+        return self._open_turn(None, output, options, streaming=True)
+
+    def _check_idle(self) -> None:
+        if self._busy:
+            raise BusyError(BUSY)
+
+    def _open_turn(
+        self, content: Sequence[Content] | None, asked: object, options: TurnOptions, *, streaming: bool
+    ) -> ReplyStream[Any]:
+        """Return the stream of a turn; without content, of the last one once more."""
+        raise NotImplementedError
+
+
+def turn_begins(messages: Sequence[Message]) -> tuple[int, ...]:
+    """Return where the turns of a history begin."""
+    return tuple(index for index, message in enumerate(messages) if begins_turn(message))
+
+
+def last_turn(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """Return a history without its last turn, and what the user said in that turn.
+
+    Raises:
+        ValueError: The user has said nothing yet.
+    """
+    begins = turn_begins(messages)
+    if not begins:
+        message = "the user has said nothing in this history, so there is nothing to ask again"
+        raise ValueError(message)
+    return messages[: begins[-1]], (messages[begins[-1]],)
