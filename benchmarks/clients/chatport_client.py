@@ -6,6 +6,7 @@ from typing import Self
 
 import chatport
 from benchmarks.clients import KEYS, MODEL, REGION, Seen
+from chatport.backend import BackendEvent
 
 
 class EventsClient:
@@ -66,9 +67,11 @@ class EventsClient:
 
         reader, decoder, count = FrameReader(), StreamDecoder(model=MODEL, request_id="1"), 0
         for data in chunks:
-            for frame in reader.feed(data):
-                for _ in decoder.feed(frame):
-                    count += 1
+            events: list[BackendEvent] = []
+            frames, failure = reader.read(data)
+            assert failure is None
+            decoder.feed_all(frames, events)
+            count += len(events)
         return count
 
 

@@ -284,6 +284,8 @@ class FrameReader:
         position = 0
         length = len(data)
         preludes, blocks, append = self._preludes, self._blocks, frames.append
+        known_block: bytes | None = None
+        headers: Mapping[str, HeaderValue] = {}
         self._needed = _PRELUDE_BYTES
         try:
             while length - position >= _PRELUDE_BYTES:
@@ -303,9 +305,8 @@ class FrameReader:
                 headers_start = position + _PRELUDE_BYTES
                 headers_end = headers_start + headers_length
                 block = data[headers_start:headers_end]
-                headers = blocks.get(block)
-                if headers is None:
-                    headers = self._remember(block)
+                if block != known_block:  # mostly it is that of the frame before
+                    known_block, headers = block, blocks.get(block) or self._remember(block)
                 append((headers, data[headers_end:payload_end]))
                 position = end
         except FrameError as error:
