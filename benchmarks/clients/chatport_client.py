@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import chatport
 from benchmarks.clients import KEYS, MODEL, REGION, Seen
-from chatport.backend import BackendEvent
+
+if TYPE_CHECKING:
+    from chatport.backend import BackendEvent
 
 
 class EventsClient:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from chatport_bedrock import _frames
 from chatport_bedrock._frames import (
     MAX_HEADERS_BYTES,
     MAX_MESSAGE_BYTES,
@@ -116,13 +117,26 @@ class TestFeed:
         blocks: list[dict[str, HeaderValue]] = [{"n": number} for number in range(500)]
         blocks.append({"long": "x" * 5_000})
         blocks.append({"n": 3})
-        reader = FrameReader()
-        frames = list(reader.feed(b"".join(encode_frame(block) for block in blocks)))
+        frames = list(FrameReader().feed(b"".join(encode_frame(block) for block in blocks)))
         assert [dict(frame.headers) for frame in frames] == blocks
-        assert 0 < len(reader._blocks) <= 64
-        early = FrameReader()
-        assert len(list(early.feed(encode_frame(blocks[500])))) == 1
-        assert not early._blocks  # a long one is not kept, even where there is room
+        kept = _frames._read_short_headers.cache_info()
+        assert 0 < kept.currsize <= 64
+        assert len(list(FrameReader().feed(encode_frame(blocks[500])))) == 1
+        assert _frames._read_short_headers.cache_info() == kept  # a long one is not even looked for
+
+    def test_more_lengths_than_are_remembered(self) -> None:
+        """Frames of many different lengths are read right, and what is kept of them has a bound."""
+        payloads = [b"x" * length for length in range(2_000)]
+        frames = FrameReader().feed(b"".join(encode_frame({}, payload) for payload in payloads))
+        assert [frame.payload for frame in frames] == payloads
+        assert 0 < _frames._read_prelude.cache_info().currsize <= 1024
+
+    def test_equal_headers_are_one_object(self) -> None:
+        """Frames with the same headers share them, in all streams: so they can be told by identity."""
+        first, second = (next(FrameReader().feed(encode_frame(EVENT, payload))) for payload in (b"a", b"b"))
+        assert first.headers is second.headers
+        with pytest.raises(TypeError):
+            first.headers["a"] = "b"  # type: ignore[index] # read-only, as it is shared
 
 
 class TestBadFrames:

@@ -17,6 +17,7 @@ reader keeps them too, as botocore does, because what it is asked to buffer has 
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import Final, Literal, NamedTuple, TypeAlias
 from zlib import crc32
@@ -60,12 +61,12 @@ MAX_MESSAGE_BYTES: Final = OVERHEAD_BYTES + MAX_HEADERS_BYTES + MAX_PAYLOAD_BYTE
 _PRELUDE_BYTES: Final = 12
 _CHECKSUM_BYTES: Final = 4
 
-# A stream has about six different header blocks of some 85 bytes each and repeats one of them for every delta. Both
-# bounds are for a peer that does not repeat itself: what the cache keys hold is at most 64 KiB.
+# Streams repeat what they send: about six different header blocks of some 85 bytes each, one of them for every delta,
+# and as many preludes as there are lengths of frames. What was read once is kept, for all streams together. The bounds
+# are for peers that do not repeat themselves.
 _MAX_CACHED_BLOCKS: Final = 64
 _MAX_CACHED_BLOCK_BYTES: Final = 1024
-# Frames of a stream that are equally long, and many are, have the same prelude: it is checked once.
-_MAX_CACHED_PRELUDES: Final = 512
+_MAX_CACHED_PRELUDES: Final = 1024
 
 _PRELUDE: Final = Struct("!III")
 _LENGTHS: Final = Struct("!II")
@@ -178,24 +179,18 @@ class FrameReader:
     """
 
     __slots__ = (
-        "_blocks",
         "_buffer",
         "_failure",
         "_finished",
         "_max_message_bytes",
         "_needed",
         "_offset",
-        "_preludes",
-        "_surely_short",
     )
 
     def __init__(self, *, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
         if max_message_bytes < OVERHEAD_BYTES:
             raise ValueError(f"max_message_bytes is {max_message_bytes}; the shortest frame has {OVERHEAD_BYTES} bytes")
         self._max_message_bytes = max_message_bytes
-        self._surely_short = min(max_message_bytes, MAX_HEADERS_BYTES)  # a frame within this breaks no limit
-        self._blocks: dict[bytes, Mapping[str, HeaderValue]] = {}
-        self._preludes: dict[bytes, tuple[int, int, int]] = {}  # total length, length of the headers, checksum
         self._buffer = bytearray()  # an incomplete frame, never a complete one
         self._needed = _PRELUDE_BYTES  # how long the buffer must be to tell more
         self._offset = 0  # of the first byte that is not handed out, in the stream
@@ -283,15 +278,16 @@ class FrameReader:
         """
         position = 0
         length = len(data)
-        preludes, blocks, append = self._preludes, self._blocks, frames.append
+        max_message_bytes, append = self._max_message_bytes, frames.append
         known_block: bytes | None = None
         headers: Mapping[str, HeaderValue] = {}
         self._needed = _PRELUDE_BYTES
         try:
             while length - position >= _PRELUDE_BYTES:
-                prelude = data[position : position + _PRELUDE_BYTES]
-                known = preludes.get(prelude)
-                total, headers_length, prelude_checksum = self._checked(prelude) if known is None else known
+                headers_start = position + _PRELUDE_BYTES
+                total, headers_length, prelude_checksum = _read_prelude(data[position:headers_start])
+                if total > max_message_bytes:
+                    raise FrameLengthError(f"a frame of {total} bytes, {max_message_bytes} at most")
                 end = position + total
                 if end > length:
                     self._needed = total
@@ -302,11 +298,10 @@ class FrameReader:
                 actual = crc32(data[position + 8 : payload_end], prelude_checksum)
                 if actual != message_checksum:
                     raise ChecksumError("message", expected=message_checksum, actual=actual)
-                headers_start = position + _PRELUDE_BYTES
                 headers_end = headers_start + headers_length
                 block = data[headers_start:headers_end]
                 if block != known_block:  # mostly it is that of the frame before
-                    known_block, headers = block, blocks.get(block) or self._remember(block)
+                    known_block, headers = block, _read_headers(block)
                 append((headers, data[headers_end:payload_end]))
                 position = end
         except FrameError as error:
@@ -315,31 +310,24 @@ class FrameReader:
             return position, error
         return position, None
 
-    def _checked(self, prelude: bytes) -> tuple[int, int, int]:
-        """Check a prelude and take it apart: total length, length of the headers, checksum."""
-        total, headers_length, checksum = parts = _PRELUDE.unpack(prelude)
-        actual = crc32(prelude[:8])
-        if actual != checksum:
-            raise ChecksumError("prelude", expected=checksum, actual=actual)
-        if not headers_length + OVERHEAD_BYTES <= total <= self._surely_short:
-            _check_lengths(total, headers_length, self._max_message_bytes)
-        if len(self._preludes) < _MAX_CACHED_PRELUDES:
-            self._preludes[prelude] = parts
-        return parts
-
-    def _remember(self, block: bytes) -> Mapping[str, HeaderValue]:
-        headers = decode_headers(block)
-        if len(block) <= _MAX_CACHED_BLOCK_BYTES and len(self._blocks) < _MAX_CACHED_BLOCKS:
-            self._blocks[block] = headers
-        return headers
-
 
 def _frames_then_raise(frames: list[Frame], failure: FrameError) -> Iterator[Frame]:
     yield from frames
     raise failure
 
 
-def _check_lengths(total: int, headers_length: int, max_message_bytes: int) -> None:
+@lru_cache(_MAX_CACHED_PRELUDES)
+def _read_prelude(prelude: bytes) -> tuple[int, int, int]:
+    """Check a prelude and take it apart: total length, length of the headers, checksum."""
+    total, headers_length, checksum = parts = _PRELUDE.unpack(prelude)
+    actual = crc32(prelude[:8])
+    if actual != checksum:
+        raise ChecksumError("prelude", expected=checksum, actual=actual)
+    _check_lengths(total, headers_length)
+    return parts
+
+
+def _check_lengths(total: int, headers_length: int) -> None:
     payload_length = total - headers_length - OVERHEAD_BYTES
     if payload_length < 0:
         raise FrameLengthError(f"a frame of {total} bytes has no room for {headers_length} bytes of headers")
@@ -347,8 +335,13 @@ def _check_lengths(total: int, headers_length: int, max_message_bytes: int) -> N
         raise FrameLengthError(f"{headers_length} bytes of headers, {MAX_HEADERS_BYTES} at most")
     if payload_length > MAX_PAYLOAD_BYTES:
         raise FrameLengthError(f"{payload_length} bytes of payload, {MAX_PAYLOAD_BYTES} at most")
-    if total > max_message_bytes:
-        raise FrameLengthError(f"a frame of {total} bytes, {max_message_bytes} at most")
+
+
+def _read_headers(block: bytes) -> Mapping[str, HeaderValue]:
+    return _read_short_headers(block) if len(block) <= _MAX_CACHED_BLOCK_BYTES else decode_headers(block)
+
+
+_read_short_headers: Final = lru_cache(_MAX_CACHED_BLOCKS)(decode_headers)
 
 
 def encode_frame(headers: Mapping[str, HeaderValue], payload: bytes = b"") -> bytes:
@@ -367,7 +360,7 @@ def encode_frame(headers: Mapping[str, HeaderValue], payload: bytes = b"") -> by
     """
     block = encode_headers(headers)
     total = OVERHEAD_BYTES + len(block) + len(payload)
-    _check_lengths(total, len(block), MAX_MESSAGE_BYTES)
+    _check_lengths(total, len(block))
     lengths = _LENGTHS.pack(total, len(block))
     frame = b"".join((lengths, _CHECKSUM.pack(crc32(lengths)), block, payload))
     return frame + _CHECKSUM.pack(crc32(frame))
