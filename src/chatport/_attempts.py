@@ -10,7 +10,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Final, cast
@@ -141,20 +140,22 @@ class Attempts:
         self._model = request.model
         fold = self.fold = Fold(backend=self._backend.name)
         self._watch.request_start(request, step=self._step, attempt=self.sent)
-        async with AsyncExitStack() as stack:
-            events = await stack.enter_async_context(aclosing(checked_stream(self._backend, request)))
-            try:
-                first = await anext(events)
-                moment = time.perf_counter()
-                fold.feed(first)
-                start = cast("MessageStart", first)  # the fold takes no other first event
-                start = replace(start, adjustments=reported(start.adjustments))
-                self._watch.message_start(start)
-                following = await anext(events)
-            except StopAsyncIteration:
+        events = checked_stream(self._backend, request)
+        try:
+            first = await anext(events)
+            moment = time.perf_counter()
+            fold.feed(first)
+            start = cast("MessageStart", first)  # the fold takes no other first event
+            if (told := reported(start.adjustments)) != start.adjustments:
+                start = replace(start, adjustments=told)
+            self._watch.message_start(start)
+            following = await anext(events)
+        except BaseException as error:
+            await events.aclose()
+            if isinstance(error, StopAsyncIteration):
                 raise fold.unfinished() from None
-            stack.pop_all()  # the one who reads on closes it
-            return Begun(moment, start, following, events, ready_events(events), fold)
+            raise
+        return Begun(moment, start, following, events, ready_events(events), fold)  # whose reader closes it
 
     def name_place(self, error: BackendError) -> None:
         """Say in an error whose it is; a download that failed is nobody's."""

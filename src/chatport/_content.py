@@ -38,7 +38,8 @@ def turn_messages(history: Sequence[Message], contents: Sequence[Content]) -> tu
     parts = parts_of(contents)
     results = [part for part in parts if isinstance(part, ToolResult)]
     rest = tuple(part for part in parts if not isinstance(part, ToolResult))
-    ordered = _match_results(pending_calls(history), results)
+    pending = pending_calls(history)
+    ordered = _match_results(pending, results) if pending or results else ()
     messages: list[Message] = []
     if ordered:
         messages.append(Message("tool", ordered))

@@ -103,6 +103,9 @@ def _is_unicode(value: Any) -> bool:
     return True
 
 
+_STOP_REASONS: tuple[str, ...] = get_args(StopReason)
+
+
 class Fold:
     """Folds the events of one step into a message.
 
@@ -219,7 +222,7 @@ class Fold:
 
     def _finish(self, end: MessageEnd) -> tuple[PartEnd, ...]:
         self._check(end, end.usage, Usage)
-        if end.stop_reason not in get_args(StopReason):
+        if end.stop_reason not in _STOP_REASONS:
             raise self._misplaced(end, f"with the stop reason {end.stop_reason!r}, which is not one of ours")
         self.end = end
         ended = {index: self._open[index].part() for index in sorted(self._open)}

@@ -193,6 +193,8 @@ ToolContent: TypeAlias = str | Part | Sequence[Any] | Mapping[str, Any] | float 
 """What a tool's result is made from: text, parts or any JSON value."""
 
 PART_TYPES: tuple[type, ...] = get_args(Part)
+_EXACT_TYPES = frozenset(PART_TYPES)
+_ROLES: tuple[str, ...] = get_args(Role)
 _BYTES_TYPES = (bytes, bytearray, memoryview)  # sequences of integers, which nobody means by them
 
 
@@ -209,6 +211,8 @@ def as_parts(content: Content) -> tuple[Part, ...]:
     """
     if isinstance(content, str):
         return (Text(content),)
+    if type(content) is tuple and _EXACT_TYPES.issuperset(map(type, content)):
+        return content
     if isinstance(content, PART_TYPES):
         return (content,)  # type: ignore[return-value]  # isinstance over a tuple of types does not narrow a union
     if not isinstance(content, Sequence) or isinstance(content, _BYTES_TYPES):
@@ -268,8 +272,8 @@ class Message:
 
     def __post_init__(self) -> None:
         """Refuse an unknown role; take a list of parts for a tuple."""
-        if self.role not in get_args(Role):
-            message = f"role must be one of {', '.join(get_args(Role))}, not {self.role!r}"
+        if self.role not in _ROLES:
+            message = f"role must be one of {', '.join(_ROLES)}, not {self.role!r}"
             raise ValueError(message)
         object.__setattr__(self, "parts", as_parts(self.parts))
 

@@ -77,6 +77,8 @@ def check_names(options: Mapping[str, object], known: type, *more: str) -> None:
     Raises:
         TypeError: There is no such option.
     """
+    if not options:
+        return
     names = known.__annotations__
     unknown = [name for name in options if name not in names]
     if unknown:

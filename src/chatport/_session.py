@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from chatport._adjustments import reported
 from chatport._content import turn_messages
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 _OutputT = TypeVar("_OutputT")
 
+_DEFAULT_RETRY: Final = Retry()
+_DEFAULT_TIMEOUTS: Final = Timeouts()
+
 
 class Session(HistoryOwner):
     """A conversation with one model through a backend that it borrows.
@@ -69,12 +72,13 @@ class Session(HistoryOwner):
         system = options.get("system")
         self._system = () if system is None else as_parts(system)
         self._messages = checked_messages(options.get("messages", ()))
-        self._tools = as_tools(options.get("tools") or ())
+        tools = options.get("tools")
+        self._tools = as_tools(tools) if tools else ()
         self._tool_choice = options.get("tool_choice")
         self._settings = checked_settings(options.get("settings")) or Settings()
         self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
-        self._retry = checked_retry(options.get("retry", Retry()))
-        self._timeouts = checked_timeouts(options.get("timeouts")) or Timeouts()
+        self._retry = checked_retry(options.get("retry", _DEFAULT_RETRY))
+        self._timeouts = checked_timeouts(options.get("timeouts")) or _DEFAULT_TIMEOUTS
         self._strict = options.get("strict", False)
         self._window = checked_window(options.get("window"))
         self._base = self._messages  # what stands before the turn under way

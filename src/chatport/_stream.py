@@ -114,7 +114,10 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         if events is None or turn is None:
             return
         try:
-            await close_in_time(events.aclose, f"the stream of the backend {turn.backend_name!r}", error)
+            if self._reply is None:
+                await close_in_time(events.aclose, f"the stream of the backend {turn.backend_name!r}", error)
+            else:
+                await events.aclose()  # it has said its last word, and holds nothing any more
         finally:
             self._owner.end_turn(turn)
 

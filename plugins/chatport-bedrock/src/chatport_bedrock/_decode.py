@@ -259,7 +259,7 @@ def decode_response(
 
 
 def _content_of(answer: Mapping[str, Any], unknown: Unknown) -> list[Any]:
-    if not isinstance(answer, Mapping):
+    if not is_object(answer) and not isinstance(answer, Mapping):
         raise MalformedError("it is no JSON object")
     output = answer.get("output")
     message = output.get("message") if is_object(output) else None

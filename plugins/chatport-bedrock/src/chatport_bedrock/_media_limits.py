@@ -138,6 +138,8 @@ def check_names(turns: Iterable[Turn]) -> None:
 def _media(turn: Turn) -> Iterator[tuple[str, str, dict[str, Any], bool]]:
     """The images and documents of a turn, those inside results of tools too: place, kind, content, whether outside."""
     for path, block in turn.blocks:
+        if len(block) == 1 and "text" in block:
+            continue
         result = block.get("toolResult")
         inner = result.get("content") if is_object(result) else None
         for each, is_own in ((block, True), *((entry, False) for entry in (inner if is_array(inner) else ()))):

@@ -14,6 +14,7 @@ from chatport_bedrock._turn import Turn, client_call, tool_result
 
 __all__ = ["pair_calls"]
 
+_RESULT: Final = ("toolResult",)
 _NO_RESULT: Final = "The call of this tool was interrupted: there is no result."
 
 
@@ -79,6 +80,8 @@ def _calls(turn: Turn, scope: Scope) -> list[_Call]:
 
 
 def _answer(turn: Turn, calls: Sequence[_Call], scope: Scope) -> None:
+    if not calls and not turn.has(_RESULT):
+        return
     _match(turn, calls, scope)
     _put_results_first(turn, [call.sent_id for call in calls], scope)
     for rank, call in enumerate(calls):

@@ -52,6 +52,9 @@ def asked_reasoning(fields: Mapping[str, Any], support: ReasoningSupport) -> Ask
         fields: The members, the caller's own among them.
         support: How the model reasons.
     """
+    unasked = AskedReasoning(support.kind) if support.on_by_default else AskedReasoning()
+    if not fields:
+        return unasked
     thinking = _object(fields, "thinking") or _object(fields, "reasoning_config")  # both names are recorded
     kind = thinking.get("type")
     if kind == "enabled":
@@ -70,7 +73,7 @@ def asked_reasoning(fields: Mapping[str, Any], support: ReasoningSupport) -> Ask
     for found, level in efforts:
         if level is not None:
             return AskedReasoning() if level == "none" else AskedReasoning(found, level)
-    return AskedReasoning(support.kind) if support.on_by_default and kind is None else AskedReasoning()
+    return unasked if kind is None else AskedReasoning()
 
 
 def reasoning_fields(reasoning: str | int | None, scope: Scope, *, with_tools: bool) -> dict[str, Any]:

@@ -100,8 +100,11 @@ def translate(
     check_model(request.model)
     check_settings(request.settings)
     check_tools(request.tools)
-    check_json(request.output_schema or {}, "output_schema")
-    check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
+    if request.output_schema:
+        check_json(request.output_schema, "output_schema")
+    if extra:
+        check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
+    own_tools = _tools_of(extra)
     can = capabilities(base or request.model) if can is None else can
     scope = Scope(
         model_family(request.model),
@@ -114,29 +117,31 @@ def translate(
     start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), len(request.messages))
     system = _system_blocks(request, start, scope)
     turns = translate_messages(
-        request.messages, start, scope, system=system, tools=_tools_of(extra), may_be_empty=_is_stored(request)
+        request.messages, start, scope, system=system, tools=own_tools, may_be_empty=_is_stored(request)
     )
     _check_conversation(request, turns, extra)
     if system and not can.system and "messages" not in extra:
         system, turns = [], _moved_to_user(system, turns, scope)
-    members, output = _members(request, [block for _, block in system], turns, scope)
+    members, output = _members(request, [block for _, block in system], turns, scope, extra=extra)
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
-    body = with_own_tools(body, members["toolConfig"], _tools_of(extra), scope)
+    body = with_own_tools(body, members["toolConfig"], own_tools, scope)
     body = with_cache_points(body, request.settings.cache, scope)
     body = fit_stored_prompt(request.model, body, extra, scope)
     return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names(), output, scope.ids)
 
 
 def _planned_output(
-    request: ChatRequest, turns: list[dict[str, Any]], asked: AskedReasoning, scope: Scope
+    request: ChatRequest, turns: list[dict[str, Any]], asked: AskedReasoning, scope: Scope, *, own_tools: object
 ) -> tuple[OutputPlan | None, StrictRoom]:
     """How JSON is asked for, and what that leaves of the limits of strict schemas."""
     room = StrictRoom()
+    if request.output_schema is None:
+        return None, room
     plan = plan_output(
         request,
         scope,
         room,
-        taken=(*_tool_names(request), *own_names(_tools_of(_own_extra(request.settings)))),
+        taken=(*_tool_names(request), *own_names(own_tools)),
         refuses_force=asked.kind in scope.capabilities.reasoning.refuses_forced_choice,
         cites=asks_for_citations(turns),
     )
@@ -155,19 +160,19 @@ def _is_stored(request: ChatRequest) -> bool:
 
 
 def _members(
-    request: ChatRequest, system: list[Block], turns: list[dict[str, Any]], scope: Scope
+    request: ChatRequest, system: list[Block], turns: list[dict[str, Any]], scope: Scope, *, extra: dict[str, Any]
 ) -> tuple[dict[str, Any], OutputPlan | None]:
     """The members of the body, of which empty ones are not to be sent, and how JSON is asked for."""
     settings = request.settings
-    extra = _own_extra(settings)
+    own_tools = _tools_of(extra)
     # A stored prompt brings its own tools, so that calls of them need none from here.
-    more_tools = offers_tools(_tools_of(extra)) or _is_stored(request)
+    more_tools = offers_tools(own_tools) or _is_stored(request)
     with_tools = (bool(request.tools) or more_tools) and request.tool_choice != "none"
     own_fields = _own_model_fields(extra)
     reasoning = _without_other_forms(reasoning_fields(settings.reasoning, scope, with_tools=with_tools), own_fields)
     # What the caller says in the model's own words counts as well: it is sent, and overrides what is made here.
     asked = asked_reasoning(deep_merge(reasoning, own_fields), scope.capabilities.reasoning)
-    output, room = _planned_output(request, turns, asked, scope)
+    output, room = _planned_output(request, turns, asked, scope, own_tools=own_tools)
     called = request if output is None else output.request_for_tools(request, has_tool_blocks=has_tool_blocks(turns))
     config = tool_config(called, turns, scope, more_tools=more_tools, reasoning=asked, room=room)
     forbidden = choice_fields(called, scope, has_tools=bool(config) or more_tools)

@@ -15,6 +15,7 @@ from chatport_bedrock._turn_shapes import shape_turns
 
 __all__ = ["call_names", "has_tool_blocks", "translate_messages"]
 
+_DOCUMENT: Final = ("document",)
 _SEE_DOCUMENT: Final = "See the attached document."
 _SEE_DOCUMENTS: Final = "See the attached documents."
 
@@ -132,6 +133,8 @@ def _nothing_left(path: str) -> UnsupportedError:
 
 def _accompany_documents(turn: Turn, scope: Scope) -> None:
     """Put words before documents that stand alone: the service refuses a document without text beside it."""
+    if not turn.has(_DOCUMENT):
+        return
     blocks: list[tuple[str, Block]] = []
     # Changes of the tools are messages of their own: what stands before one is not beside what stands behind it.
     for is_change, entries in groupby(turn.blocks, key=lambda entry: is_tool_change(entry[1])):
