@@ -34,6 +34,31 @@ def test_a_door_loads_no_vendor_and_no_plugin(door: str) -> None:
     assert not {name for name in top if name.startswith("chatport_")}
 
 
+# What costs more to load than most of our own files, and what a conversation in words has no use for.
+_UNUSED_BY_IMPORT = [
+    *("asyncio", "concurrent.futures", "email", "http", "importlib.metadata", "pydantic", "pydantic_core", "socket"),
+    *("ssl", "subprocess", "tempfile", "urllib.request", "zipfile"),
+]
+_UNUSED_BY_WORDS = [
+    *("chatport._docstrings", "chatport._download", "chatport._fetch", "chatport._json_schema", "chatport._output"),
+    *("chatport._signatures", "chatport._tool_results", "chatport._tool_runs", "chatport.cli", "chatport.testing"),
+]
+
+
+def test_the_import_loads_what_it_needs() -> None:
+    """Event loops, TLS, mail's format and pydantic wait until somebody asks, and so do tools and downloads."""
+    loaded = _fresh("""
+        import json, sys
+        import anyio, anyio.lowlevel, anyio.to_thread, pluggy, typing_extensions  # older ones load more
+        before = set(sys.modules)
+        import chatport
+        print(json.dumps(sorted(set(sys.modules) - before)))
+    """)
+    assert isinstance(loaded, list)
+    assert "chatport._session" in loaded
+    assert not set(loaded).intersection([*_UNUSED_BY_IMPORT, *_UNUSED_BY_WORDS])
+
+
 def test_importing_touches_no_network_and_starts_nothing() -> None:
     """The import opens no socket, starts no thread or process, and reads no entry points."""
     seen = _fresh("""
@@ -82,13 +107,14 @@ def test_the_bedrock_entry_point_loads_no_vendor() -> None:
 
 def test_pydantic_is_loaded_for_who_has_tools_or_asks_for_a_type() -> None:
     """It is a third of what the import would cost: a conversation in words does without."""
-    seen = _fresh("""
+    seen = _fresh(f"""
         import json, sys
         import anyio
         import chatport
         before = "pydantic" in sys.modules
         anyio.run(chatport.ask, "echo:any", "Hi")
         spoken = "pydantic" in sys.modules
+        assert not sys.modules.keys() & set({_UNUSED_BY_WORDS}), "loaded for words"
         from chatport.testing import ScriptedBackend
         chatport.Session(ScriptedBackend(), "m").request("Hi", output=int)
         print(json.dumps([before, spoken, "pydantic" in sys.modules]))

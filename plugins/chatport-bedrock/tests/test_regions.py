@@ -232,6 +232,27 @@ async def test_a_bundle_that_cannot_be_used(
     assert found["region"].startswith("none: the CA bundle '/no/such.pem' cannot be used")
 
 
+async def test_without_tls_no_bundle_counts_but_the_one_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine says of certificates is about other addresses; what the caller says is checked in any case."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such.pem")
+    options: dict[str, Any] = {"region": "us-east-1", "endpoint_url": "http://127.0.0.1:1", "api_key": "k"}
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    found = await BedrockBackend(**options).describe()
+    assert (found["region"], found["certificates"]) == ("us-east-1", "none: no TLS")
+    found = await BedrockBackend(**options, verify="/no/other.pem").describe()
+    assert found["region"].startswith("none: the CA bundle '/no/other.pem' cannot be used")
+    found = await BedrockBackend(**options, proxies={"http": "https://proxy.example"}).describe()
+    assert found["region"].startswith("none: the CA bundle '/no/such.pem' cannot be used")
+
+
+async def test_a_profile_that_nobody_has_is_told_though_nothing_is_looked_up_in_it() -> None:
+    """Region, address and keys are said beside it: it would be passed over in silence."""
+    options = {"region": "us-east-1", "endpoint_url": "http://127.0.0.1:1", "profile": "nobody"}
+    found = await BedrockBackend(**options, access_key_id="a", secret_access_key="s").describe()
+    assert "nobody" in found["region"]
+    assert found["region"].startswith("none: ")
+
+
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 _AMBIENT = {

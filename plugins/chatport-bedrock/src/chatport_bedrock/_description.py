@@ -41,8 +41,14 @@ def _described(endpoint: Endpoint | str) -> dict[str, str]:
         "endpoint": endpoint.url,
         "endpoint from": endpoint.url_source,
         "proxy": endpoint.proxy or "none",
-        "certificates": _CERTIFICATES.get(endpoint.verify) or f"checked against {endpoint.verify}",
+        "certificates": _certificates(endpoint),
     }
+
+
+def _certificates(endpoint: Endpoint) -> str:
+    if not endpoint.may_use_tls:
+        return "none: no TLS"
+    return _CERTIFICATES.get(endpoint.verify) or f"checked against {endpoint.verify}"
 
 
 async def _or_reason(found: Awaitable[_T]) -> _T | str:
