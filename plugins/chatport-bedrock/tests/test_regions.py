@@ -113,8 +113,9 @@ class Recorder:
     def __init__(self) -> None:
         self.sent: list[Any] = []
 
-    async def send(self, request: Any) -> Any:
+    async def send(self, request: Any, seconds: float) -> Any:
         """Keep a request; nobody answers it."""
+        del seconds
         await anyio.lowlevel.checkpoint()
         self.sent.append(request)
         raise OSError("nobody")
