@@ -89,6 +89,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             *{"_aiohttp_session", "_bodies", "_chunks", "_credentials", "_endpoints", "_failures", "_httpx_body"},
             *{
                 "_httpx_session",
+                "_httpx_trace",
                 "_identity",
                 "_patience",
                 "_pool",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, stream, text, unary
 from bedrock_support.loopback import LoopbackServer, whole
@@ -161,14 +162,25 @@ async def test_a_proxy_that_refuses(options: dict[str, Any]) -> None:
         assert dict(proxy.requests[0].header_lines)["Proxy-Authorization"].startswith("Basic ")
 
 
-async def test_a_handshake_that_nobody_answers(options: dict[str, Any]) -> None:
-    """The system accepts the connection, the server says nothing: it ends with the time for connecting."""
+@pytest.mark.parametrize("limit", ["connect", "total"])
+async def test_a_handshake_that_nobody_answers(limit: str, options: dict[str, Any]) -> None:
+    """The system accepts the connection, the server says nothing: it ends in time, and the server sees the end."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"https://127.0.0.1:{silent.getsockname()[1]}"
         async with _open({**options, "endpoint_url": address}) as session:
             with anyio.fail_after(5), pytest.raises(TransportError) as caught:
-                await session.ask("hi", timeouts=Timeouts(connect=0.2))
-    assert (caught.value.phase, caught.value.retryable) == ("connect", True)
+                await session.ask("hi", timeouts=Timeouts(**{limit: 0.2}))
+            assert (await anyio.to_thread.run_sync(_read_to_the_end, silent)).startswith(b"\x16")
+    expected = ("connect", True) if limit == "connect" else ("request", False)
+    assert (caught.value.phase, caught.value.retryable) == expected
+
+
+def _read_to_the_end(listener: socket.socket) -> bytes:
+    """Return what a client sends before it hangs up, which it has to do within a second."""
+    peer, _ = listener.accept()
+    with peer, peer.makefile("rb") as stream:
+        peer.settimeout(1)
+        return stream.read()
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x28"],

@@ -11,6 +11,7 @@ import httpx2
 from aiobotocore.httpxsession import HttpxSession
 
 from chatport_bedrock._httpx_body import DirectBackend
+from chatport_bedrock._httpx_trace import ConnectTrace
 from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
 
     aiobotocore 3.10 puts the whole address there (`POST https://host/path HTTP/1.1`), so that httpx2 leaves the encoded
     path alone. Servers have to accept that and not all do, and proxies take it for a request that they are to forward.
+
+    It has no limit of its own: who sends has one of the backend's places already. httpcore2 2.16 never gives back the
+    place of a connection whose TLS handshake through a proxy failed or was cancelled.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "max_pool_connections": None})
 
     async def send(self, request: HttpRequest, seconds: float = inf) -> Any:
         """Send a request and return its answer once the head of it is there.
@@ -53,6 +60,7 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
 
 async def _use_connect_limit(request: httpx2.Request) -> None:
     request.extensions["timeout"] = httpx2.Timeout(None, connect=CONNECT_SECONDS.get()).as_dict()
+    request.extensions["trace"] = ConnectTrace()
 
 
 async def _use_origin_form(request: httpx2.Request) -> None:
