@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from zlib import crc32
 
 from bedrock_support.answers import METADATA, START, STOP, block_stop, converse, event, exception, frame, text
-from chatport.backend import BackendError, Fold
+from chatport.backend import BackendError, BackendEvent, Fold
 from chatport_bedrock._decode import StreamDecoder, decode_response
 from chatport_bedrock._errors import error_from_frame_error
 from chatport_bedrock._frames import FrameError, FrameReader
@@ -179,9 +179,16 @@ def read_stream(data: bytes, size: int) -> None:
     reader, decoder, fold = FrameReader(), StreamDecoder(model=_MODEL, request_id=None), Fold()
     try:
         for position in range(0, len(data), size):
-            for one in reader.feed(data[position : position + size]):
-                for found in decoder.feed(one):
-                    fold.feed(found)
+            frames, damage = reader.read(data[position : position + size])
+            events: list[BackendEvent] = []
+            try:
+                decoder.feed_all(frames, events)
+            finally:
+                for found in events:
+                    if not fold.feed_delta(found):
+                        fold.feed(found)
+            if damage is not None:
+                raise damage
         reader.finish()
         for found in decoder.finish():
             fold.feed(found)
