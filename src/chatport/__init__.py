@@ -16,6 +16,7 @@ from chatport._errors import (
     BusyError,
     ChatError,
     ConfigurationError,
+    ConflictError,
     ContextWindowError,
     InvalidRequestError,
     ModelNotFoundError,
@@ -24,6 +25,7 @@ from chatport._errors import (
     ProtocolError,
     RateLimitError,
     ServiceError,
+    StoreError,
     StreamClosedError,
     StreamInterruptedError,
     StreamTimeoutError,
@@ -85,6 +87,8 @@ from chatport._retry import Retry
 from chatport._revision import Revision
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import Session
+from chatport._sqlite_store import SqliteStore
+from chatport._store import SearchHit, SessionStore, SessionSummary, StoredSession, StoredTurn
 from chatport._stream import ReplyStream, TextStream
 from chatport._timeouts import TimeoutName, Timeouts
 from chatport._tools import tool
@@ -107,6 +111,7 @@ __all__ = [
     "Citation",
     "CitationDelta",
     "ConfigurationError",
+    "ConflictError",
     "Content",
     "ContextWindowError",
     "Document",
@@ -142,12 +147,19 @@ __all__ = [
     "RetryStart",
     "Revision",
     "Role",
+    "SearchHit",
     "ServiceError",
     "Session",
     "SessionOptions",
+    "SessionStore",
+    "SessionSummary",
     "Settings",
+    "SqliteStore",
     "Step",
     "StopReason",
+    "StoreError",
+    "StoredSession",
+    "StoredTurn",
     "StreamClosedError",
     "StreamInterruptedError",
     "StreamTimeoutError",

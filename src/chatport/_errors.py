@@ -19,6 +19,8 @@
     │       └── StreamInterruptedError
     ├── OutputError                   the reply does not fit the type that was asked for
     ├── ToolLoopError                 max_steps reached and the model still asks for tools
+    ├── ConflictError                 a stored session was changed by someone else
+    ├── StoreError                    a store of sessions cannot be read or written
     └── ConfigurationError            something is missing or wrong before anything was sent
 
     BusyError(RuntimeError)           two turns at once on one session, two readers of one stream
@@ -30,7 +32,7 @@ never caught.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,6 +246,28 @@ class ToolLoopError(ChatError):
         """Keep the message and what had happened."""
         super().__init__(message)
         self.partial = partial
+
+
+class ConflictError(ChatError):
+    """A stored session was changed by someone else since it was read; nothing was written, and nothing is lost.
+
+    `await session.reload()` reads what is stored now; `session.keep(error.partial)` then puts the turn behind it.
+
+    Attributes:
+        reply: The reply of the turn that could not land, `output` included; None where it was no turn.
+    """
+
+    reply: Reply[Any] | None = None
+
+
+class StoreError(ChatError):
+    """A store of sessions cannot be opened, read or written; the message says why, and the cause is attached.
+
+    Attributes:
+        reply: As for `ConflictError`.
+    """
+
+    reply: Reply[Any] | None = None
 
 
 class ConfigurationError(ChatError):

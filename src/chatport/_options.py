@@ -6,6 +6,7 @@ from typing import TypedDict
 from chatport._messages import Content, Message
 from chatport._request import Settings, Tool, ToolChoice
 from chatport._retry import Retry
+from chatport._store import SessionStore
 from chatport._timeouts import Timeouts
 from chatport._tools import ToolLike
 from chatport._window import Window
@@ -42,7 +43,7 @@ class SessionOptions(TypedDict, total=False):
 
     Attributes:
         system: The system prompt.
-        messages: The history to begin with.
+        messages: The history to begin with. A session that is stored already has its own, which has to begin with it.
         tools: Functions and `Tool` values on offer in every turn.
         tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; None leaves it to the service.
         settings: How to answer.
@@ -52,6 +53,9 @@ class SessionOptions(TypedDict, total=False):
         strict: Whether a loss is refused instead of reported.
         window: What is sent of the messages of each request, such as a function that calls `drop_oldest_steps`; the
             history keeps all of them, and `reply.adjustments` has what was left out, whatever `strict` says.
+        store: Where the session is kept, such as an open `SqliteStore`. It is read when the block is entered, and each
+            turn is written before its reply is given. Stored are messages and usage; all else is said anew each time.
+        id: The session's name in the store; a random one unless given, which `session.id` says.
     """
 
     system: Content | None
@@ -64,6 +68,8 @@ class SessionOptions(TypedDict, total=False):
     timeouts: Timeouts | None
     strict: bool
     window: Window | None
+    store: SessionStore | None
+    id: str | None
 
 
 def check_names(options: Mapping[str, object], known: type, *more: str) -> None:

@@ -24,7 +24,9 @@ from chatport._options import (
 )
 from chatport._request import ChatRequest, Preview, Settings
 from chatport._retry import Retry
-from chatport._session_history import HistoryOwner, last_turn
+from chatport._session_history import last_turn
+from chatport._session_store import StoredOwner
+from chatport._stored_history import stored_history
 from chatport._stream import ReplyStream
 from chatport._timeouts import Timeouts, checked_timeouts
 from chatport._tools import as_tools
@@ -47,7 +49,7 @@ _DEFAULT_RETRY: Final = Retry()
 _DEFAULT_TIMEOUTS: Final = Timeouts()
 
 
-class Session(HistoryOwner):
+class Session(StoredOwner):
     """A conversation with one model through a backend that it borrows.
 
     `open_session` makes one together with its backend; this constructor is for several sessions on one backend. A
@@ -84,6 +86,7 @@ class Session(HistoryOwner):
         self._base = self._messages  # what stands before the turn under way
         self._media = UrlMedia()
         self._usage = Usage()
+        self._stored = stored_history(options.get("store"), options.get("id"))
         self._busy = False
         self._closed = False
 
@@ -92,19 +95,29 @@ class Session(HistoryOwner):
         return f"<Session {self._backend.name}:{self._model}, {len(self._messages)} messages>"
 
     async def __aenter__(self) -> Self:
-        """Return itself; a borrowed backend stays open when the block ends.
+        """Return itself, with the history that its store has; a borrowed backend stays open when the block ends.
 
         Raises:
             StreamClosedError: Its block has ended before; a new session can go on with its messages.
+            StoreError: What is stored cannot be read.
+            ValueError: What is stored does not begin with the `messages` that were given.
         """
         self._check_open()
+        await self._read_stored()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the session: it sends nothing any more; history and usage stay readable."""
+        """End the session: it sends nothing any more; history and usage stay readable.
+
+        Raises:
+            ConflictError: Something was not stored yet, such as after `keep`, and someone else has changed the session.
+            StoreError: Something was not stored yet and cannot be written.
+        """
         self._closed = True
+        if self._stored is not None:
+            await self._stored.close(self._messages, error)
 
     @property
     def backend(self) -> Backend:
@@ -157,9 +170,11 @@ class Session(HistoryOwner):
             BackendError: The exchange failed.
             ToolLoopError: `max_steps` is reached and the model still asks for tools.
             OutputError: The answer does not fit `output`; `error.reply` has it.
+            ConflictError: Someone else has changed the stored session; `error.reply` has the answer.
+            StoreError: The turn cannot be stored; `error.reply` has the answer.
 
-        All four have `partial`, which says how far the turn came. Whoever must know that also when the task is
-        cancelled uses `stream`, whose `partial` is there at any time.
+        All from `UnsupportedError` on have `partial`, which says how far the turn came. Whoever must know that also
+        when the task is cancelled uses `stream`, whose `partial` is there at any time.
         """
         async with self._open_turn(content, output, options, streaming=False) as stream:
             return await stream.finish()
@@ -236,6 +251,7 @@ class Session(HistoryOwner):
             ValueError: An option's value makes no sense.
         """
         self._check_open()
+        self._check_read()
         own: SessionOptions = {
             "system": self._system,
             "messages": self._messages,
@@ -264,6 +280,7 @@ class Session(HistoryOwner):
         self, messages: tuple[Message, ...], output: Output | None, options: TurnOptions, *, streaming: bool
     ) -> ChatRequest:
         check_names(options, TurnOptions, "output")
+        self._check_read()
         given = options.get("tools")
         tools = self._tools if given is None else as_tools(given)
         choice = options.get("tool_choice")
@@ -320,12 +337,11 @@ class Session(HistoryOwner):
             message = "the session is closed; it sends only inside its `async with` block"
             raise StreamClosedError(message)
 
-    def _land(self, messages: Sequence[Message]) -> None:
-        self._messages = (*self._base, *messages)
-
     def _end(self, turn: Turn) -> None:
         self._busy = False
         self._usage += turn.usage  # what a failed turn has cost is spent all the same
+        if self._stored is not None:
+            self._stored.end_turn(turn.usage)
 
 
 class _TurnOwner:
@@ -335,8 +351,8 @@ class _TurnOwner:
         self._session = session
         self.begin_turn = begin
 
-    def land_turn(self, reply: Reply[Any]) -> None:
-        self._session._land(reply.messages)  # noqa: SLF001 - the other half of one class, kept off the public face
+    async def land_turn(self, reply: Reply[Any]) -> None:
+        await self._session._land(reply)  # noqa: SLF001 - the other half of one class, kept off the public face
 
     def end_turn(self, turn: Turn) -> None:
         self._session._end(turn)  # noqa: SLF001 - as above

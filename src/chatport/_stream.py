@@ -30,8 +30,8 @@ class TurnOwner(Protocol):
         """Claim the session and prepare the turn."""
         ...
 
-    def land_turn(self, reply: Reply[Any]) -> None:
-        """Put a finished turn into the history."""
+    async def land_turn(self, reply: Reply[Any]) -> None:
+        """Put a finished turn into the history, and into its store."""
         ...
 
     def end_turn(self, turn: Turn) -> None:
@@ -203,6 +203,9 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         self._is_reading = True
         try:
             event = await self._events.__anext__()
+            if type(event) is ReplyEnd and not self._was_left():
+                await self._owner.land_turn(event.reply)
+                self._reply = event.reply
         except BaseException as error:
             self._is_reading = False
             if self._was_left():
@@ -213,10 +216,7 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         self._is_reading = False
         if self._was_left():
             await self._let_go(None)
-            return self._refuse_reading()
-        if type(event) is ReplyEnd:
-            self._reply = event.reply
-            self._owner.land_turn(event.reply)
+            return event if self._reply is not None else self._refuse_reading()
         return event
 
     def _was_left(self) -> bool:
