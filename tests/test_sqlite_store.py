@@ -461,11 +461,13 @@ def test_one_store_serves_loops_in_several_threads(path: Path) -> None:
             for number in range(5):
                 await session.ask(f"{name} {number}")
 
+    async def talk_in_thread(name: str, loop: str) -> None:
+        await anyio.to_thread.run_sync(partial(anyio.run, talk, name, backend=loop))
+
     async def all_of_it() -> None:
         async with store, anyio.create_task_group() as tasks:
             for number, loop in enumerate(["asyncio", "trio", "asyncio", "trio"]):
-                run = partial(anyio.run, talk, f"session {number}", backend=loop)
-                tasks.start_soon(anyio.to_thread.run_sync, run)
+                tasks.start_soon(talk_in_thread, f"session {number}", loop)
 
     anyio.run(all_of_it)
     anyio.run(talk_again := partial(_texts, path), backend="trio")

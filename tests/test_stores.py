@@ -1,6 +1,6 @@
 """Sessions with a store: what lands, who wins, and that memory and store say the same. Every store is held to it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -47,10 +47,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerato
 
 
 @asynccontextmanager
-async def stored(store: SessionStore, *script: Any, **options: Any) -> AsyncIterator[Session]:
+async def stored(store: SessionStore, *script: Any, **options: Any) -> AsyncGenerator[Session]:
     """A session named `a` on a scripted backend."""
-    session = Session(ScriptedBackend(*script), "model-1", store=store, **{"id": "a", **options})
-    async with session:
+    options.setdefault("id", "a")
+    async with Session(ScriptedBackend(*script), "model-1", store=store, **options) as session:
         yield session
 
 

@@ -9,7 +9,7 @@ from chatport._errors import StreamClosedError
 from chatport._session_history import HistoryOwner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from chatport._events import Usage
     from chatport._messages import Message
@@ -59,7 +59,7 @@ class StoredOwner(HistoryOwner):
             self._messages = stored.messages
 
     @contextmanager
-    def _idle_stored(self) -> Iterator[StoredHistory]:
+    def _idle_stored(self) -> Generator[StoredHistory]:
         """Claim the session, as a turn does: one that began meanwhile would be in conflict with its own session."""
         if self._stored is None:
             message = "this session has no store: give store= and id= when it is opened"

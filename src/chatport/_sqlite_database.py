@@ -17,7 +17,7 @@ from chatport._stored_form import FORMAT, fold, usage_from_text, usage_text
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from chatport._sqlite_rows import Addition, TurnRow
     from chatport._store import SearchHit, SessionSummary
@@ -46,7 +46,7 @@ class Database:
                 connection.close()
 
     @contextmanager
-    def _used(self) -> Iterator[sqlite3.Connection]:
+    def _used(self) -> Generator[sqlite3.Connection]:
         with self._lock:
             if self._connection is None:
                 message = f"the store {self._path!r} is closed"
@@ -58,7 +58,7 @@ class Database:
                 yield self._connection
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Generator[sqlite3.Connection]:
         """See one state of the file, whoever writes meanwhile."""
         with self._used() as connection:
             connection.execute("BEGIN")
@@ -68,7 +68,7 @@ class Database:
                 roll_back(connection)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Generator[sqlite3.Connection]:
         """Write all or nothing."""
         with self._used() as connection:
             connection.execute("BEGIN IMMEDIATE")

@@ -21,7 +21,7 @@ from chatport._stored_form import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from chatport._messages import Message
 
@@ -163,7 +163,7 @@ def time_text(moment: datetime) -> str:
 
 
 @contextmanager
-def damage_named(path: str, session: str | None = None) -> Iterator[None]:
+def damage_named(path: str, session: str | None = None) -> Generator[None]:
     """Say where something damaged stands.
 
     Raises:

@@ -11,7 +11,7 @@ from chatport._errors import StoreError
 from chatport._store import LockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 APPLICATION_ID = 0x43485054  # "CHPT", which tells our file from another program's
 
@@ -175,7 +175,7 @@ _REASONS = {
 
 
 @contextmanager
-def explained(path: str) -> Iterator[None]:
+def explained(path: str) -> Generator[None]:
     """Turn an error of SQLite into one of ours.
 
     Raises:

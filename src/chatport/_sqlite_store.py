@@ -192,7 +192,7 @@ def _limiter(user: object) -> anyio.CapacityLimiter:
     try:
         limiters = _LIMITERS.get()
     except LookupError:
-        limiters = WeakKeyDictionary()
+        limiters = WeakKeyDictionary[object, anyio.CapacityLimiter]()
         _LIMITERS.set(limiters)
     if user not in limiters:
         limiters[user] = anyio.CapacityLimiter(1)
