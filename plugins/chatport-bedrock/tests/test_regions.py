@@ -12,6 +12,7 @@ import anyio
 import pytest
 from bedrock_support.answers import MODEL, unary
 from bedrock_support.asking import REGION, sent, who_asked
+from botocore.loaders import Loader
 
 import chatport
 from chatport import ConfigurationError, Retry, Session, Timeouts, TransportError
@@ -231,6 +232,18 @@ async def test_a_bundle_that_cannot_be_used(
         monkeypatch.setenv(place, "/no/such.pem")
     found = await BedrockBackend(**({"verify": "/no/such.pem"} if place == "option" else {})).describe()
     assert found["region"].startswith("none: the CA bundle '/no/such.pem' cannot be used")
+
+
+async def test_rules_of_a_region_are_read_without_looking_through_all_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are four hundred; to tell which, botocore would look for files in the folder of each."""
+
+    def refuse(_loader: Loader, _type_name: str) -> Any:
+        raise AssertionError("all services were looked at")
+
+    monkeypatch.setattr(Loader, "list_available_services", refuse)
+    found = await BedrockBackend(region="eu-west-1").describe()
+    assert found["endpoint"] == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    assert found["control plane"] == "https://bedrock.eu-west-1.amazonaws.com"
 
 
 async def test_without_tls_no_bundle_counts_but_the_one_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

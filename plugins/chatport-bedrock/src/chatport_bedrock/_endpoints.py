@@ -36,6 +36,7 @@ _SECTIONS: Final[dict[Service, str]] = {"bedrock-runtime": "bedrock_runtime", "b
 _ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
 _REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _CA_VARIABLE = "REQUESTS_CA_BUNDLE"
+_RULES = "endpoint-rule-set-1"
 _ARN_REGION_FIELD = 3
 # A region becomes a part of the host name that keys and prompts are sent to, and a model's ARN may say it.
 _REGION = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -180,7 +181,9 @@ class EndpointFinder:
             from botocore.endpoint_provider import EndpointProvider  # noqa: PLC0415 - who names an address needs none
 
             loader = session.get_component("data_loader")
-            text = loader.load_service_model(service, "endpoint-rule-set-1")
+            # `load_service_model` first looks which services there are, in 1,500 files.
+            version = loader.determine_latest_version(service, _RULES)
+            text = loader.load_data(f"{service}/{version}/{_RULES}")
             rules = self._rules[service] = EndpointProvider(text, loader.load_data("partitions"))
         use_fips = self._options.use_fips
         if use_fips is None:
