@@ -59,6 +59,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             "_aws_credentials",
             "_calls",
             "_capabilities",
+            "_cut_body",
             "_image_header",
             "_json_values",
             "_learned",

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatport.backend import UnsupportedError
-from chatport_bedrock._body import encode_body, plain_body
+from chatport_bedrock._body import cut_body, encode_body, plain_body
 
 # Text that json.dumps, a naive marker or UTF-8 could stumble over; the marker itself among it.
 _text = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -54,6 +54,24 @@ def test_text_that_looks_like_the_mark_of_media_is_left_alone(text: str) -> None
     """Whatever a user writes, media land in their own places: as value, as name, before and after them."""
     body = {"a": text, text: b"\x00\xff", "list": [text, b"media", text], "nested": {"text": f"{text}{text}"}}
     assert json.loads(encode_body(body)) == reference(body)
+
+
+@pytest.mark.parametrize("size", [0, 1, 49_151, 49_152, 49_153, 98_304, 200_000])
+def test_media_come_in_pieces(size: int) -> None:
+    """None is longer than a connection takes at once; together they are the body, with padding at its end only."""
+    first, second = bytes(number % 251 for number in range(size)), b"another one"
+    body = {"a": {"bytes": first}, "b": [second], "c": "bytes"}
+    cut = cut_body(body)
+    assert cut.media_size == size + len(second)
+    pieces = cut.pieces()
+    assert max(map(len, pieces)) <= 2**16
+    assert b"".join(pieces) == encode_body(body)
+    assert json.loads(b"".join(pieces)) == reference(body)
+
+
+def test_without_media_there_is_one_piece() -> None:
+    """As a body of words goes out at once, however long it is."""
+    assert len(cut_body({"a": "x" * 200_000}).pieces()) == 1
 
 
 def test_a_conversation_that_quotes_the_second_mark_too_is_sent_right() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -62,3 +63,27 @@ def test_keys_do_not_show() -> None:
     """Neither in `repr` nor in `str`."""
     shown = f"{_KEYS!r} {_KEYS}"
     assert not [value for value in ("AKIDEXAMPLE", "wJalrXUtnFEMI", "session-token") if value in shown]
+
+
+@given(pieces=st.lists(st.binary(max_size=40), max_size=5))
+def test_a_body_in_pieces(pieces: list[bytes]) -> None:
+    """It is signed as the whole that it makes."""
+    arguments: dict[str, Any] = {"keys": _KEYS, "region": "us-east-1", "now": datetime(2026, 1, 2, tzinfo=UTC)}
+    url, headers = "https://host.example/model/a/converse", {"Host": "host.example"}
+    assert sign(url, headers, pieces, **arguments) == sign(url, headers, b"".join(pieces), **arguments)
+
+
+def test_keys_of_days_are_kept_with_the_secret_and_do_not_pile_up() -> None:
+    """A key that lives for years holds a few of them; they do not show, and make no difference between keys."""
+    keys = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI")
+    for day in range(1, 29):
+        now = datetime(2026, 1, day, tzinfo=UTC)
+        for _ in range(2):
+            fresh = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI")
+            asked: dict[str, Any] = {"region": "us-east-1", "now": now}
+            signed = sign("https://host/", {"Host": "host"}, b"", keys=keys, **asked)
+            assert signed == sign("https://host/", {"Host": "host"}, b"", keys=fresh, **asked)
+    assert 0 < len(keys.derived) <= 8
+    assert keys == fresh
+    assert hash(keys) == hash(fresh)
+    assert not [key for key in keys.derived.values() if repr(key) in repr(keys)]

@@ -1,7 +1,9 @@
 """Long requests: they arrive whole, hold nothing up, and are left as quickly as short ones."""
 
+import base64
 import gc
 import json
+import threading
 import time
 from typing import Any
 
@@ -13,6 +15,9 @@ from bedrock_support.loopback import PATIENCE, End, LoopbackServer, whole
 
 import chatport
 from chatport import InvalidRequestError, TransportError
+from chatport_bedrock import _wire
+from chatport_bedrock._signature import sign
+from chatport_bedrock.emulator import Credentials, Emulator
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +51,28 @@ async def test_a_long_request_is_signed_as_it_is_sent(server: LoopbackServer, op
         await session.ask("x" * 3_000_000)
     assert len(server.requests[0].body) > 3_000_000
     assert server.requests[0].headers["authorization"].startswith("AWS4-HMAC-SHA256 ")
+
+
+@pytest.mark.parametrize("size", [100_000, 1_500_000])
+async def test_images_arrive_as_they_are(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signed, and base64 in pieces; what takes long for a large one is done in a thread, for a small one in place."""
+    keys = Credentials("AKIDEXAMPLE", "not-a-secret")
+    image = b"\x89PNG\r\n\x1a\n" + bytes(16) + bytes(number % 253 for number in range(size))
+    threads: list[int] = []
+
+    def noting_sign(*arguments: Any, **members: Any) -> dict[str, str]:
+        threads.append(threading.get_ident())
+        return sign(*arguments, **members)
+
+    monkeypatch.setattr(_wire, "sign", noting_sign)
+    with Emulator(credentials=keys) as emulator:
+        options = {"endpoint_url": emulator.url, "region": "us-east-1", "access_key_id": keys.access_key_id}
+        options["secret_access_key"] = keys.secret_access_key
+        async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session:
+            await session.ask("What is it?", chatport.Image.from_bytes(image))
+        body = emulator.requests[0].body
+    assert base64.b64decode(body["messages"][0]["content"][1]["image"]["source"]["bytes"]) == image
+    assert [thread == threading.get_ident() for thread in threads] == [size < 2**18]
 
 
 async def test_others_run_meanwhile(server: LoopbackServer, options: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import timeout
+from asyncio import sleep, timeout  # noqa: TID251 - to let others run, which this does for less
 from functools import lru_cache
 from math import inf
 from socket import gaierror
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import anyio
-import anyio.lowlevel
 from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, payload
 from aiohttp.http_exceptions import BadStatusLine
@@ -20,7 +19,7 @@ from yarl import URL
 from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
 
@@ -42,7 +41,8 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._has_proxies = bool(options.get("proxies"))
+        proxies: Mapping[str, str] = options.get("proxies") or {}
+        self._proxied = tuple(f"{scheme}:" for scheme, address in proxies.items() if address)
         self._opening = anyio.Lock()
         self._opened: dict[str | None, _WithoutRedirects] = {}
 
@@ -57,12 +57,13 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
             BotoCoreError: As aiobotocore's own `send`.
             TimedOutError: There was no answer in time.
         """
-        if len(request.body) > _PIECE_BYTES:
-            request.body = _LargeBody(request.body)
+        body = request.body
+        if isinstance(body, tuple) or len(body) > _PIECE_BYTES:
+            request.body = _LargeBody(body if isinstance(body, tuple) else (body,))
         limit = timeout(None if seconds == inf else seconds)
         try:
             async with limit:
-                if self._has_proxies:
+                if request.url.startswith(self._proxied):
                     return await super().send(request)
                 return await self._send_directly(request)
         except TimeoutError:
@@ -148,25 +149,35 @@ class _LargeBody(payload.Payload):
     after the server has taken all of them. (For `io.BytesIO` aiohttp does as much, but copies everything first.)
     """
 
-    def __init__(self, body: bytes) -> None:
-        super().__init__(body)
-        self._size = len(body)
+    def __init__(self, pieces: tuple[bytes, ...]) -> None:
+        super().__init__(pieces)
+        self._size = sum(map(len, pieces))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return str(self._value, encoding, errors)
+        return str(b"".join(self._value), encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         await self.write_with_length(writer, None)
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        view = memoryview(self._value)[:content_length]
+    async def write_with_length(self, writer: AbstractStreamWriter, _content_length: int | None) -> None:
+        # The length is that of all pieces: nobody says another one.
         transport = getattr(writer, "transport", None)  # asked for early: aiohttp forgets it before it cancels
         try:
-            for start in range(0, len(view), _PIECE_BYTES):
-                await writer.write(bytes(view[start : start + _PIECE_BYTES]))
-                await anyio.lowlevel.checkpoint()
+            for piece in _cut(self._value):
+                await writer.write(piece)
+                await sleep(0)
         except BaseException:
             # Half a request is of no use to the server: what is still to be written holds up nobody.
             if transport is not None:
                 transport.abort()
             raise
+
+
+def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if len(piece) <= _PIECE_BYTES:
+            yield piece
+        else:
+            view = memoryview(piece)
+            for start in range(0, len(view), _PIECE_BYTES):
+                yield bytes(view[start : start + _PIECE_BYTES])

@@ -12,15 +12,28 @@ from math import isfinite
 from typing import Any, Final
 
 from chatport.backend import UnsupportedError
+from chatport_bedrock._cut_body import CutBody
 from chatport_bedrock._json_values import is_array, is_object
 
-__all__ = ["encode_body", "plain_body"]
+__all__ = ["cut_body", "encode_body", "plain_body"]
 
 _NO_JSON: Final = "the request is no JSON, nothing was sent"
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
     """Return a request's body as JSON in UTF-8, bytes in it as base64.
+
+    Args:
+        body: As for `cut_body`.
+
+    Raises:
+        UnsupportedError: As `cut_body`.
+    """
+    return b"".join(cut_body(body).pieces())
+
+
+def cut_body(body: Mapping[str, Any]) -> CutBody:
+    """Return a request's body as JSON, its media apart.
 
     Args:
         body: JSON values, and `bytes` where the wire has base64. It is not changed.
@@ -31,13 +44,9 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
     """
     try:
         pieces, media = _cut(body)
-        encoded = [piece.encode() for piece in pieces]
+        return CutBody(tuple([piece.encode() for piece in pieces]), tuple(media))
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsupportedError(_complaint(body, error)) from error
-    parts = [encoded[0]]
-    for data, piece in zip(media, encoded[1:], strict=True):
-        parts += (b'"', b2a_base64(data, newline=False), b'"', piece)
-    return b"".join(parts)
 
 
 def _cut(body: Mapping[str, Any]) -> tuple[list[str], list[bytes]]:

@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 from urllib.parse import quote
 
+from chatport_bedrock._cut_body import CutBody
+
 __all__ = [
     "Call",
     "ChatOperation",
@@ -44,7 +46,7 @@ class Call:
     service: Service = "bedrock-runtime"
     method: Literal["GET", "POST"] = "POST"
     path: str
-    body: bytes = b""
+    body: bytes | CutBody = b""
     accept: str = _JSON
     model: str | None = None
 
@@ -56,7 +58,7 @@ class HttpRequest:
         method: The HTTP method.
         url: The whole address, encoded.
         headers: All that are sent.
-        body: What is sent; the session may put something of its own around it.
+        body: What is sent: bytes, or pieces of them where they are many.
         stream_output: Whether the caller reads the body of the answer.
         context: Nothing: aiobotocore looks for a timeout here.
     """
@@ -66,20 +68,20 @@ class HttpRequest:
     stream_output: ClassVar[bool] = True
     context: ClassVar[None] = None
 
-    def __init__(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, method: str, url: str, headers: Mapping[str, str], body: bytes | tuple[bytes, ...]) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.body: Any = body
 
 
-def chat_call(operation: ChatOperation, model: str, body: bytes) -> Call:
+def chat_call(operation: ChatOperation, model: str, body: bytes | CutBody) -> Call:
     """Return the call that asks a model."""
     accept = _STREAM if operation == "converse-stream" else _JSON
     return Call(path=f"/model/{_encoded(model)}/{operation}", body=body, accept=accept, model=model)
 
 
-def count_call(counted: str, body: bytes, *, model: str) -> Call:
+def count_call(counted: str, body: bytes | CutBody, *, model: str) -> Call:
     """Return the call that counts tokens.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from chatport.backend import InvalidRequestError, ProtocolError, UnsupportedError
-from chatport_bedrock._body import encode_body
+from chatport_bedrock._body import cut_body
 from chatport_bedrock._calls import catalog_call, count_call
 from chatport_bedrock._counting import count_body, counted_model, is_not_counted
 from chatport_bedrock._model_list import merge_models, read_count, read_page
@@ -65,7 +65,7 @@ async def count_tokens(
         BackendError: The exchange failed.
     """
     model = translation.model
-    body = encode_body(count_body(translation))
+    body = cut_body(count_body(translation))
     try:
         content = await _read(wire, count_call(base or counted_model(model), body, model=model), timeouts)
     except InvalidRequestError as error:

@@ -45,6 +45,8 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
             TimedOutError: There was no answer in time.
             Exception: As aiobotocore's own `send`.
         """
+        if isinstance(request.body, tuple):
+            request.body = b"".join(request.body)
         with anyio.move_on_after(seconds):
             return await super().send(request)
         raise TimedOutError

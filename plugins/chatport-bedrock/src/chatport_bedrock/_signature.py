@@ -7,7 +7,7 @@ Source: "Create a signed AWS API request" in the user guide of AWS Identity and 
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -40,14 +40,21 @@ class Keys:
 
 
 def sign(
-    url: str, headers: Mapping[str, str], body: bytes, *, keys: Keys, region: str, now: datetime, method: str = "POST"
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | Sequence[bytes],
+    *,
+    keys: Keys,
+    region: str,
+    now: datetime,
+    method: str = "POST",
 ) -> dict[str, str]:
     """Return the headers that a request needs besides its own to be accepted.
 
     Args:
         url: Where it goes: an encoded path, and perhaps a query whose names and values are encoded in the same way.
         headers: The headers to be signed, the host among them; no proxy on the way may change these.
-        body: What is sent.
+        body: What is sent, in one piece or several.
         keys: Whose signature it is to be.
         region: The region that the endpoint belongs to.
         now: The time in UTC; the service refuses what is minutes off.
@@ -63,7 +70,7 @@ def sign(
     signed = sorted([(name.lower(), " ".join(value.split())) for name, value in (*headers.items(), *added.items())])
     names = ";".join([name for name, _ in signed])
     lines = "".join([f"{name}:{value}\n" for name, value in signed])
-    canonical = f"{method}\n{_canonical_address(url)}\n{lines}\n{names}\n{sha256(body).hexdigest()}"
+    canonical = f"{method}\n{_canonical_address(url)}\n{lines}\n{names}\n{_digest(body)}"
     to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
     key = keys.derived.get(scope) or _derived_key(keys, scope)
     signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
@@ -71,6 +78,13 @@ def sign(
         f"{_ALGORITHM} Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
     )
     return added
+
+
+def _digest(body: bytes | Sequence[bytes]) -> str:
+    found = sha256()
+    for piece in (body,) if isinstance(body, bytes) else body:
+        found.update(piece)
+    return found.hexdigest()
 
 
 def _derived_key(keys: Keys, scope: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 
 import anyio
 from aiobotocore import __version__ as aiobotocore_version
+from anyio.to_thread import run_sync
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
 from chatport_bedrock._bodies import body_of
 from chatport_bedrock._calls import HttpRequest
+from chatport_bedrock._cut_body import CutBody
 from chatport_bedrock._errors import error_from_other_answer, error_from_response, is_other_type
 from chatport_bedrock._failures import (
     Exchange,
@@ -54,6 +56,8 @@ HttpAnswer: TypeAlias = Any
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 64 * 1024
+# About half a millisecond of work.
+_LONG_MEDIA_BYTES: Final = 2**18
 LAST_BYTES_SECONDS = 1.0
 # The status says what has failed; its words are worth a moment, not the ten minutes that a model may think.
 ERROR_BODY_SECONDS = 5.0
@@ -102,12 +106,13 @@ class Wire:
         patience = Patience(self._timeouts.merged(timeouts))
         endpoint = await self._identity.endpoint(call.model, service=call.service)
         url = f"{endpoint.url}{call.path}"
-        headers, keys = await self._headers(call, endpoint, url)
+        pieces = await _pieces(call.body)
+        headers, keys = await self._headers(call, endpoint, url, pieces)
         try:
             connections = await self._pool.connections(endpoint)
         except BotoCoreError as error:
             raise configuration_failure(error) from error
-        request = HttpRequest(call.method, url, headers, call.body)
+        request = HttpRequest(call.method, url, headers, pieces[0] if len(pieces) == 1 else pieces)
         response = await _answered(connections, request, call.model, patience)
         if response.status < _FIRST_ERROR_STATUS:
             if is_other_type(response.headers.get("content-type", ""), call.accept):
@@ -138,7 +143,9 @@ class Wire:
         """Close the connections of the running event loop."""
         await self._pool.aclose()
 
-    async def _headers(self, call: Call, endpoint: Endpoint, url: str) -> tuple[dict[str, str], Keys | None]:
+    async def _headers(
+        self, call: Call, endpoint: Endpoint, url: str, pieces: tuple[bytes, ...]
+    ) -> tuple[dict[str, str], Keys | None]:
         headers = _Headers(Host=_host(url))
         if call.method == "POST":
             headers["Content-Type"] = "application/json"
@@ -148,8 +155,8 @@ class Wire:
             keys = await self._identity.keys()
             # What stands in `headers` by now is signed.
             now = datetime.now(UTC)
-            added = sign(url, headers, call.body, keys=keys, region=endpoint.region, now=now, method=call.method)
-            headers.update(added)
+            signed = partial(sign, url, headers, pieces, keys=keys, region=endpoint.region, now=now, method=call.method)
+            headers.update(await run_sync(signed) if _takes_long(call.body) else signed())
         else:
             headers["Authorization"] = f"Bearer {token}"
         headers["Accept"] = call.accept
@@ -194,6 +201,17 @@ async def _sent(connections: Connections, request: HttpRequest, model: str | Non
         raise failure from without_frames(error)
     finally:
         CONNECT_SECONDS.reset(connect_seconds)
+
+
+async def _pieces(body: bytes | CutBody) -> tuple[bytes, ...]:
+    if isinstance(body, bytes):
+        return (body,)
+    return await run_sync(body.pieces) if _takes_long(body) else body.pieces()
+
+
+def _takes_long(body: bytes | CutBody) -> bool:
+    """Whether to encode it, or to hash it, holds up the event loop for longer than a thread costs."""
+    return isinstance(body, CutBody) and bool(body.media) and body.media_size > _LONG_MEDIA_BYTES
 
 
 class _Headers(dict[str, str]):

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from chatport.backend import BackendError, ChatRequest, EventStream, Preview
-from chatport_bedrock._body import encode_body, plain_body
+from chatport_bedrock._body import cut_body, plain_body
 from chatport_bedrock._calls import chat_call
 from chatport_bedrock._catalog import count_tokens, list_models
 from chatport_bedrock._decode import decode_response
@@ -61,7 +61,7 @@ class BedrockBackend:
         """Yield the events of one request by way of `ready`, from which the reader may take them as well."""
         plan = self._planner.plan(request, base=await self._base_model(request))
         translation = plan.translation
-        call = chat_call(plan.operation, translation.model, encode_body(translation.body))
+        call = chat_call(plan.operation, translation.model, cut_body(translation.body))
         try:
             response = await self._wire.send(call, request.timeouts)
             if plan.operation == "converse-stream":
