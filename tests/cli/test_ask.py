@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator
 
+import anyio
 import pytest
 from tests.cli.support import Command, Scripted
 
@@ -337,6 +338,51 @@ def test_a_wrong_model_is_explained(chat: Command, scripted: Scripted, model: st
     assert result.code == 1
     (line,) = result.lines
     assert words in line
+
+
+class _SilentBackend:
+    """Begins to answer, and falls silent."""
+
+    name = "silent"
+
+    async def stream(self, _: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+        """Say two words."""
+        yield MessageStart("m")
+        yield TextDelta(0, "Once upon")
+        await anyio.sleep_forever()
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("options", "output"),
+    [((), "Once upon\n"), (("--no-stream",), ""), (("--json",), "")],
+    ids=["text", "whole", "json"],
+)
+def test_an_answer_that_takes_too_long(chat: Command, options: tuple[str, ...], output: str) -> None:
+    """`--timeout` ends it with an error; what had come is there, and what it cost is not known."""
+    with chatport.register_backend("silent", _SilentBackend):
+        result = chat("-m", "silent:m", "--timeout", "0.05", "--usage", *options, "Hi")
+    assert (result.code, result.output) == (1, output)
+    assert result.lines == [
+        "chatport: usage: input tokens not reported, output tokens not reported (and more that nobody reported)",
+        "chatport: error: the answer was not complete within 0.05 seconds (--timeout)",
+    ]
+
+
+def test_waiting_for_another_attempt_counts(chat: Command, scripted: Scripted) -> None:
+    """The limit is one for all attempts and the waits between them."""
+    backend = scripted(RateLimitError("slow down", retry_after=30), "never")
+    result = chat("-m", "scripted:m", "--timeout", "0.05", "Hi")
+    assert (result.code, result.output, len(backend.requests)) == (1, "", 1)
+    assert result.lines[-1].endswith("(--timeout)")
+
+
+def test_an_answer_in_time(chat: Command, scripted: Scripted) -> None:
+    """Whoever answers in time is not held up."""
+    scripted("Hello.")
+    assert chat("-m", "scripted:m", "--timeout", "30", "Hi").output == "Hello.\n"
 
 
 def test_a_usage_error_has_its_own_exit_code(chat: Command) -> None:

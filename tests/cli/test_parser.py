@@ -30,7 +30,7 @@ def test_everything_that_can_be_said() -> None:
         [
             *("-s", "Be brief.", "--max-tokens", "0", "--temperature", "0", "--top-p", "0.5", "--top-k", "7"),
             *("--stop", "END", "--stop", "FIN", "--strict", "--no-stream", "--usage", "--json", "--debug", "hi"),
-            *("--reasoning", "high", "--cache", "1h", "--attempts", "1"),
+            *("--reasoning", "high", "--cache", "1h", "--attempts", "1", "--timeout", "2.5"),
         ]
     )
     assert command == AskCommand(
@@ -46,6 +46,7 @@ def test_everything_that_can_be_said() -> None:
             "cache": "1h",
         },
         attempts=1,
+        timeout=2.5,
         strict=True,
         streaming=False,
         usage=True,
@@ -128,6 +129,8 @@ def test_an_option_given_twice_is_refused() -> None:
         ["--max-tokens", "many", "hi"],
         ["--max-tokens", "1.5", "hi"],
         ["--attempts", "0", "hi"],
+        ["--timeout", "0", "hi"],
+        ["--timeout", "soon", "hi"],
         ["--temperature", "nan", "hi"],
         ["--temperature", "warm", "hi"],
         ["-m"],

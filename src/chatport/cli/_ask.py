@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import anyio
 
 from chatport import BackendError, ChatError, PartEnd, Retry, Settings, open_session
+from chatport.cli._errors import CommandError
 from chatport.cli._input import read_content
 from chatport.cli._output import say, write_output
 from chatport.cli._printer import ReplyPrinter
@@ -26,7 +28,8 @@ def run_ask(command: AskCommand) -> int:
     """Ask, show the answer and return the exit code.
 
     Raises:
-        CommandError: There is nothing to ask, something to attach cannot be read, or there is nobody to ask.
+        CommandError: There is nothing to ask, something to attach cannot be read, there is nobody to ask, or the answer
+            takes too long.
         ChatError: The question cannot be asked, or the answer failed; what came of it has been shown.
         OutputError: Standard output takes no more.
     """
@@ -49,8 +52,8 @@ async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice:
         ) as session,
     ):
         try:
-            reply = await _answer(session, content, command)
-        except ChatError:
+            reply = await _answer_in_time(session, content, command)
+        except (ChatError, CommandError):
             if command.usage:
                 say(f"usage: {describe_usage(session.usage)}")
             raise
@@ -59,6 +62,13 @@ async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice:
         say(cut)
     if command.usage:
         say(_usage_line(reply))
+
+
+async def _answer_in_time(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> Reply:
+    # A scope, and no limit of a request: a turn may take several requests, and wait between them.
+    with anyio.move_on_after(inf if command.timeout is None else command.timeout):
+        return await _answer(session, content, command)
+    raise CommandError(f"the answer was not complete within {command.timeout:g} seconds (--timeout)")
 
 
 async def _answer(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> Reply:

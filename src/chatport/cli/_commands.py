@@ -18,6 +18,7 @@ class AskCommand:
         system: The system prompt.
         settings: What is set of `chatport.Settings`, by name.
         attempts: The most times to send a request that may succeed on another try, or None where none is given.
+        timeout: How long the answer may take, in seconds, repetitions included, or None where none is given.
         strict: Whether a loss is refused instead of reported.
         streaming: Whether the backend streams its answer.
         usage: Whether to say what it cost.
@@ -32,6 +33,7 @@ class AskCommand:
     system: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     attempts: int | None = None
+    timeout: float | None = None
     strict: bool = False
     streaming: bool = True
     usage: bool = False

@@ -114,6 +114,7 @@ def _parse_ask(arguments: list[str]) -> Command:
         system=given.system,
         settings={name: value for name in _SETTINGS if (value := getattr(given, name)) is not None},
         attempts=given.attempts,
+        timeout=given.timeout,
         strict=given.strict,
         streaming=given.streaming,
         usage=given.usage,
@@ -280,6 +281,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         type=_attempts,
         help="the most times to send a request that may succeed on another try; 1 sends it once",
     )
+    group.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        help="how long it may take until the answer is complete, over all attempts",
+    )
     group.add_argument("--strict", action="store_true", help="refuse what the backend cannot say as asked")
 
 
@@ -326,6 +333,13 @@ def _number(text: str) -> float:
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text!r} is no number")
     return number
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(text)
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError("it is in seconds, above 0")
+    return seconds
 
 
 def _option(text: str) -> tuple[str, Any]:
