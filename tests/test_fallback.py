@@ -26,7 +26,7 @@ from chatport import (
     UnsupportedError,
     Usage,
 )
-from chatport.backend import Backend, BackendEvent, ChatRequest, CountsTokens, ListsModels
+from chatport.backend import Backend, BackendEvent, ChatRequest, CountsTokens, ListsModels, Load, ReportsLoad
 from chatport.testing import Answer, ScriptedBackend
 
 pytestmark = pytest.mark.anyio
@@ -386,6 +386,25 @@ async def test_what_else_a_backend_may_do_the_first_does() -> None:
     assert (await ask(backend).preview("Hi")).request["model"] == "model-22"
     assert await backend.count_tokens(REQUEST) == len("model-22")
     assert [model.id for model in await backend.models(output="text")] == ["text"]
+
+
+class Busy(ScriptedBackend):
+    """A backend that says how busy it is."""
+
+    def load(self) -> Load:
+        return Load(in_flight=3, waiting=1, max_connections=10)
+
+
+def test_a_load_is_that_of_all_targets() -> None:
+    """Each backend counts once, and those that do not say it are left out; two limits are no limit of the whole."""
+    busy, other, silent = Busy(), Busy(), ScriptedBackend()
+    backend = FallbackBackend([(busy, None), (silent, None), (busy, "another-model")])
+    assert isinstance(backend, ReportsLoad)
+    assert backend.load() == Load(3, 1, 10)
+    assert FallbackBackend([(busy, None), (other, None)]).load() == Load(6, 2, None)
+    assert FallbackBackend([(backend, None), (other, None)]).load() == Load(6, 2, None)
+    with pytest.raises(UnsupportedError, match="none of the targets of 'mine' says how busy it is"):
+        FallbackBackend([(silent, None)], name="mine").load()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
         *("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_json_schema"),
-        *("_retry", "_sniff", "_timeouts", "_urls", "_worker"),
+        *("_load", "_retry", "_sniff", "_timeouts", "_urls", "_worker"),
     ),
     ("_adjustments", "_download", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),

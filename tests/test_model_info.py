@@ -4,7 +4,7 @@ import pytest
 
 import chatport
 from chatport import ModelInfo
-from chatport.backend import CountsTokens, DescribesItself, ListsModels
+from chatport.backend import CountsTokens, DescribesItself, ListsModels, ReportsLoad
 from chatport.testing import ScriptedBackend
 
 LITE = ModelInfo(
@@ -61,8 +61,8 @@ def test_models_are_values() -> None:
 @pytest.mark.anyio
 async def test_offers_of_a_backend_can_be_told() -> None:
     """`isinstance` says what a backend has beside `stream`, for a backend that has it and for one that has not."""
-    for kind in (ListsModels, CountsTokens, DescribesItself):
+    for kind in (ListsModels, CountsTokens, DescribesItself, ReportsLoad):
         assert not isinstance(ScriptedBackend(), kind)
     async with chatport.open_backend("bedrock") as backend:
-        for kind in (ListsModels, CountsTokens, DescribesItself):
+        for kind in (ListsModels, CountsTokens, DescribesItself, ReportsLoad):
             assert isinstance(backend, kind)

@@ -97,6 +97,25 @@ async def test_a_session_repeats_unless_told_otherwise(delays: list[float]) -> N
     assert chat.messages == ()
 
 
+async def test_an_error_says_how_often_was_asked() -> None:
+    """For the answer that failed: after all attempts, in the middle of an answer, in a later step of a turn."""
+    late = Answer("Hel", error=StreamInterruptedError("broke off"))
+    chat, _ = session(
+        *(RateLimitError("first"), RateLimitError("second"), RateLimitError("third")),
+        *(BUSY, late),
+        *(BUSY, call(), chatport.InvalidRequestError("no")),
+        retry=Retry(max_attempts=3, base_delay=0),
+        tools=[get_weather],
+    )
+    said = []
+    for _ in range(3):
+        with pytest.raises(chatport.BackendError) as caught:
+            await chat.ask("Hi")
+        said.append((caught.value.message, caught.value.attempts))
+    assert said == [("third", 3), ("broke off", 2), ("no", 1)]
+    assert ServiceError("busy").attempts is None
+
+
 @pytest.mark.parametrize("retry", [None, Retry(max_attempts=1)], ids=["None", "one attempt"])
 async def test_nothing_is_repeated_where_that_is_said(retry: Retry | None) -> None:
     """Of the session, or of one turn."""

@@ -158,7 +158,8 @@ class Attempts:
         return Begun(moment, start, following, events, ready_events(events), fold)  # whose reader closes it
 
     def name_place(self, error: BackendError) -> None:
-        """Say in an error whose it is; a download that failed is nobody's."""
+        """Say in an error whose it is, and how often was asked; a download that failed is nobody's."""
+        error.attempts = self.sent
         if self.sent:
             error.backend = error.backend or self._backend.name
             error.model = error.model or self._model

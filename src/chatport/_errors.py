@@ -109,9 +109,12 @@ class BackendError(ChatError):
         retry_after: How long the service asks to wait, in seconds.
         retryable: Whether the same request may succeed when it is sent again.
         phase: `"connect"`, `"request"` or `"stream"`.
+        attempts: How many requests the session has sent for the answer that failed, the last included; set by the
+            session. None where no turn was under way.
     """
 
     retryable_by_default: ClassVar[bool] = False
+    attempts: int | None = None
 
     def __init__(  # noqa: PLR0913 - the facts of a failure, by name only
         self,

@@ -23,7 +23,7 @@ from chatport._errors import (
 from chatport._event_stream import EventStream
 from chatport._events import BackendEvent, MessageEnd, MessageStart
 from chatport._url_media import native_urls
-from chatport.backend import Backend, CountsTokens, ListsModels
+from chatport.backend import Backend, CountsTokens, ListsModels, Load, ReportsLoad
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -270,6 +270,20 @@ class FallbackBackend:
         if not isinstance(first.backend, ListsModels):
             raise _missing(first, "lists no models")
         return await first.backend.models(output=output, input=input, status=status, provider=provider)
+
+    def load(self) -> Load:
+        """Return how busy the targets are together; those that do not say it are left out.
+
+        Raises:
+            UnsupportedError: None of them says it.
+        """
+        backends = {id(target.backend): target.backend for target in self._targets}.values()
+        loads = [backend.load() for backend in backends if isinstance(backend, ReportsLoad)]
+        if not loads:
+            message = f"none of the targets of {self.name!r} says how busy it is"
+            raise UnsupportedError(message)
+        limit = loads[0].max_connections if len(loads) == 1 else None
+        return Load(sum(load.in_flight for load in loads), sum(load.waiting for load in loads), limit)
 
     async def aclose(self) -> None:
         """Close every target, also if closing one of them fails. May be called more than once.

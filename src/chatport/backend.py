@@ -54,6 +54,7 @@ from chatport._events import (
 )
 from chatport._fold import Fold, parse_arguments
 from chatport._hook_specs import hookimpl
+from chatport._load import Load
 from chatport._media import Audio, Document, Image, Media, Video
 from chatport._messages import (
     CachePoint,
@@ -92,7 +93,7 @@ class Backend(Protocol):
     `native_urls`: True, or a function `(medium, model) -> bool` that says which of them.
 
     A backend may also have `async def preview(request) -> Preview`, which says what would be sent, and the methods of
-    `ListsModels`, `CountsTokens` and `DescribesItself`: whoever wants one looks whether it is there.
+    `ListsModels`, `CountsTokens`, `DescribesItself` and `ReportsLoad`: whoever wants one looks whether it is there.
     """
 
     @property
@@ -178,6 +179,21 @@ class DescribesItself(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsLoad(Protocol):
+    """What a backend is that can say how busy it is, for gauges; `isinstance` tells."""
+
+    def load(self) -> Load:
+        """Return how many requests hold a connection and how many wait for one, now.
+
+        It asks nobody and waits for nothing, so that it may be called often, and from any thread.
+
+        Raises:
+            UnsupportedError: A backend around others that cannot say it.
+        """
+        ...
+
+
 __all__ = [
     "Adjustment",
     "AdjustmentKind",
@@ -203,6 +219,7 @@ __all__ = [
     "InvalidRequestError",
     "Json",
     "ListsModels",
+    "Load",
     "Media",
     "Message",
     "MessageEnd",
@@ -220,6 +237,7 @@ __all__ = [
     "Reasoning",
     "ReasoningDelta",
     "ReasoningLevel",
+    "ReportsLoad",
     "Role",
     "ServiceError",
     "Settings",

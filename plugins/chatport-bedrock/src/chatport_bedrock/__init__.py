@@ -3,6 +3,7 @@
 The backend itself is asked for by name, `open_session("bedrock:…")`. Importing this loads nothing of AWS.
 """
 
+from chatport.backend import Load
 from chatport_bedrock._aws_credentials import AwsCredentials
 from chatport_bedrock._facts import Answered, GuardrailFacts, ResponseFacts, response_facts
 from chatport_bedrock._request_options import (
@@ -13,7 +14,6 @@ from chatport_bedrock._request_options import (
     ServiceTier,
     StreamMode,
 )
-from chatport_bedrock._slots import Load
 from chatport_bedrock._typed_blocks import (
     GuardQualifier,
     guard_content,

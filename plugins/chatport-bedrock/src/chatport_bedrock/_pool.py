@@ -17,9 +17,9 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from chatport.backend import ConfigurationError
+from chatport.backend import ConfigurationError, Load
 from chatport_bedrock._aiohttp_session import PlainSession
-from chatport_bedrock._slots import Load, Slots
+from chatport_bedrock._slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -3,24 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 import anyio
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How busy a backend is.
-
-    Attributes:
-        in_flight: The requests that hold a connection, over all endpoints and event loops.
-        waiting: The requests that wait for one.
-        max_connections: The most connections to one endpoint on one event loop.
-    """
-
-    in_flight: int
-    waiting: int
-    max_connections: int
 
 
 class Slots:

@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from chatport.backend import BackendError, Timeouts
+    from chatport.backend import BackendError, Load, Timeouts
     from chatport_bedrock._calls import Call
     from chatport_bedrock._endpoints import Endpoint
     from chatport_bedrock._options import ConnectionOptions
     from chatport_bedrock._pool import Connections
-    from chatport_bedrock._slots import Load, Slots
+    from chatport_bedrock._slots import Slots
 
 # aiobotocore has no common type for the answers of its two kinds of session.
 HttpAnswer: TypeAlias = Any

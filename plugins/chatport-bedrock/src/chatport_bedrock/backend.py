@@ -19,8 +19,7 @@ from chatport_bedrock._stream_reader import StreamReader
 from chatport_bedrock._wire import Wire
 
 if TYPE_CHECKING:
-    from chatport.backend import BackendEvent, ModelInfo
-    from chatport_bedrock._slots import Load
+    from chatport.backend import BackendEvent, Load, ModelInfo
 
 
 class BedrockBackend:
