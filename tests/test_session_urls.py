@@ -70,6 +70,7 @@ async def test_a_turn_whose_url_fails_does_not_land(server: WebServer, status: s
     assert (chat.messages, backend.requests) == ((), [])
     assert caught.value.partial is not None
     assert caught.value.partial.messages == (Message.user("What is this?", cat),)
+    assert getattr(caught.value, "attempts", 0) == 0
     with pytest.raises((UnsupportedError, TransportError), match=status[:3]):
         async with chat.stream("What is this?", cat):
             pytest.fail("the error leaves the opening of the stream")
