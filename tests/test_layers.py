@@ -25,13 +25,19 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_adjustments", "_download", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),
     ("_events", "_hook_specs", "_model_info", "_request", "_revision", "_tool_results"),
-    ("_event_stream", "_fold", "_observers", "_reply", "_store", "_tools", "_unfold", "_url_media", "_window"),
+    (
+        *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_store", "_tools", "_unfold"),
+        *("_url_media", "_window"),
+    ),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
     (
-        *("_attempts", "_content", "_logging_observer", "_options", "_stored_history", "_stream"),
-        *("_tool_runs", "_turn_watch", "backend"),
+        *("_attempts", "_content", "_logging_observer", "_oldest_steps", "_options", "_stored_history"),
+        *("_stream", "_tool_runs", "_turn_watch", "backend"),
     ),
-    ("_chat_session", "_fallback", "_history_walk", "_registry", "_serialize", "_session_history", "_turn", "hooks"),
+    (
+        *("_chat_session", "_fallback", "_fitting", "_history_walk", "_registry", "_replay", "_serialize"),
+        *("_session_history", "_turn", "hooks"),
+    ),
     ("_repair", "_session_store", "_stored_form"),
     ("_session", "_sqlite_rows", "_sqlite_schema"),
     ("_opening", "_sqlite_database"),

@@ -236,8 +236,9 @@ async def test_an_answer_that_is_not_replaced_stays(end: str) -> None:
             await chat.regenerate()
         partial = caught.value.partial
     else:
+        stream = chat.regenerate_stream()
         with anyio.CancelScope() as scope:
-            async with chat.regenerate_stream() as stream:
+            async with stream:
                 if end == "cancelled":
                     scope.cancel()
                     await anyio.lowlevel.checkpoint()

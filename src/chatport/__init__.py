@@ -34,6 +34,7 @@ from chatport._errors import (
     UnknownBackendError,
     UnsupportedError,
 )
+from chatport._estimate import estimate_tokens
 from chatport._events import (
     CitationDelta,
     Event,
@@ -52,6 +53,7 @@ from chatport._events import (
     Usage,
 )
 from chatport._fallback import FallbackBackend
+from chatport._fitting import count_tokens, fit_history
 from chatport._history_walk import HistoryProblem, ProblemKind
 from chatport._media import Audio, Document, Image, Video
 from chatport._messages import (
@@ -69,10 +71,12 @@ from chatport._messages import (
     ToolResult,
 )
 from chatport._model_info import ModelInfo
+from chatport._oldest_steps import CountMessages, Pinned, drop_oldest_steps
 from chatport._opening import ask, open_session
 from chatport._options import SessionOptions, TurnOptions
 from chatport._registry import Registration, available_backends, open_backend, register_backend
 from chatport._repair import repair_messages, validate_messages
+from chatport._replay import replay_messages, summarise_oldest_steps
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import (
     CacheChoice,
@@ -84,7 +88,7 @@ from chatport._request import (
     ToolChoice,
 )
 from chatport._retry import Retry
-from chatport._revision import Revision
+from chatport._revision import Revision, TokenCount
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import Session
 from chatport._sqlite_store import SqliteStore
@@ -114,6 +118,7 @@ __all__ = [
     "ConflictError",
     "Content",
     "ContextWindowError",
+    "CountMessages",
     "Document",
     "Event",
     "FallbackBackend",
@@ -132,6 +137,7 @@ __all__ = [
     "PartEnd",
     "Partial",
     "PermissionDeniedError",
+    "Pinned",
     "Preview",
     "ProblemKind",
     "ProtocolError",
@@ -169,6 +175,7 @@ __all__ = [
     "TimeoutName",
     "Timeouts",
     "Timing",
+    "TokenCount",
     "Tool",
     "ToolCall",
     "ToolCallDelta",
@@ -187,13 +194,19 @@ __all__ = [
     "Window",
     "ask",
     "available_backends",
+    "count_tokens",
+    "drop_oldest_steps",
     "dump_messages",
+    "estimate_tokens",
     "fetch_media",
+    "fit_history",
     "load_messages",
     "open_backend",
     "open_session",
     "register_backend",
     "repair_messages",
+    "replay_messages",
+    "summarise_oldest_steps",
     "tool",
     "validate_messages",
 ]

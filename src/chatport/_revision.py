@@ -9,6 +9,24 @@ from chatport._messages import Message, ToolResult
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCount:
+    """How many tokens something has.
+
+    Attributes:
+        tokens: How many.
+        reason: Why this is an estimate; None for a count by the service.
+    """
+
+    tokens: int
+    reason: str | None = None
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether nobody has counted: an estimate may be off by half, and more for what is no English text."""
+        return self.reason is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """Messages after a change, and what was changed in them.
 
@@ -16,10 +34,12 @@ class Revision:
         messages: The messages as they are now. Those that nothing was changed in are the same objects as before.
         adjustments: What was changed, in the words in which backends tell it; `path` counts the messages as they were
             given. Empty where nothing was.
+        tokens: What a request with these messages has, system prompt and tools included, where that was counted.
     """
 
     messages: tuple[Message, ...]
     adjustments: tuple[Adjustment, ...] = ()
+    tokens: TokenCount | None = None
 
 
 def begins_turn(message: Message) -> bool:

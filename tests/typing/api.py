@@ -6,6 +6,7 @@ Each `assert_type` says what an editor should show. Each ignored line is a mista
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, assert_type
 
 from typing_extensions import TypedDict
@@ -41,6 +42,7 @@ from chatport import (
     Text,
     TextDelta,
     Timeouts,
+    TokenCount,
     Tool,
     ToolCall,
     ToolCallStart,
@@ -362,3 +364,16 @@ async def histories_change(session: Session, messages: list[Message]) -> None:
 def newest(messages: tuple[Message, ...]) -> Revision:
     """Leave the newest message only."""
     return Revision(messages[-1:])
+
+
+async def long_histories_are_shortened(backend: Backend, session: Session, chat: ChatSession) -> None:
+    """What shortens a history gives a revision; what counts says whether it is an estimate."""
+    assert_type(chatport.drop_oldest_steps(session.messages, max_tokens=9, count=len), Revision)
+    chatport.drop_oldest_steps(session.messages, 9)  # type: ignore[call-arg]
+    assert_type(await chatport.count_tokens(backend, session.request("Hi")), TokenCount)
+    assert_type(TokenCount(3).reason, str | None)
+    revision = await chatport.fit_history(session, "Hi", max_tokens=9, pinned=lambda message: message.role == "user")
+    assert_type(revision.tokens, TokenCount | None)
+    assert_type(await chatport.summarise_oldest_steps(session.messages, chat, max_tokens=2000), Revision)
+    assert_type(await chatport.replay_messages(chat, session.messages, strict=True), tuple[Reply[None], ...])
+    session.fork(window=partial(chatport.drop_oldest_steps, max_tokens=9))

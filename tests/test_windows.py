@@ -1,0 +1,384 @@
+"""Histories that are too long: what goes, what stays, who counts, and what is summed up."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.conversations import call, get_weather, session
+from tests.histories import broken_histories, valid_histories
+
+import chatport
+from chatport import (
+    Adjustment,
+    Audio,
+    CachePoint,
+    ChatRequest,
+    Citation,
+    Document,
+    Image,
+    Json,
+    Message,
+    Opaque,
+    Reasoning,
+    Session,
+    Settings,
+    Text,
+    TokenCount,
+    Tool,
+    ToolCall,
+    ToolResult,
+    count_tokens,
+    drop_oldest_steps,
+    estimate_tokens,
+    fit_history,
+    repair_messages,
+    replay_messages,
+    summarise_oldest_steps,
+    validate_messages,
+)
+from chatport._estimate import estimate_request
+from chatport.testing import Answer, ScriptedBackend
+
+pytestmark = pytest.mark.anyio
+
+
+def tool(id_: str, text: str = "rain") -> Message:
+    """Return the result of one call."""
+    return Message("tool", (ToolResult(id_, text),))
+
+
+# Two turns of three steps each, and their places: 0 | 1 2 | 3 4 | 5 || 6 | 7 8 | 9 10 | 11
+LONG = (
+    *(Message.user("one"), Message.assistant(call("a")), tool("a"), Message.assistant(call("b")), tool("b")),
+    Message.assistant("first"),
+    *(Message.user("two"), Message.assistant(call("c")), tool("c"), Message.assistant(call("d")), tool("d")),
+    Message.assistant("second"),
+)
+
+
+def each_one(messages: Any) -> int:
+    """Count messages in place of tokens."""
+    return len(messages)
+
+
+def places(messages: Any, history: Any = LONG) -> list[int]:
+    """Return where messages stood."""
+    return [next(place for place, known in enumerate(history) if known is message) for message in messages]
+
+
+# --- what goes first -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("most", "left"),
+    [
+        (12, [*range(12)]),
+        (11, [0, *range(3, 12)]),
+        (10, [0, *range(3, 12)]),
+        (9, [0, *range(5, 12)]),
+        (7, [*range(6, 12)]),
+        (6, [*range(6, 12)]),
+        (5, [6, 9, 10, 11]),
+        (2, [6, 11]),
+        (1, [6, 11]),
+    ],
+)
+async def test_the_oldest_steps_go_first(most: int, left: list[int]) -> None:
+    """Calls with their results; the question with the last of its steps; the newest question and answer never."""
+    revision = drop_oldest_steps(LONG, max_tokens=most, count=each_one)
+    assert places(revision.messages) == left
+    assert revision.tokens is None
+
+
+async def test_what_is_left_out_is_told_by_rows() -> None:
+    """One note for each row of messages, as a slice."""
+    system = Message.system("be kind")
+    history = (LONG[0], system, *LONG[1:])
+    notes = drop_oldest_steps(history, max_tokens=7, count=each_one).adjustments
+    assert [(note.kind, note.code, note.path) for note in notes] == [
+        ("dropped", "oldest-steps-dropped", "messages[0]"),
+        ("dropped", "oldest-steps-dropped", "messages[2:7]"),
+    ]
+    assert "at most 7 tokens" in notes[0].message
+
+
+@pytest.mark.parametrize(
+    ("pinned", "left"),
+    [(0, [0, 6, 11]), (2, [0, 1, 2, 6, 11]), (5, [0, 5, 6, 11]), (8, [6, 7, 8, 11])],
+    ids=["a question", "a result", "an answer", "a result of the newest turn"],
+)
+async def test_what_is_pinned_stays(pinned: int, left: list[int]) -> None:
+    """With the whole step, and the question before it."""
+    revision = drop_oldest_steps(LONG, max_tokens=1, count=each_one, pinned=lambda message: message is LONG[pinned])
+    assert places(revision.messages) == left
+    assert validate_messages(revision.messages) == ()
+
+
+async def test_the_beginning_changes_once_in_a_while() -> None:
+    """So many tokens at a time: as the conversation grows, what is left begins at the same place for some turns."""
+    history: list[Message] = []
+    begins: list[str] = []
+    for number in range(12):
+        history += [Message.user(str(number)), Message.assistant("fine")]
+        begins.append(drop_oldest_steps(history, max_tokens=8, count=each_one, batch_tokens=6).messages[0].text)
+    assert begins == ["0", "0", "0", "0", "3", "3", "3", "6", "6", "6", "9", "9"]
+
+
+async def test_a_history_that_fits_stays_as_it_is() -> None:
+    """Nothing is noted; an empty one fits."""
+    assert drop_oldest_steps(LONG, max_tokens=10_000) == chatport.Revision(LONG)
+    assert drop_oldest_steps([], max_tokens=1) == chatport.Revision(())
+
+
+async def test_senseless_numbers_are_refused() -> None:
+    """No tokens at all, or a summary longer than what it is for."""
+    chat, _ = session(messages=LONG)
+    for most, batch in [(0, 1), (5, 0)]:
+        with pytest.raises(ValueError, match="must be at least 1"):
+            drop_oldest_steps(LONG, max_tokens=most, batch_tokens=batch)
+    with pytest.raises(ValueError, match="must be at least 1"):
+        await fit_history(chat, max_tokens=0)
+    with pytest.raises(ValueError, match="less than max_tokens"):
+        await summarise_oldest_steps(LONG, chat, max_tokens=5, summary_tokens=5)
+
+
+@given(broken_histories() | valid_histories, st.integers(1, 40), st.integers(1, 5), st.sets(st.integers(0, 9)))
+def test_whatever_is_left_out_the_rest_validates(history: list[Message], most: int, batch: int, pins: set[int]) -> None:
+    """A call stays with its result, what is pinned stays, the order stays, and everything left out is noted."""
+    given_messages = repair_messages(history).messages
+    pinned = [message for place, message in enumerate(given_messages) if place in pins]
+    revision = drop_oldest_steps(
+        given_messages, max_tokens=most, batch_tokens=batch, pinned=lambda each: any(each is pin for pin in pinned)
+    )
+    assert validate_messages(revision.messages) == ()
+    found = iter(given_messages)
+    assert all(any(message is each for each in found) for message in revision.messages)
+    assert all(any(pin is each for each in revision.messages) for pin in pinned)
+    assert (len(revision.messages) < len(given_messages)) == bool(revision.adjustments)
+    assert bool(revision.messages) == bool(given_messages)
+    if estimate_tokens(given_messages) <= most:
+        assert revision.messages == given_messages
+    again = drop_oldest_steps(revision.messages, max_tokens=most, pinned=lambda each: any(each is p for p in pinned))
+    assert again.messages == revision.messages
+
+
+async def test_a_session_sends_what_is_left() -> None:
+    """As a window: all steps of a turn are measured, and the history keeps them."""
+    chat, backend = session(
+        "a", [call()], "b", tools=[get_weather], window=lambda each: drop_oldest_steps(each, max_tokens=2, count=len)
+    )
+    await chat.ask("one")
+    reply = await chat.ask("two")
+    assert [[message.text for message in request.messages] for request in backend.requests] == [
+        ["one"],
+        ["two"],
+        ["two", "", ""],
+    ]
+    assert {note.code for note in reply.adjustments} == {"oldest-steps-dropped"}
+    assert len(chat.messages) == 6
+
+
+# --- counting --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("part", "least", "most"),
+    [
+        (Text("x" * 300), 100, 100),
+        (Text("ß" * 300), 200, 200),
+        (Text("", (Citation(quotes=("q" * 30,)),)), 10, 10),
+        (Reasoning("x" * 30, "s" * 30, b"r" * 30), 30, 30),
+        (ToolCall("1", "f", {"x": "y" * 300}), 100, 120),
+        (ToolCall("1", "f", {}, "{" * 300), 100, 120),
+        (ToolResult("1", [Json("x" * 298), Image("image/png", b"p")]), 1700, 1720),
+        (Opaque("echo", {"x": "y" * 300}), 100, 105),
+        (Image("image/png", b"p" * 10_000), 1600, 1600),
+        (Document("text/plain", b"x" * 300), 100, 100),
+        (Document("application/pdf", b"x" * 300), 1500, 1500),
+        (Document("application/pdf", b"x" * 3_000_000), 50_000, 150_000),
+        (Audio("audio/wav", b"x" * 1_000_000), 1500, 5000),
+        (Document.from_uri("s3://bucket/a.pdf"), 1500, 1500),
+        (CachePoint(), 0, 0),
+    ],
+    ids=range(15),
+)
+async def test_an_estimate_has_the_right_order(part: Any, least: int, most: int) -> None:
+    """By bytes, by kind, and with a little for the message around it."""
+    assert least <= estimate_tokens([Message("assistant", (part,))]) - 4 <= most
+
+
+async def test_estimates_of_messages_add_up() -> None:
+    """And a request has more than its messages."""
+    assert estimate_tokens(LONG) == sum(estimate_tokens([message]) for message in LONG)
+    bare = ChatRequest("m", LONG)
+    full = ChatRequest(
+        "m", LONG, (Text("x" * 30),), (Tool("search", "Search."),), output_schema={"type": "object", "x": "y" * 30}
+    )
+    assert estimate_request(bare) == estimate_tokens(LONG)
+    assert estimate_request(full) > estimate_tokens(LONG) + 40
+
+
+class Counting(ScriptedBackend):
+    """Counts ten tokens for each message and a hundred for the rest."""
+
+    refusal: Exception | None = None
+    counted: int = 0
+
+    async def count_tokens(self, request: ChatRequest) -> int:
+        self.counted += 1
+        if self.refusal is not None:
+            raise self.refusal
+        return 100 + 10 * len(request.messages)
+
+
+async def test_who_has_counted_is_said() -> None:
+    """The backend where it can; else it is an estimate, and the reason stands with it. A failure is no reason."""
+    request = ChatRequest("m", LONG)
+    backend = Counting()
+    assert await count_tokens(backend, request) == TokenCount(220)
+    assert not (await count_tokens(backend, request)).is_estimate
+    backend.refusal = chatport.UnsupportedError("not for this model")
+    assert await count_tokens(backend, request) == TokenCount(estimate_request(request), "not for this model")
+    other = await count_tokens(ScriptedBackend(), request)
+    assert other.is_estimate
+    assert other.reason == "the backend 'scripted' counts no tokens"
+    backend.refusal = chatport.ServiceError("down")
+    with pytest.raises(chatport.ServiceError):
+        await count_tokens(backend, request)
+
+
+@pytest.mark.parametrize("most", [300, 215, 195, 165, 50])
+async def test_a_history_is_fitted_by_the_backends_count(most: int) -> None:
+    """The whole request is counted, what is to be asked included, until it fits or nothing more may go."""
+    backend = Counting()
+    chat = Session(backend, "m", messages=LONG, system="x" * 1000, tools=[get_weather])
+    revision = await fit_history(chat, "and?", max_tokens=most)
+    assert revision.tokens == TokenCount(100 + 10 * (len(revision.messages) + 1))
+    assert 100 + 10 * (len(revision.messages) + 1) <= max(most, 130)
+    assert validate_messages(revision.messages) == ()
+    assert bool(revision.adjustments) == (len(revision.messages) < 12)
+    assert backend.counted <= 6
+    assert chat.messages == LONG
+    assert chat.edit(revision.messages) == LONG
+
+
+async def test_what_cannot_be_counted_is_fitted_by_estimate() -> None:
+    """And the revision says so."""
+    chat, _ = session(messages=LONG)
+    revision = await fit_history(chat, max_tokens=60, pinned=lambda message: message is LONG[0])
+    assert revision.tokens is not None
+    assert revision.tokens.is_estimate
+    assert revision.messages[0] is LONG[0]
+    assert len(revision.messages) < 12
+
+
+async def test_what_is_fitted_can_be_asked() -> None:
+    """A history that waits for an answer or for results, one that is empty, and a session with a window."""
+    backend = Counting()
+    for history, content in [((*LONG, LONG[0]), ()), ((), ()), (LONG[:2], (ToolResult("a", "x"),))]:
+        revision = await fit_history(Session(backend, "m", messages=history), *content, max_tokens=500)
+        assert revision.messages == history
+    with pytest.raises(ValueError, match="waits for the result"):
+        await fit_history(Session(backend, "m", messages=LONG[:2]), "go", max_tokens=500)
+    small = Session(backend, "m", messages=LONG, window=lambda each: chatport.Revision(each[-1:]))
+    revision = await fit_history(small, "go", max_tokens=110)
+    assert (revision.messages, revision.tokens) == (LONG, TokenCount(110))
+
+
+# --- summaries -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_oldest_steps_are_summed_up() -> None:
+    """One question to the other session, with calls, results and media as text; the summary takes their place."""
+    history = (
+        Message.system("be kind"),
+        Message.user("Look: ", Image("image/png", b"p"), Document("text/plain", b"d", name="a.txt")),
+        Message.assistant(Reasoning("secret"), call("a", location="Paris"), ToolCall("b", "f", {}, "{")),
+        Message("tool", (ToolResult("a", {"rain": True}), ToolResult("b", (), is_error=True))),
+        Message.assistant("Wet.", Opaque("echo", {}), CachePoint(), Text(" ")),
+        Message.user("And now?"),
+        Message.assistant("Dry."),
+    )
+    chat, backend = session(Answer(" It was wet. "))
+    revision = await summarise_oldest_steps(history, chat, max_tokens=3, count=each_one, summary_tokens=1)
+    assert revision.messages == (
+        history[0],
+        Message.user("Summary of the conversation before this point:\n\nIt was wet."),
+        *history[5:],
+    )
+    note = Adjustment(
+        "changed",
+        "oldest-steps-summarised",
+        "messages[1:5]",
+        "a summary stands in the place of the oldest messages, for all to have at most 3 tokens",
+    )
+    assert revision.adjustments == (note,)
+    asked = backend.requests[0].messages[-1].text
+    assert asked.split("\n\n", 1)[1] == (
+        "<conversation>\n"
+        "user: Look:\n"
+        "user: [image, image/png]\n"
+        "user: [document 'a.txt', text/plain]\n"
+        '[assistant calls the tool get_weather with {"location": "Paris"}]\n'
+        "[assistant calls the tool f with {]\n"
+        '[the tool get_weather returns: {"rain": true}]\n'
+        "[the tool f fails: nothing]\n"
+        "assistant: Wet.\n"
+        "assistant: [something that only echo understands]\n"
+        "</conversation>"
+    )
+    assert validate_messages(revision.messages) == ()
+
+
+async def test_a_summary_is_summed_up_with_the_rest() -> None:
+    """The next time it is the oldest."""
+    chat, backend = session("short", "shorter")
+    once = await summarise_oldest_steps(LONG, chat, max_tokens=8, count=each_one, summary_tokens=1)
+    twice = await summarise_oldest_steps(
+        (*once.messages, *LONG[:6]), chat.fork(messages=()), max_tokens=8, count=each_one, summary_tokens=1
+    )
+    assert "before this point:\n\nshort\n" in backend.requests[1].messages[0].text
+    assert twice.messages[0].text.endswith("shorter")
+    assert sum(message.text.startswith("Summary") for message in twice.messages) == 1
+
+
+async def test_nobody_is_asked_where_nothing_can_go() -> None:
+    """A history that fits, and one that is a single turn."""
+    chat, backend = session()
+    for history, most in [(LONG, 5000), (LONG[-1:], 2), (LONG[6:7], 2)]:
+        revision = await summarise_oldest_steps(history, chat, max_tokens=most, count=lambda _: 9, summary_tokens=1)
+        assert revision == chatport.Revision(tuple(history))
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize("answer", [Answer("It was", "length"), " \n"], ids=["cut", "empty"])
+async def test_half_a_summary_replaces_nothing(answer: Any) -> None:
+    """It is an error, which has the reply."""
+    chat, _ = session(answer)
+    with pytest.raises(chatport.OutputError, match="stay as they are") as caught:
+        await summarise_oldest_steps(LONG, chat, max_tokens=3, count=each_one, summary_tokens=1)
+    assert caught.value.reply is not None
+
+
+# --- replays ---------------------------------------------------------------------------------------------------------
+
+
+async def test_questions_are_asked_again() -> None:
+    """Those of the user, word for word, with what the new session makes of them; tools run again."""
+    picture = Image("image/png", b"p")
+    history = (*LONG, Message.user("three", picture), Message.assistant("third"))
+    chat, backend = session([call()], "uno", "due", "tre", tools=[get_weather])
+    replies = await replay_messages(chat, history, settings=Settings(temperature=0))
+    assert [reply.text for reply in replies] == ["uno", "due", "tre"]
+    said = [message for message in chat.messages if message.role == "user"]
+    assert said == [Message.user("one"), Message.user("two"), Message.user("three", picture)]
+    assert all(request.settings.temperature == 0 for request in backend.requests)
+
+
+async def test_what_no_turn_can_say_is_refused_first() -> None:
+    """Nothing is asked then."""
+    chat, backend = session("never")
+    with pytest.raises(ValueError, match=r"messages\[1\] is the system's"):
+        await replay_messages(chat, [Message.user("go"), Message.system("be kind")])
+    assert backend.requests == []
