@@ -37,11 +37,19 @@ def test_a_door_loads_no_vendor_and_no_plugin(door: str) -> None:
 # What costs more to load than most of our own files, and what a conversation in words has no use for.
 _UNUSED_BY_IMPORT = [
     *("asyncio", "concurrent.futures", "email", "http", "importlib.metadata", "pydantic", "pydantic_core", "socket"),
-    *("ssl", "subprocess", "tempfile", "urllib.request", "zipfile"),
+    *("sqlite3", "ssl", "subprocess", "tempfile", "urllib.request", "zipfile"),
 ]
 _UNUSED_BY_WORDS = [
     *("chatport._docstrings", "chatport._download", "chatport._fetch", "chatport._json_schema", "chatport._output"),
-    *("chatport._signatures", "chatport._tool_results", "chatport._tool_runs", "chatport.cli", "chatport.testing"),
+    *(
+        "chatport._signatures",
+        "chatport._sqlite_database",
+        "chatport._stored_form",
+        "chatport._tool_results",
+        "chatport._tool_runs",
+        "chatport.cli",
+        "chatport.testing",
+    ),
 ]
 
 

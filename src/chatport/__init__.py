@@ -52,6 +52,7 @@ from chatport._events import (
     ToolRunStart,
     Usage,
 )
+from chatport._export import export_json_lines, export_markdown
 from chatport._fallback import FallbackBackend
 from chatport._fitting import count_tokens, fit_history
 from chatport._history_walk import HistoryProblem, ProblemKind
@@ -198,6 +199,8 @@ __all__ = [
     "drop_oldest_steps",
     "dump_messages",
     "estimate_tokens",
+    "export_json_lines",
+    "export_markdown",
     "fetch_media",
     "fit_history",
     "load_messages",

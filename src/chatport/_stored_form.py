@@ -162,7 +162,7 @@ def _texts_of(parts: Sequence[Part]) -> Iterator[str]:
 def title_of(messages: Sequence[Message]) -> str:
     """Return how a conversation begins: the first words of the user, on one line."""
     for message in messages:
-        text = _one_line(message.text) if message.role == "user" else ""
+        text = one_line(message.text) if message.role == "user" else ""
         if text:
             return text if len(text) <= _TITLE else text[: _TITLE - 1] + "…"
     return ""
@@ -176,7 +176,7 @@ def excerpt_of(messages: Sequence[Message], word: str) -> str:
         if found >= 0:
             start, end = _place(normal, found), _place(normal, found + len(word))
             before, after = max(start - _AROUND, 0), min(end + _AROUND, len(normal))
-            inner = _one_line(normal[before:after])
+            inner = one_line(normal[before:after])
             return ("…" if before else "") + inner + ("…" if after < len(normal) else "")
     return ""
 
@@ -191,5 +191,6 @@ def _place(text: str, folded: int) -> int:
     return len(text)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text as one line of characters that can be printed."""
     return " ".join("".join(character if character.isprintable() else " " for character in _normal(text)).split())

@@ -1,0 +1,93 @@
+"""Stored sessions as JSON Lines, which lose nothing, and as Markdown, which is for people."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategies import messages
+
+from chatport import (
+    CachePoint,
+    Citation,
+    Document,
+    Image,
+    Json,
+    Message,
+    Opaque,
+    Reasoning,
+    StoredSession,
+    StoredTurn,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    export_json_lines,
+    export_markdown,
+    load_messages,
+)
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def stored(*turns: StoredTurn) -> StoredSession:
+    """A session of these turns."""
+    return StoredSession("a", "1", turns, Usage(3, 2, complete=False), MOMENT, MOMENT)
+
+
+@given(st.lists(st.lists(messages(), max_size=2).map(tuple), max_size=3))
+def test_json_lines_lose_nothing(turns: list[Any]) -> None:
+    """Each line is an object; the messages of all turns are the history again."""
+    session = stored(*(StoredTurn(part, Usage(1), "echo:any", MOMENT) for part in turns))
+    text = export_json_lines(session)
+    assert text.isascii()
+    head, *records = (json.loads(line) for line in text.splitlines())
+    assert (head["schema"], head["version"], head["id"], head["usage"]) == (
+        "chatport.session",
+        1,
+        "a",
+        {"input_tokens": 3, "output_tokens": 2, "complete": False},
+    )
+    assert [record["turn"] for record in records] == list(range(len(turns)))
+    back = [load_messages(json.dumps(record["messages"])) for record in records]
+    assert [message for part in back for message in part] == list(session.messages)
+    assert all(record["created_at"] == "2026-01-02T03:04:05.000006+00:00" for record in records)
+
+
+@given(st.lists(messages(), max_size=3).map(tuple))
+def test_any_history_is_some_markdown(history: Any) -> None:
+    """Whatever was said, there is a title and a heading for each message."""
+    text = export_markdown(stored(StoredTurn(history, created_at=MOMENT)))
+    assert text.startswith("# ")
+    assert text.endswith("\n")
+    assert text.count("## ") >= len(history)
+
+
+def test_markdown_shows_who_said_what() -> None:
+    """Words as they are, calls and results fenced, of media type and size, of what nobody can read its place."""
+    turn = StoredTurn(
+        (
+            Message.user("What is in\nthese?", Image("image/png", b"1234"), CachePoint()),
+            Message.user(Document("text/csv", b"a,b", name="table.csv"), Image("image/png", None, "s3://bucket/a.png")),
+            Message.assistant(
+                Reasoning("One.\nTwo."),
+                Reasoning("", "c2ln"),
+                ToolCall("1", "look", {"where": "Köln"}),
+                ToolCall("2", "look", invalid_json='{"wh'),
+            ),
+            Message("tool", (ToolResult("1", ["```", Json([1])]), ToolResult("2", "no", is_error=True))),
+            Message.assistant(Text("A cat.", (Citation("Cats", "https://example.com"),)), Opaque("echo", {"a": 1})),
+        ),
+        model="echo:any",
+        created_at=MOMENT,
+    )
+    assert export_markdown(stored(turn)) == (
+        "# What is in these?\n\n*2026-01-02 03:04 UTC, echo:any*\n\n## User\n\nWhat is in\nthese?\n\n"
+        "*[image: image/png, 4 bytes]*\n\n## User\n\n*[document: table.csv, text/csv, 3 bytes]*\n\n"
+        "*[image: image/png, s3://bucket/a.png]*\n\n## Assistant\n\n> *Reasoning*\n>\n> One.\n> Two.\n\n"
+        'Calls `look`:\n\n```\n{\n  "where": "Köln"\n}\n```\n\nCalls `look`:\n\n```\n{"wh\n```\n\n'
+        "## Results of tools\n\nThe tool says:\n\n````\n```\n````\n\n```\n[\n  1\n]\n```\n\n"
+        "The tool failed:\n\n```\nno\n```\n\n## Assistant\n\nA cat.\n\n> Cats\n\n*[a part in the words of echo]*\n"
+    )
+    assert export_markdown(stored()) == "# a\n"

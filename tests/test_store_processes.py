@@ -1,0 +1,107 @@
+"""Several processes at one SQLite store: killed while they write, and two that answer one session at once."""
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import anyio
+import pytest
+
+from chatport import SqliteStore
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+_ASKS = """
+    import sys
+    import anyio
+    from chatport import ConflictError, SqliteStore, open_session
+
+    async def main(path, word):
+        async with SqliteStore(path) as store, open_session("echo:any", store=store, id="a") as session:
+            print("read", len(session.messages), flush=True)
+            sys.stdin.readline()
+            try:
+                await session.ask(word)
+                print("won", flush=True)
+            except ConflictError as error:
+                print("lost", error.reply.text, flush=True)
+                sys.stdin.readline()
+                await session.reload()
+                session.keep(error.partial)
+                await session.save()
+                print("landed", flush=True)
+
+    anyio.run(main, *sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork and no SIGKILL")
+def test_processes_that_are_killed_lose_no_answered_turn() -> None:
+    """Fifty are killed at random moments; each file is sound, and has every turn whose reply was given."""
+    command = [
+        sys.executable,
+        str(_ROOT / ".ci" / "crash_stores.py"),
+        "--kills",
+        "50",
+        "--seconds",
+        "60",
+        "--seed",
+        "7",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110, cwd=_ROOT)
+    assert result.returncode == 0, result.stderr
+    found = re.search(r"(\d+) processes killed", result.stdout)
+    assert found is not None
+    assert int(found[1]) >= 10  # fifty, on a machine that is not very slow
+
+
+@pytest.mark.slow
+def test_of_two_processes_that_ask_at_once_one_wins(tmp_path: Path) -> None:
+    """Both have read the same history; the other one learns of it, has its reply, and puts it behind."""
+    path = tmp_path / "chats.db"
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(_ASKS), str(path)]
+    processes = [
+        subprocess.Popen([*command, word], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for word in ("one", "two")
+    ]
+    try:
+        for process in processes:
+            assert _line(process) == "read 0"
+        for process in processes:  # both are inside their sessions now
+            _answer(process)
+        ends = sorted(((_line(process), process) for process in processes), key=lambda row: row[0])
+        (lost, loser), (won, _) = ends
+        assert (lost, won) in {("lost one", "won"), ("lost two", "won")}
+        _answer(loser)
+        assert _line(loser) == "landed"
+        for process in processes:
+            assert process.wait(30) == 0
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+    async def texts() -> list[str]:
+        async with SqliteStore(path) as store:
+            found = await store.load("a")
+            assert found is not None
+            assert found.usage.total_tokens == 4
+            return [message.text for message in found.messages]
+
+    second = lost.removeprefix("lost ")
+    first = "two" if second == "one" else "one"
+    assert anyio.run(texts) == [first, first, second, second]
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def _answer(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
