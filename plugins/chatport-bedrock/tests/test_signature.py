@@ -76,6 +76,7 @@ def test_a_body_in_pieces(pieces: list[bytes]) -> None:
 def test_keys_of_days_are_kept_with_the_secret_and_do_not_pile_up() -> None:
     """A key that lives for years holds a few of them; they do not show, and make no difference between keys."""
     keys = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI")
+    fresh = keys
     for day in range(1, 29):
         now = datetime(2026, 1, day, tzinfo=UTC)
         for _ in range(2):

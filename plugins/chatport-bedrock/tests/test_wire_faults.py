@@ -36,6 +36,7 @@ from chatport import (
     StreamTimeoutError,
     Text,
     Timeouts,
+    TransportError,
 )
 from chatport_bedrock import _wire
 
@@ -281,6 +282,23 @@ async def test_any_cut_of_a_good_stream(size: int, server: LoopbackServer, optio
         for _ in range(2):
             async with session.stream("hi") as reading:
                 assert (await reading.finish()).text == "Hello Wörld"
+
+
+async def test_a_broken_chunk_in_the_packet_of_the_head(
+    server: LoopbackServer, options: dict[str, Any], anyio_backend: str
+) -> None:
+    """On asyncio nothing of it is handed out: it counts as an answer that never came, and may be asked for again."""
+    server.answer(STREAM_HEAD + chunked([START, text("Hello")]) + b"zz\r\n")
+    server.answer(stream("Good."))
+    kind = TransportError if anyio_backend == "asyncio" else StreamInterruptedError
+    async with _open(options) as session:
+        with pytest.raises(kind) as caught:
+            async with session.stream("hi") as reading:
+                await reading.finish()
+        assert type(caught.value) is kind
+        assert caught.value.retryable
+        await server.connections[0].until_closed()
+        await _check_next_turn(session)
 
 
 async def test_a_stream_that_falls_silent(server: LoopbackServer, options: dict[str, Any]) -> None:

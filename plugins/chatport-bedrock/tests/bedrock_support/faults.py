@@ -254,6 +254,11 @@ def _broken_chunks(*came: Step | Pause) -> Iterator[tuple[str, tuple[Step | Paus
 def _of_http() -> Iterator[Fault]:
     for name, steps in _broken_chunks(STREAM_HEAD, chunked(_WHOLE[:2]), UNTIL_READ):
         yield Fault(name, steps, StreamInterruptedError, arrived="Hel")
+    # The same, where a good frame comes in one packet with what is broken.
+    for name, (chunks, *rest) in _broken_chunks():
+        assert isinstance(chunks, bytes)
+        steps = (STREAM_HEAD, chunked(_WHOLE[:2]), UNTIL_READ, chunk(_WHOLE[2]) + chunks, *rest)
+        yield Fault(f"a frame and {name}", steps, StreamInterruptedError, arrived="Hello")
     short = {name: value for name, value in STREAM_HEADERS.items() if name != "Transfer-Encoding"}
     body = b"".join(_WHOLE)
     yield Fault(

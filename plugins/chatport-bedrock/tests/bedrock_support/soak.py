@@ -135,7 +135,7 @@ async def _read(session: Session, fault: Fault, gate: object) -> None:
     async with session.stream("hi") as reading:
         async for piece in reading.text:
             arrived += piece
-            if arrived == fault.arrived and isinstance(gate, Hold):
+            if fault.arrived.startswith(arrived) and isinstance(gate, Hold):
                 gate.release()
 
 
