@@ -36,12 +36,8 @@ class Body(Protocol):
 
 
 def body_of(raw: Any) -> Body:
-    """Return the body of an answer of aiobotocore's HTTP session, from the answer's `raw`."""
-    if isinstance(raw, aiohttp.ClientResponse):
-        return AiohttpBody(raw)
-    from chatport_bedrock._httpx_body import HttpxBody  # noqa: PLC0415 - httpx2 is optional, and loaded where it sent
-
-    return HttpxBody(raw)
+    """Return the body of an answer, from the answer's `raw`; the sessions for httpx2 have made one already."""
+    return AiohttpBody(raw) if isinstance(raw, aiohttp.ClientResponse) else raw
 
 
 class AiohttpBody:

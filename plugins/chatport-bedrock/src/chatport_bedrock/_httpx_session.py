@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -9,8 +10,10 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 from aiobotocore.httpxsession import HttpxSession
+from botocore import exceptions as botocore_errors
 
-from chatport_bedrock._httpx_body import DirectBackend
+from chatport_bedrock._httpx_body import PiecewiseBody
+from chatport_bedrock._httpx_connections import DirectConnections, HttpxAnswer
 from chatport_bedrock._httpx_trace import ConnectTrace
 from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
 
@@ -27,37 +30,88 @@ class OriginFormSession(HttpxSession):  # type: ignore[misc] # aiobotocore has n
     aiobotocore 3.10 puts the whole address there (`POST https://host/path HTTP/1.1`), so that httpx2 leaves the encoded
     path alone. Servers have to accept that and not all do, and proxies take it for a request that they are to forward.
 
+    aiobotocore reads what is configured, and sends where a proxy is on the way. Where none is, connections are our own.
+
     It has no limit of its own: who sends has one of the backend's places already. httpcore2 2.16 never gives back the
     place of a connection whose TLS handshake through a proxy failed or was cancelled.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "max_pool_connections": None})
+        unlimited: dict[str, Any] = {**options, "max_pool_connections": None}
+        super().__init__(**unlimited)
+        proxies: dict[str, str] = options["proxies"]
+        self._proxied = tuple(f"{scheme}:" for scheme, address in proxies.items() if address)
+        self._keepalive_seconds: float = options["connector_args"]["keepalive_timeout"]
+        self._direct: DirectConnections | None = None
 
-    async def send(self, request: HttpRequest, seconds: float = inf) -> Any:
-        """Send a request and return its answer once the head of it is there.
+    async def send(self, request: Any, seconds: float = inf) -> Any:
+        """Send a request and return its answer, an `HttpxAnswer`, once the head of it is there.
 
         Args:
-            request: The request.
+            request: The request, an `HttpRequest`.
             seconds: How long to wait.
 
         Raises:
+            BotoCoreError: As aiobotocore's own `send`.
             TimedOutError: There was no answer in time.
-            Exception: As aiobotocore's own `send`.
         """
-        if isinstance(request.body, tuple):
-            request.body = b"".join(request.body)
         with anyio.move_on_after(seconds):
-            return await super().send(request)
+            if not request.url.startswith(self._proxied):
+                return await self._send_directly(request)
+            if isinstance(request.body, tuple):
+                request.body = b"".join(request.body)
+            answer = await super().send(request)
+            raw: httpx2.Response = answer.raw
+            body = PiecewiseBody(raw.aiter_raw, raw.aclose, (httpx2.HTTPError, httpx2.StreamError, OSError))
+            return HttpxAnswer(answer.status_code, answer.headers, body)
         raise TimedOutError
+
+    async def _send_directly(self, request: HttpRequest) -> HttpxAnswer:
+        if self._direct is None:
+            context: Any = self._verify  # made on entering
+            self._direct = DirectConnections(ssl_context=context, keepalive_seconds=self._keepalive_seconds)
+        try:
+            return await self._direct.send(request)
+        except Exception as error:
+            raise _as_aiobotocore(error, request.url) from error
+
+    async def __aexit__(self, *error: object) -> None:
+        """Close all connections."""
+        direct, self._direct = self._direct, None
+        try:
+            if direct is not None:
+                await direct.aclose()
+        finally:
+            await super().__aexit__(*error)
 
     def _make_async_client(self) -> httpx2.AsyncClient:
         client: httpx2.AsyncClient = super()._make_async_client()
         client.event_hooks = {"request": [_use_origin_form, _use_connect_limit]}
-        # There is no option for it. What goes through a proxy has a transport of its own, and is read as ever.
-        pool = client._transport._pool  # type: ignore[attr-defined] # noqa: SLF001
-        pool._network_backend = DirectBackend(pool._network_backend)  # noqa: SLF001
         return client
+
+
+# What aiobotocore makes of exceptions of httpx2 where no proxy is on the way; the first row that fits counts.
+_KINDS: Final[tuple[tuple[type[Exception], Any], ...]] = (
+    (httpx2.ConnectError, botocore_errors.EndpointConnectionError),
+    (httpx2.ReadTimeout, botocore_errors.ReadTimeoutError),
+    (httpx2.TimeoutException, botocore_errors.ConnectTimeoutError),
+    (ssl.SSLError, botocore_errors.SSLError),
+)
+
+
+def _as_aiobotocore(error: Exception, url: str) -> Exception:
+    if isinstance(error, httpx2.ConnectError) and (cause := _tls_error(error)) is not None:
+        error = cause
+    kind = next((kind for cause, kind in _KINDS if isinstance(error, cause)), botocore_errors.HTTPClientError)
+    made: Exception = kind(endpoint_url=url, error=error)
+    return made
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """What failed in a handshake, which httpcore2 and httpx2 call a connection that did not come about."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 async def _use_connect_limit(request: httpx2.Request) -> None:
