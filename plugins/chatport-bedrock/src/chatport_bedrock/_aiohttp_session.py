@@ -73,14 +73,17 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
     async def _send_directly(self, request: HttpRequest) -> _Answer:
         found = self._opened.get(None)
         try:
-            session = await self._get_session(None) if found is None else found
-            return _Answer(
-                await session.request(
-                    request.method, URL(request.url, encoded=True), headers=request.headers, data=request.body
-                )
+            response = await (await self._get_session(None) if found is None else found).session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                timeout=_connect_limit(CONNECT_SECONDS.get()),
+                allow_redirects=False,
             )
         except Exception as error:
             raise _as_aiobotocore(error, request.url) from error
+        return _Answer(response)
 
     async def _get_session(self, proxy_url: str | None) -> _WithoutRedirects:
         found = self._opened.get(proxy_url)
@@ -125,15 +128,15 @@ def _as_aiobotocore(error: Exception, url: str) -> Exception:
 class _WithoutRedirects:
     """A session of aiohttp, as far as aiobotocore uses it."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("session",)
 
     def __init__(self, session: ClientSession) -> None:
-        self._session = session
+        self.session = session
 
     async def request(self, method: str, url: Any, **options: Any) -> ClientResponse:
         options["timeout"] = _connect_limit(CONNECT_SECONDS.get())
         options["allow_redirects"] = False
-        return await self._session.request(method, url, **options)
+        return await self.session.request(method, url, **options)
 
 
 @lru_cache(maxsize=16)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 import threading
+from asyncio import get_running_loop
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 import anyio
 import anyio.to_thread
@@ -22,6 +23,7 @@ from chatport_bedrock._aiohttp_session import PlainSession
 from chatport_bedrock._slots import Slots
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Hashable
 
     from chatport_bedrock._endpoints import Endpoint
@@ -59,6 +61,8 @@ class ConnectionPool:
         self._slots: WeakSet[Slots] = WeakSet()
         self._lock = threading.Lock()  # loops run in threads
         self._current: RunVar[_LoopSessions | None] = RunVar("chatport_bedrock.sessions", None)
+        # What was found last: mostly there is one loop. Weak, as the loop itself holds what is kept for it.
+        self._latest: tuple[ref[AbstractEventLoop], ref[_LoopSessions]] | None = None
 
     def load(self) -> Load:
         """Return how many requests are under way and how many wait, on all event loops."""
@@ -73,12 +77,25 @@ class ConnectionPool:
         Raises:
             ConfigurationError: The loop is trio's and httpx2 is not installed.
         """
-        sessions = self._current.get()
+        sessions = self._found()
         if sessions is None:
             sessions = _LoopSessions(self._max_connections, self._new_slots)
             self._current.set(sessions)
             await sessions.start()
         return await sessions.get(endpoint)
+
+    def _found(self) -> _LoopSessions | None:
+        """The sessions of the running event loop, if there are some."""
+        try:
+            loop = get_running_loop()
+        except RuntimeError:  # trio's, which is quick about it
+            return self._current.get()
+        latest = self._latest  # read once: other threads have other loops
+        if latest is not None and latest[0]() is loop and (known := latest[1]()) is not None:
+            return known
+        sessions = self._current.get()
+        self._latest = None if sessions is None else (ref(loop), ref(sessions))
+        return sessions
 
     def _new_slots(self) -> Slots:
         slots = Slots(self._max_connections)
@@ -91,6 +108,7 @@ class ConnectionPool:
         sessions = self._current.get()
         if sessions is not None:
             self._current.set(None)
+            self._latest = None
             await sessions.aclose()
 
 

@@ -15,6 +15,8 @@ from chatport.backend import (
     Opaque,
     Part,
     Settings,
+    Text,
+    Tool,
     ToolCall,
     ToolResult,
     UnsupportedError,
@@ -106,18 +108,26 @@ def translate(
         check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
     own_tools = _tools_of(extra)
     can = capabilities(base or request.model) if can is None else can
+    only_words = _has_only_words(request)
+    spoken = () if only_words else request.messages  # words have no names and no ids
     scope = Scope(
         model_family(request.model),
-        DocumentNames(_reserved_names(request.messages)),
+        DocumentNames(_reserved_names(spoken)),
         can,
-        ToolNames(_tool_names(request)),
-        CallIds(_call_ids(request.messages), _own_call_ids(request.messages), can.tool_id),
+        ToolNames(_tool_names(request.tools, spoken)),
+        CallIds(_call_ids(spoken), _own_call_ids(spoken), can.tool_id),
         limits=limits_of(base or request.model) if check_limits else None,
     )
     start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), len(request.messages))
     system = _system_blocks(request, start, scope)
     turns = translate_messages(
-        request.messages, start, scope, system=system, tools=own_tools, may_be_empty=_is_stored(request)
+        request.messages,
+        start,
+        scope,
+        system=system,
+        tools=own_tools,
+        may_be_empty=_is_stored(request),
+        only_words=only_words,
     )
     _check_conversation(request, turns, extra)
     if system and not can.system and "messages" not in extra:
@@ -141,7 +151,7 @@ def _planned_output(
         request,
         scope,
         room,
-        taken=(*_tool_names(request), *own_names(own_tools)),
+        taken=(*_tool_names(request.tools, request.messages), *own_names(own_tools)),
         refuses_force=asked.kind in scope.capabilities.reasoning.refuses_forced_choice,
         cites=asks_for_citations(turns),
     )
@@ -153,6 +163,12 @@ def _check_conversation(request: ChatRequest, turns: Sequence[dict[str, Any]], e
     if turns or extra.get("messages") or _is_stored(request):
         return
     raise UnsupportedError("messages: nothing is said in them, and Bedrock refuses a conversation without a message")
+
+
+def _has_only_words(request: ChatRequest) -> bool:
+    """Whether nothing but text stands in it, so that most of what a request may need is not needed."""
+    said = (request.system, *[message.parts for message in request.messages])
+    return all(type(part) is Text for parts in said for part in parts)
 
 
 def _is_stored(request: ChatRequest) -> bool:
@@ -314,9 +330,9 @@ def _with_results(parts: Iterable[Part]) -> Iterator[Part]:
 # --- names of tools and ids of calls ---------------------------------------------------------------------------------
 
 
-def _tool_names(request: ChatRequest) -> Iterator[str]:
-    yield from (tool.name for tool in request.tools)
-    for message in request.messages:
+def _tool_names(tools: Iterable[Tool], messages: Iterable[Message]) -> Iterator[str]:
+    yield from (tool.name for tool in tools)
+    for message in messages:
         for part in message.parts:
             match part:
                 case ToolCall(name=name):

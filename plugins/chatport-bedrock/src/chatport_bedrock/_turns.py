@@ -28,6 +28,7 @@ def translate_messages(
     system: list[tuple[str, Block]] | None = None,
     tools: object = None,
     may_be_empty: bool = False,
+    only_words: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the messages of a conversation as the service wants them.
 
@@ -39,6 +40,8 @@ def translate_messages(
             and those that are too many or out of order are taken out of it.
         tools: The tools that the caller sends in the service's words; their cache points count too.
         may_be_empty: Whether a conversation in which nothing is said can be sent, as to a stored prompt.
+        only_words: Whether nothing but text stands in the conversation and the system prompt: then there is nothing to
+            pair, to count and to place.
 
     Raises:
         UnsupportedError: Something cannot be said at its place, there are too many media, or nothing is left of the
@@ -61,14 +64,16 @@ def translate_messages(
         else:
             turns.append(turn)
     if turns:
-        turns = pair_calls(turns, scope)
+        turns = turns if only_words else pair_calls(turns, scope)
         _keep_newest(messages, turns)
-    fit_cache_points([] if system is None else system, turns, tools, scope)
+    if not only_words:
+        fit_cache_points([] if system is None else system, turns, tools, scope)
     turns = shape_turns(turns, scope)
-    for turn in turns:
+    for turn in () if only_words else turns:
         _accompany_documents(turn, scope)
-    check_counts(turns, scope)
-    check_names(turns)
+    if not only_words:
+        check_counts(turns, scope)
+        check_names(turns)
     return [message for turn in turns for message in turn.wire()]
 
 
