@@ -41,15 +41,8 @@ _UNUSED_BY_IMPORT = [
 ]
 _UNUSED_BY_WORDS = [
     *("chatport._docstrings", "chatport._download", "chatport._fetch", "chatport._json_schema", "chatport._output"),
-    *(
-        "chatport._signatures",
-        "chatport._sqlite_database",
-        "chatport._stored_form",
-        "chatport._tool_results",
-        "chatport._tool_runs",
-        "chatport.cli",
-        "chatport.testing",
-    ),
+    *("chatport._history_walk", "chatport._signatures", "chatport._sqlite_database", "chatport._stored_form"),
+    *("chatport._tool_results", "chatport._tool_runs", "chatport.cli", "chatport.testing"),
 ]
 
 

@@ -306,7 +306,9 @@ async def test_what_is_previewed_is_what_is_sent() -> None:
     """And so is a request that somebody counts."""
     chat, _ = session(messages=HISTORY, window=newest)
     assert chat.request("go").messages == (Message.user("go"),)
-    assert (await chat.preview("go")).request["messages"] == [{"role": "user", "text": "go"}]
+    preview = await chat.preview("go")
+    assert preview.request["messages"] == [{"role": "user", "text": "go"}]
+    assert preview.adjustments == (LEFT_OUT,)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,15 @@ async def test_the_oldest_steps_go_first(most: int, left: list[int]) -> None:
     assert revision.tokens is None
 
 
+async def test_what_stands_before_the_first_question_stays_together() -> None:
+    """All of it goes, or nothing: without its first message the model would speak first."""
+    before = (Message("tool", (Image("image/png", b"p"),)), Message.assistant("Nice."), Message.assistant("Very."))
+    for history, left in [((*before, *LONG[6:7]), LONG[6:7]), (before, before)]:
+        revision = drop_oldest_steps(history, max_tokens=2, count=each_one)
+        assert revision.messages == left
+        assert validate_messages(revision.messages) == ()
+
+
 async def test_what_is_left_out_is_told_by_rows() -> None:
     """One note for each row of messages, as a slice."""
     system = Message.system("be kind")

@@ -55,7 +55,6 @@ from chatport._events import (
 from chatport._export import export_json_lines, export_markdown
 from chatport._fallback import FallbackBackend
 from chatport._fitting import count_tokens, fit_history
-from chatport._history_walk import HistoryProblem, ProblemKind
 from chatport._media import Audio, Document, Image, Video
 from chatport._messages import (
     CachePoint,
@@ -89,7 +88,7 @@ from chatport._request import (
     ToolChoice,
 )
 from chatport._retry import Retry
-from chatport._revision import Revision, TokenCount
+from chatport._revision import HistoryProblem, ProblemKind, Revision, TokenCount
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import Session
 from chatport._sqlite_store import SqliteStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from chatport._media import Audio, Document, Image, Media, Video
 from chatport._messages import CachePoint, Citation, Json, Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
@@ -66,8 +66,8 @@ def _of_part(part: Part) -> int:  # noqa: PLR0911 - one return for each kind of 
             return _of_medium(part)
         case CachePoint():
             return 0
-        case _:  # a kind of part that came later
-            return _PER_CALL
+        case _:
+            assert_never(part)
 
 
 def _of_medium(medium: Media) -> int:

@@ -9,43 +9,16 @@ import operator
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from chatport._adjustments import Adjustment, AdjustmentKind
 from chatport._content import INTERRUPTED
 from chatport._messages import Message, Part, Reasoning, Text, ToolCall, ToolResult
-
-ProblemKind: TypeAlias = Literal[
-    "duplicate-call-id",
-    "duplicate-result",
-    "empty-message",
-    "leading-assistant",
-    "misplaced-part",
-    "misplaced-result",
-    "orphan-result",
-    "truncated-call",
-    "unanswered-call",
-]
-"""What can be wrong with a history; `validate_messages` says what each means."""
+from chatport._revision import HistoryProblem, ProblemKind
 
 _NOT_JSON: Final = "Not run: the arguments of this call are no JSON object."
 _LEFT_OUT: Final[tuple[AdjustmentKind, str]] = ("dropped", "it is left out")
 _NOTHING_SAID: Final = "."  # a message needs a visible character, and this one says least
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryProblem:
-    """Something in a history that some service refuses.
-
-    Attributes:
-        kind: A short stable word for programs.
-        path: Where, such as `"messages[2].parts[0]"`.
-        message: What is wrong, for people; it repeats ids, names and roles, and nothing that was said.
-    """
-
-    kind: ProblemKind
-    path: str
-    message: str
 
 
 @dataclass(slots=True)

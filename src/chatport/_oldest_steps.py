@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, TypeAlias
 
@@ -18,13 +17,7 @@ Pinned: TypeAlias = Callable[[Message], bool]
 CountMessages: TypeAlias = Callable[[Sequence[Message]], int]
 """Says how many tokens messages have; of several it has to be the sum."""
 
-
-@dataclass(slots=True)
-class _Turn:
-    """The places of a turn's messages: what the user said, and each step, an answer with the results behind it."""
-
-    head: list[int] = field(default_factory=list[int])
-    steps: list[list[int]] = field(default_factory=list[list[int]])
+_Turn: TypeAlias = tuple[list[int], list[list[int]]]
 
 
 def drop_oldest_steps(
@@ -87,29 +80,31 @@ def oldest_steps(messages: Sequence[Message], pinned: Pinned | None) -> list[lis
 
     turns = _turns(messages)
     found: list[list[int]] = []
-    for turn in turns[:-1]:
-        free = [step for step in turn.steps if may_go(step)]
-        if len(free) == len(turn.steps) and may_go(turn.head):
-            found += [*free[:-1], [*turn.head, *(free[-1] if free else [])]]
+    for head, steps in turns[:-1]:
+        free = [step for step in steps if may_go(step)]
+        if len(free) == len(steps) and may_go(head):
+            found += [*free[:-1], [*head, *(free[-1] if free else [])]]
         else:
             found += free
     if turns:
-        found += [step for step in turns[-1].steps[:-1] if may_go(step)]
+        found += [step for step in turns[-1][1][:-1] if may_go(step)]
     return found
 
 
 def _turns(messages: Sequence[Message]) -> list[_Turn]:
+    """Return the places of each turn's messages: what the user said, and each step with the results behind it."""
     turns: list[_Turn] = []
     for place, message in enumerate(messages):
         if message.role == "system":
             continue
         if begins_turn(message):
-            turns.append(_Turn([place]))
+            turns.append(([place], []))
             continue
         if not turns:
-            turns.append(_Turn())
-        steps = turns[-1].steps
-        if message.role == "assistant" or not steps:
+            turns.append(([], []))
+        head, steps = turns[-1]
+        # What stands before the first words of a user stays together: its first message may be why the rest is valid.
+        if not steps or (head and message.role == "assistant"):
             steps.append([place])
         else:
             steps[-1].append(place)

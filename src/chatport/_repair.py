@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatport._history_walk import HistoryProblem, HistoryWalk
 from chatport._options import checked_messages
-from chatport._revision import Revision
+from chatport._revision import HistoryProblem, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chatport._history_walk import HistoryWalk
     from chatport._messages import Message
 
 
@@ -42,7 +42,7 @@ def validate_messages(messages: Sequence[Message], *, allow_pending: bool = Fals
     Raises:
         TypeError: Something is no message.
     """
-    return HistoryWalk(checked_messages(messages), allow_pending=allow_pending).problems
+    return _walk(messages, allow_pending=allow_pending).problems
 
 
 def repair_messages(messages: Sequence[Message], *, allow_pending: bool = False) -> Revision:
@@ -65,5 +65,11 @@ def repair_messages(messages: Sequence[Message], *, allow_pending: bool = False)
     Raises:
         TypeError: Something is no message.
     """
-    walk = HistoryWalk(checked_messages(messages), allow_pending=allow_pending)
+    walk = _walk(messages, allow_pending=allow_pending)
     return Revision(walk.messages, walk.notes)
+
+
+def _walk(messages: Sequence[Message], *, allow_pending: bool) -> HistoryWalk:
+    from chatport._history_walk import HistoryWalk  # noqa: PLC0415 - for who has a history from elsewhere
+
+    return HistoryWalk(checked_messages(messages), allow_pending=allow_pending)

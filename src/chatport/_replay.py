@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from chatport._errors import OutputError
 from chatport._estimate import estimate_tokens
@@ -158,8 +158,10 @@ def _words(part: Part) -> str:
             return f"[something that only {backend} understands]"
         case Reasoning() | CachePoint():
             return ""
+        case ToolCall() | ToolResult():
+            return ""  # inside a result, where no history that validates has one
         case _:
-            return f"[{type(part).__name__}]"
+            assert_never(part)
 
 
 def _medium(medium: Media) -> str:

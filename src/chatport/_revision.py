@@ -1,11 +1,40 @@
-"""A history that was changed by a function, and the words for what was changed in it."""
+"""What functions say of a history: what is wrong with it, how long it is, and what they have changed in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from chatport._adjustments import Adjustment
 from chatport._messages import Message, ToolResult
+
+ProblemKind: TypeAlias = Literal[
+    "duplicate-call-id",
+    "duplicate-result",
+    "empty-message",
+    "leading-assistant",
+    "misplaced-part",
+    "misplaced-result",
+    "orphan-result",
+    "truncated-call",
+    "unanswered-call",
+]
+"""What can be wrong with a history; `validate_messages` says what each means."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryProblem:
+    """Something in a history that some service refuses.
+
+    Attributes:
+        kind: A short stable word for programs.
+        path: Where, such as `"messages[2].parts[0]"`.
+        message: What is wrong, for people; it repeats ids, names and roles, and nothing that was said.
+    """
+
+    kind: ProblemKind
+    path: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

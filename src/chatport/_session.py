@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm, Unpack
 
+    from chatport._adjustments import Adjustment
     from chatport._output import Output
     from chatport._reply import Reply
     from chatport.backend import Backend
@@ -221,9 +222,9 @@ class Session(StoredOwner):
         if preview is None:
             message = f"the backend {self._backend.name!r} has no preview"
             raise UnsupportedError(message)
-        request = self._first_request(content, output, options, streaming=True)
+        request, left_out = self._first_request(content, output, options, streaming=True)
         shown: Preview = await preview(await self._media.filled(request, native_urls(self._backend)))
-        return replace(shown, adjustments=reported(shown.adjustments))
+        return replace(shown, adjustments=reported((*left_out, *shown.adjustments)))
 
     def request(
         self, *content: Content, output: TypeForm[Any] | None = None, **options: Unpack[TurnOptions]
@@ -233,7 +234,7 @@ class Session(StoredOwner):
         Raises:
             ValueError: As for `ask`.
         """
-        return self._first_request(content, output, options, streaming=False)
+        return self._first_request(content, output, options, streaming=False)[0]
 
     def fork(self, **options: Unpack[SessionOptions]) -> Session:
         """Return another session that goes on from here: the same backend and model, the options and the history.
@@ -301,9 +302,10 @@ class Session(StoredOwner):
 
     def _first_request(
         self, content: Sequence[Content], asked: object, options: TurnOptions, *, streaming: bool
-    ) -> ChatRequest:
+    ) -> tuple[ChatRequest, tuple[Adjustment, ...]]:
+        """Return what is sent first, and what a window leaves out of it."""
         messages = (*self._messages, *turn_messages(self._messages, content))
-        return windowed(self._window, self._request(messages, _as_output(asked), options, streaming=streaming))[0]
+        return windowed(self._window, self._request(messages, _as_output(asked), options, streaming=streaming))
 
     def _begin(
         self, content: Sequence[Content] | None, output: Output | None, options: TurnOptions, *, streaming: bool
