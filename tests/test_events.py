@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatport._adjustments import Adjustment
-from chatport._errors import ServiceError
+from chatport._errors import OutputError, ServiceError
 from chatport._events import (
     BackendEvent,
     CitationDelta,
     Event,
     MessageEnd,
     MessageStart,
+    OutputRetryStart,
     PartEnd,
     ReasoningDelta,
     ReplyEnd,
@@ -46,6 +47,7 @@ _EVENTS: list[tuple[Event, tuple[str, ...]]] = [
     (ToolRunStart(_CALL), ("call",)),
     (ToolRunEnd(_CALL, ToolResult("1")), ("call", "result")),
     (RetryStart(2, 0.5, ServiceError("down")), ("attempt", "delay", "error")),
+    (OutputRetryStart(2, OutputError("no", reply=_REPLY)), ("attempt", "error")),
     (ReplyEnd(_REPLY), ("reply",)),
 ]
 each_event = pytest.mark.parametrize(("event", "names"), _EVENTS, ids=[type(event).__name__ for event, _ in _EVENTS])
@@ -128,10 +130,49 @@ def test_not_reported_is_not_zero() -> None:
 def test_a_sum_adds_what_was_reported(usages: list[Usage]) -> None:
     """Each figure is the sum of those that are known, unknown if none is; complete if all are."""
     total = Usage.sum(iter(usages))
-    for name in _COUNTS:
+    for name in _COUNTS[:-1]:
         known = [getattr(usage, name) for usage in usages if getattr(usage, name) is not None]
         assert getattr(total, name) == (sum(known) if known else None)
+    totals = [usage.known_tokens for usage in usages if usage.known_tokens is not None]
+    assert total.known_tokens == (sum(totals) if totals else None)
+    assert (total.total_tokens is None) is all(usage.total_tokens is None for usage in usages)
     assert total.complete is all(usage.complete for usage in usages)
+
+
+@st.composite
+def _coherent_usages(draw: st.DrawFn) -> Usage:
+    """What a service reports: parts are parts of something, and some services leave figures out."""
+    read, written, fresh, spoken, thought = (draw(st.integers(0, 10**6)) for _ in range(5))
+    inside, outside = read + written + fresh, spoken + thought
+    cached, detailed, added_up = (draw(st.booleans()) for _ in range(3))
+    return Usage(
+        inside,
+        outside,
+        read if cached else None,
+        written if cached else None,
+        thought if detailed else None,
+        inside + outside if added_up else None,
+    )
+
+
+@given(st.lists(_coherent_usages(), min_size=1, max_size=5))
+def test_a_sum_over_vendors_is_as_coherent_as_its_rows(usages: list[Usage]) -> None:
+    """Cached tokens are part of the input, reasoning of the output; a total is both, whoever left it out."""
+    total = Usage.sum(usages)
+    assert total.input_tokens is not None
+    assert total.output_tokens is not None
+    assert (total.cache_read_tokens or 0) + (total.cache_write_tokens or 0) <= total.input_tokens
+    assert (total.reasoning_tokens or 0) <= total.output_tokens
+    assert total.known_tokens == total.input_tokens + total.output_tokens
+    assert total.total_tokens in {None, total.known_tokens}
+
+
+@given(_usages(), _usages(), _usages())
+def test_the_order_of_adding_does_not_matter(first: Usage, second: Usage, third: Usage) -> None:
+    """Sums of sums are sums: over steps, turns, sessions and vendors, in any order."""
+    assert (first + second) + third == first + (second + third)
+    assert first + second == second + first
+    assert first + Usage() == first
 
 
 def test_raw_figures_belong_to_one_exchange() -> None:

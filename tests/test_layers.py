@@ -31,8 +31,8 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
     (
-        *("_attempts", "_content", "_logging_observer", "_oldest_steps", "_options", "_stored_history"),
-        *("_stream", "_tool_runs", "_turn_watch", "backend"),
+        *("_attempts", "_content", "_logging_observer", "_oldest_steps", "_options", "_output_reader"),
+        *("_stored_history", "_stream", "_tool_runs", "_turn_watch", "backend"),
     ),
     (
         *("_chat_session", "_fallback", "_fitting", "_history_walk", "_registry", "_replay", "_serialize"),

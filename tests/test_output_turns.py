@@ -60,7 +60,7 @@ async def test_stream_gives_the_json_as_it_comes_and_the_value_at_the_end() -> N
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_what_does_not_fit_is_an_error_with_the_reply(streamed: bool) -> None:
     """The history is as before; the reply, the cost and the partial are there; the partial can be kept."""
-    chat, _ = session(Answer('{"name": "Rome", "population": "many"}', usage=Usage(3, 4)), "Sorry.")
+    chat, _ = session(Answer('{"name": "Rome", "population": "many"}', usage=Usage(3, 4)), "Sorry.", output_retries=0)
     before = chat.messages
     with pytest.raises(OutputError, match=r'- population: .*, not "many"') as caught:
         if streamed:
@@ -82,7 +82,7 @@ async def test_what_does_not_fit_is_an_error_with_the_reply(streamed: bool) -> N
 
 async def test_a_stream_that_does_not_fit_has_no_reply() -> None:
     """The stream has failed, and says so; what was said is in `partial`."""
-    chat, _ = session("Rome is nice.")
+    chat, _ = session("Rome is nice.", output_retries=0)
     async with chat.stream("Which city?", output=City) as stream:
         with pytest.raises(OutputError):
             await stream.finish()
@@ -167,7 +167,7 @@ async def test_one_shot() -> None:
 async def test_a_misspelt_option_is_told_of_the_type_too() -> None:
     """The message lists `output` among the options, which is an argument of its own."""
     chat, _ = session("Hi")
-    with pytest.raises(TypeError, match=r"'outputs'; there are max_steps, output, "):
+    with pytest.raises(TypeError, match=r"'outputs'; there are max_steps, output, output_retries, "):
         await chat.ask("Hi", outputs=City)  # type: ignore[call-overload]
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import anyio
 from pydantic import BaseModel, Field
 
-from chatport import OutputError, open_session
+from chatport import OutputError, OutputRetryStart, TextDelta, open_session
 from chatport_bedrock.emulator import Answer, Emulator
 
 
@@ -33,12 +33,20 @@ class Weather(BaseModel):
 
 # --8<-- [end:tool]
 
-NOT_A_NUMBER = {
-    "output": {"message": {"role": "assistant", "content": [{"text": '{"name": "Paris", "inhabitants": "many"}'}]}},
-    "stopReason": "end_turn",
-    "usage": {"inputTokens": 20, "outputTokens": 12, "totalTokens": 32},
-    "metrics": {"latencyMs": 300},
-}
+
+def saying(text: str) -> Answer:
+    return Answer(
+        body={
+            "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
+            "stopReason": "end_turn",
+            "usage": {"inputTokens": 20, "outputTokens": 12, "totalTokens": 32},
+            "metrics": {"latencyMs": 300},
+        }
+    )
+
+
+NOT_A_NUMBER = saying('{"name": "Paris", "inhabitants": "many"}')
+A_NUMBER = saying('{"name": "Paris", "inhabitants": 2100000}')
 
 
 async def main() -> None:
@@ -70,10 +78,23 @@ async def main() -> None:
             for adjustment in reply.adjustments:
                 print(adjustment.code, adjustment.path, adjustment.message)
             # --8<-- [end:way]
-            emulator.enqueue(Answer(body=NOT_A_NUMBER))
+            emulator.enqueue(NOT_A_NUMBER, A_NUMBER)
+            # --8<-- [start:again]
+            async with session.stream("How many people live in Paris?", output=City, output_retries=2) as stream:
+                async for event in stream:
+                    match event:
+                        case TextDelta():
+                            print(event.text, end="")
+                        case OutputRetryStart():
+                            print(f"\nanswer {event.attempt}, because: {event.error}")
+                        case _:
+                            pass
+            print("\n", stream.reply.output, len(stream.reply.steps), stream.reply.usage.output_tokens)
+            # --8<-- [end:again]
+            emulator.enqueue(NOT_A_NUMBER)
             # --8<-- [start:error]
             try:
-                await session.ask("How many people live in Paris?", output=City)
+                await session.ask("How many people live in Paris?", output=City, output_retries=0)
             except OutputError as error:
                 print(error)
                 print(error.reply.text, error.reply.usage.output_tokens)

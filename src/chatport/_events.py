@@ -15,7 +15,7 @@ from chatport._messages import Citation, Part, ToolCall, ToolResult
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chatport._errors import BackendError  # noqa: TC004 - nobody resolves the annotation
+    from chatport._errors import BackendError, OutputError  # noqa: TC004 - nobody resolves the annotations
     from chatport._reply import Reply  # noqa: TC004 - it imports this module, and nothing resolves the annotation
 
 StopReason = Literal["stop", "length", "tool_calls", "content_filter", "context_window", "other"]
@@ -47,16 +47,31 @@ class Usage:
     raw: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __add__(self, other: Usage) -> Usage:
-        """Add two exchanges up; what neither reported stays unreported."""
+        """Add two exchanges up; what neither reported stays unreported.
+
+        Where only one of them has reported a total, the other's input and output count as its total: a total is never
+        less than its parts.
+        """
+        total = None
+        if self.total_tokens is not None or other.total_tokens is not None:
+            total = _add(self.known_tokens, other.known_tokens)
         return Usage(
             _add(self.input_tokens, other.input_tokens),
             _add(self.output_tokens, other.output_tokens),
             _add(self.cache_read_tokens, other.cache_read_tokens),
             _add(self.cache_write_tokens, other.cache_write_tokens),
             _add(self.reasoning_tokens, other.reasoning_tokens),
-            _add(self.total_tokens, other.total_tokens),
+            total,
             self.complete and other.complete,
         )
+
+    @property
+    def known_tokens(self) -> int | None:
+        """How many tokens were spent at the least: the total, else what is reported of input and output.
+
+        None where nothing is reported.
+        """
+        return _add(self.input_tokens, self.output_tokens) if self.total_tokens is None else self.total_tokens
 
     @classmethod
     def sum(cls, usages: Iterable[Usage]) -> Usage:
@@ -242,6 +257,22 @@ class RetryStart:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputRetryStart:
+    """An answer does not fit the type that was asked for, and the model is about to be asked for another one.
+
+    The answer has been passed on by then, and its `MessageEnd` too; the next answer comes with events of its own, from
+    `MessageStart` on. Only the last one stands in the history.
+
+    Attributes:
+        attempt: The answer that begins: 2 for the second one.
+        error: What is wrong with the one before; `error.reply` is the turn so far, with that answer as its message.
+    """
+
+    attempt: int
+    error: OutputError
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyEnd:
     """The turn is complete and stands in the history: one per turn, last.
 
@@ -257,5 +288,5 @@ BackendEvent: TypeAlias = (
 )
 """Tier 1: what a backend yields."""
 
-Event: TypeAlias = BackendEvent | ToolRunStart | ToolRunEnd | RetryStart | ReplyEnd
+Event: TypeAlias = BackendEvent | ToolRunStart | ToolRunEnd | RetryStart | OutputRetryStart | ReplyEnd
 """Both tiers: what a caller reads from a stream."""

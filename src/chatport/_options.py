@@ -12,6 +12,7 @@ from chatport._tools import ToolLike
 from chatport._window import Window
 
 DEFAULT_MAX_STEPS = 10
+DEFAULT_OUTPUT_RETRIES = 1
 
 
 class TurnOptions(TypedDict, total=False):
@@ -23,6 +24,8 @@ class TurnOptions(TypedDict, total=False):
         tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; a forced call is forced in the first step only.
         run_tools: False ends the turn with the model's calls, for the caller to answer.
         max_steps: The most requests to send in this turn, repeated ones not counted.
+        output_retries: How often an answer that does not fit `output` is asked for again, in place of the session's
+            number; each time is a step.
         retry: When a failed request is sent again, in place of the session's policy; None repeats nothing.
         timeouts: How long to wait, laid over the session's, limit by limit.
         strict: Whether a loss is refused instead of reported.
@@ -33,6 +36,7 @@ class TurnOptions(TypedDict, total=False):
     tool_choice: ToolChoice | None
     run_tools: bool
     max_steps: int | None
+    output_retries: int | None
     retry: Retry | None
     timeouts: Timeouts | None
     strict: bool | None
@@ -48,6 +52,7 @@ class SessionOptions(TypedDict, total=False):
         tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; None leaves it to the service.
         settings: How to answer.
         max_steps: The most requests to send in one turn, repeated ones not counted; 10 unless given.
+        output_retries: How often an answer that does not fit a turn's `output` is asked for again; 1 unless given.
         retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
         timeouts: How long to wait, laid over the backend's, limit by limit.
         strict: Whether a loss is refused instead of reported.
@@ -64,6 +69,7 @@ class SessionOptions(TypedDict, total=False):
     tool_choice: ToolChoice | None
     settings: Settings | None
     max_steps: int
+    output_retries: int
     retry: Retry | None
     timeouts: Timeouts | None
     strict: bool
@@ -161,3 +167,15 @@ def checked_steps(steps: int) -> int:
         message = f"max_steps must be at least 1, not {steps}"
         raise ValueError(message)
     return steps
+
+
+def checked_output_retries(retries: int) -> int:
+    """Return a number of repetitions that makes sense.
+
+    Raises:
+        ValueError: It is less than 0.
+    """
+    if retries < 0:
+        message = f"output_retries must be at least 0, not {retries}"
+        raise ValueError(message)
+    return retries

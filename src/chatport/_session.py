@@ -13,11 +13,13 @@ from chatport._events import Usage
 from chatport._messages import Content, Message, as_parts
 from chatport._options import (
     DEFAULT_MAX_STEPS,
+    DEFAULT_OUTPUT_RETRIES,
     SessionOptions,
     TurnOptions,
     check_names,
     checked_choice,
     checked_messages,
+    checked_output_retries,
     checked_retry,
     checked_settings,
     checked_steps,
@@ -80,6 +82,7 @@ class Session(StoredOwner):
         self._tool_choice = options.get("tool_choice")
         self._settings = checked_settings(options.get("settings")) or Settings()
         self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
+        self._output_retries = checked_output_retries(options.get("output_retries", DEFAULT_OUTPUT_RETRIES))
         self._retry = checked_retry(options.get("retry", _DEFAULT_RETRY))
         self._timeouts = checked_timeouts(options.get("timeouts")) or _DEFAULT_TIMEOUTS
         self._strict = options.get("strict", False)
@@ -170,7 +173,7 @@ class Session(StoredOwner):
             UnsupportedError: The backend cannot say it; nothing was sent.
             BackendError: The exchange failed.
             ToolLoopError: `max_steps` is reached and the model still asks for tools.
-            OutputError: The answer does not fit `output`; `error.reply` has it.
+            OutputError: The answer does not fit `output`, also after `output_retries`; `error.reply` has it.
             ConflictError: Someone else has changed the stored session; `error.reply` has the answer.
             StoreError: The turn cannot be stored; `error.reply` has the answer.
 
@@ -198,7 +201,8 @@ class Session(StoredOwner):
 
         Args:
             *content: As for `ask`.
-            output: As for `ask`; what comes piece by piece is the JSON.
+            output: As for `ask`; what comes piece by piece is the JSON. Where an answer does not fit, another one
+                follows it, behind `OutputRetryStart`.
             **options: See `TurnOptions`.
 
         Returns:
@@ -260,6 +264,7 @@ class Session(StoredOwner):
             "tool_choice": self._tool_choice,
             "settings": self._settings,
             "max_steps": self._max_steps,
+            "output_retries": self._output_retries,
             "retry": self._retry,
             "timeouts": self._timeouts,
             "strict": self._strict,
@@ -318,7 +323,7 @@ class Session(StoredOwner):
         else:
             base, added = self._messages, turn_messages(self._messages, content)
         request = self._request((*base, *added), output, options, streaming=streaming)
-        steps = options.get("max_steps")
+        steps, retries = options.get("max_steps"), options.get("output_retries")
         plan = TurnPlan(
             self._backend,
             request,
@@ -327,6 +332,7 @@ class Session(StoredOwner):
             self._max_steps if steps is None else checked_steps(steps),
             self._media,
             output,
+            self._output_retries if retries is None else checked_output_retries(retries),
             checked_retry(options.get("retry", self._retry)),
             self._window,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self
 
 from chatport._closing import close_in_time
 from chatport._errors import BusyError, StreamClosedError
-from chatport._events import Event, MessageStart, PartEnd, ReplyEnd, RetryStart, TextDelta
+from chatport._events import Event, MessageStart, OutputRetryStart, PartEnd, ReplyEnd, RetryStart, TextDelta
 from chatport._messages import Text
 from chatport._reply import OutputT_co, Partial, Reply
 
@@ -235,7 +235,12 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
 
 
 class TextStream(AsyncIterator[str]):
-    """The text of a turn, piece by piece."""
+    """The text of a turn, piece by piece.
+
+    An answer that does not fit `output` and is asked for again has been read by then: a line feed, which no model has
+    said, parts it from the next one. The text of the last one is `stream.reply.text`; who has to tell them apart while
+    they come reads events.
+    """
 
     def __init__(self, stream: ReplyStream[Any]) -> None:
         """Read from a stream; `ReplyStream.text` makes these."""
@@ -268,6 +273,8 @@ class TextStream(AsyncIterator[str]):
                     return event.text
             elif isinstance(event, MessageStart):
                 self._streamed.clear()
+            elif isinstance(event, OutputRetryStart):
+                return "\n"
             elif isinstance(event, PartEnd) and (text := self._whole_text(event)):
                 return text
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from anyio import sleep
 
 from chatport._adjustments import reported
 from chatport._attempts import Attempts, Begun
-from chatport._errors import BackendError, ChatError, OutputError, ToolLoopError
+from chatport._errors import BackendError, ChatError, ToolLoopError
 from chatport._events import Event, ReplyEnd, RetryStart, ToolRunEnd, ToolRunStart, Usage
 from chatport._messages import Message, ToolCall, ToolResult
+from chatport._output_reader import OutputReader
+from chatport._output_reader import is_cut as _is_cut
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest
 from chatport._retry import Retry, RetryBudget
@@ -29,7 +31,7 @@ from chatport.backend import Backend
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from chatport._events import StopReason
+    from chatport._events import OutputRetryStart, StopReason
     from chatport._output import Output  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
     from chatport._request import Tool
 
@@ -46,6 +48,7 @@ class TurnPlan:
         max_steps: The most requests to send.
         media: What puts content in the place of URLs.
         output: The type that the answer has to fit; None for an answer in words.
+        output_retries: How often an answer that does not fit is asked for again.
         retry: When a failed request is sent again; None for never.
         window: What is sent of the messages of each request; None for all of them.
     """
@@ -57,6 +60,7 @@ class TurnPlan:
     max_steps: int
     media: UrlMedia
     output: Output | None = None
+    output_retries: int = 0
     retry: Retry | None = None
     window: Window | None = None
 
@@ -76,6 +80,7 @@ class Turn:
         self._started = 0.0
         self._first_event: float | None = None
         self._watch = TurnWatch()
+        self._reader = None if plan.output is None else OutputReader(plan.output, plan.output_retries)
 
     @property
     def backend_name(self) -> str:
@@ -84,9 +89,19 @@ class Turn:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What the turn has added so far: the user's messages and every completed step with its tool results."""
+        """What the turn has added so far: the user's messages and every completed step with its tool results.
+
+        An answer that does not fit the type, and what was said to it, make room for the answer that follows.
+        """
+        return self._told(superseded=len(self._steps) - 1)
+
+    def _told(self, *, superseded: int) -> tuple[Message, ...]:
+        """Return the user's messages and the steps, without the answers before that position that did not fit."""
+        corrected = () if self._reader is None else self._reader.corrections
         messages = list(self._plan.added)
-        for step in self._steps:
+        for position, step in enumerate(self._steps):
+            if position in corrected and position < superseded:
+                continue
             messages.append(step.message)
             if step.tool_message is not None:
                 messages.append(step.tool_message)
@@ -107,7 +122,8 @@ class Turn:
             return Partial((*self.messages, Message("tool", results)), self.usage)
         fold = None if self._attempts is None else self._attempts.fold
         if fold is not None and (begun := fold.snapshot()).parts:
-            return Partial((*self.messages, begun), self.usage, unfinished=fold.end is None)
+            told = self._told(superseded=len(self._steps))
+            return Partial((*told, begun), self.usage, unfinished=fold.end is None)
         return Partial(self.messages, self.usage)
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -128,7 +144,13 @@ class Turn:
                         yield event
                 calls = self._calls_to_answer(self._steps[-1])
                 if not calls:
-                    break
+                    again = self._asked_again()
+                    if again is None:
+                        break
+                    yield again
+                    del again  # it holds an error, and so the reply
+                    request = self._next_request(request)
+                    continue
                 for call in calls:
                     if self._is_runnable(call):
                         yield ToolRunStart(call)
@@ -136,6 +158,7 @@ class Turn:
                 for call, result in zip(calls, results, strict=True):
                     yield ToolRunEnd(call, result)
                 if _is_cut(self._steps[-1].stop_reason):
+                    self._asked_again()  # never true of an answer that was cut: it fits as it is, or is refused
                     break
                 request = self._next_request(request)
             reply = self._reply()
@@ -224,9 +247,24 @@ class Turn:
     def _next_request(self, request: ChatRequest) -> ChatRequest:
         # A forced choice holds for the first step: kept, it would force a call for ever.
         choice = request.tool_choice if request.tool_choice in {"auto", "none"} else None
-        messages = self._plan.request.messages
-        history = messages[: len(messages) - len(self._plan.added)]
-        return replace(request, messages=(*history, *self.messages), tool_choice=choice)
+        messages = list(self._plan.request.messages)
+        for position, step in enumerate(self._steps):
+            messages.append(step.message)
+            if step.tool_message is not None:
+                messages.append(step.tool_message)
+            if self._reader is not None and (correction := self._reader.corrections.get(position)) is not None:
+                messages.append(correction)
+        return replace(request, messages=tuple(messages), tool_choice=choice)
+
+    def _asked_again(self) -> OutputRetryStart | None:
+        """Read the answer as the type; where it does not fit and is to be asked for again, return the event of that.
+
+        Raises:
+            OutputError: The answer does not fit the type that was asked for.
+        """
+        if self._reader is None:
+            return None
+        return self._reader.read(self._reply(), steps_left=self._plan.max_steps - len(self._steps))
 
     def _complete_error(self, error: ChatError) -> None:
         # Whatever it carries already is of another turn: a backend may raise one and the same error again.
@@ -235,45 +273,12 @@ class Turn:
             self._attempts.name_place(error)
 
     def _reply(self) -> Reply[Any]:
-        """Return the finished turn.
-
-        Raises:
-            OutputError: The answer does not fit the type that was asked for.
-        """
+        """Return the turn as far as it has come."""
         services = [step.timing.service for step in self._steps if step.timing.service is not None]
         total = time.perf_counter() - self._started
         timing = Timing(self._first_event, total, sum(services) if services else None)
-        reply: Reply[None] = Reply(self.messages, tuple(self._steps), None, timing)
-        return reply if self._plan.output is None else replace(reply, output=_read_output(reply, self._plan.output))
-
-
-def _read_output(reply: Reply[None], output: Output) -> Any:
-    """The value that a reply says."""
-    cut = _is_cut(reply.stop_reason)
-    if reply.tool_calls and not cut:
-        names = ", ".join(dict.fromkeys(call.name for call in reply.tool_calls))
-        message = (
-            f"the model asks for tools ({names}) that this turn leaves to the caller: ask without output=, and with it "
-            "when the calls are answered"
-        )
-        raise OutputError(message, reply=reply)
-    try:
-        return output.parse(reply.text)
-    except ValueError as error:  # pydantic's and ours; what else a validator of the caller's raises is the caller's
-        end = f"was cut short ({reply.stop_reason}) and" if cut else ""
-        message = f"the reply {end} does not fit {output.label}:\n{error}".replace("  ", " ")
-        raise OutputError(message, reply=reply) from error
-
-
-def _is_cut(stop_reason: StopReason) -> bool:
-    """Whether the message may end in the middle of a call, or was stopped by someone other than the model."""
-    match stop_reason:
-        case "stop" | "tool_calls":
-            return False
-        case "length" | "content_filter" | "context_window" | "other":
-            return True
-        case _:
-            assert_never(stop_reason)
+        output = None if self._reader is None else self._reader.value
+        return Reply(self.messages, tuple(self._steps), output, timing)
 
 
 def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:

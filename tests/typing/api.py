@@ -81,6 +81,7 @@ async def ask() -> None:
         tool_choice="auto",
         settings=Settings(max_tokens=500, temperature=0),
         max_steps=3,
+        output_retries=2,
         strict=True,
         backend_options={"region": "eu-west-1"},
     ) as session:
@@ -103,6 +104,7 @@ async def ask() -> None:
         assert_type(session.usage, Usage)
         assert_type(await session.preview("Hi"), Preview)
 
+        assert_type((await session.ask("Hi", output=list[int], output_retries=0)).output, list[int])
         await session.ask("Hi", temperature=1)  # type: ignore[call-overload]
         await session.ask(3.5)  # type: ignore[call-overload]
         await session.ask("Hi", settings=Settings(max_tokens="many"))  # type: ignore[arg-type]

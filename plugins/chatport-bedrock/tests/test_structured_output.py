@@ -208,12 +208,32 @@ async def test_what_does_not_fit_is_an_error(emulator: Emulator, model: str, *, 
     emulator.enqueue(Answer(body=said_by(model, wrong)))
     async with opened(emulator, model) as session:
         with pytest.raises(OutputError, match=r'- inhabitants: .*, not "many"') as caught:
-            await asked(session, "Tell me of Paris.", City, streamed=streamed)
+            await asked(session, "Tell me of Paris.", City, streamed=streamed, output_retries=0)
         assert '"Paris"' in caught.value.reply.text
         assert caught.value.partial is not None
         before = session.messages
         assert len(before) == 0
         session.keep(caught.value.partial)
+        assert (await session.ask("Thank you.")).text
+
+
+@each_way
+@each_mode
+@pytest.mark.parametrize("first", ["wrong", "empty"])
+async def test_what_does_not_fit_is_asked_for_again(
+    emulator: Emulator, model: str, first: str, *, streamed: bool
+) -> None:
+    """By each way, with all rules on: the service takes the request that says what is wrong, and the next turn."""
+    wrong = said_by(model, {"name": "Paris", "inhabitants": "many", "sights": []})
+    empty = {**wrong, "output": {"message": {"role": "assistant", "content": []}}, "stopReason": "end_turn"}
+    right = said_by(model, {"name": "Paris", "inhabitants": 7, "sights": []})
+    emulator.enqueue(Answer(body=wrong if first == "wrong" else empty), Answer(body=right))
+    async with opened(emulator, model) as session:
+        reply = await asked(session, "Tell me of Paris.", City, streamed=streamed)
+        assert reply.output == City("Paris", 7, [])
+        assert len(reply.steps) == 2
+        assert way(reply) == WAYS[model]
+        assert [message.role for message in session.messages] == ["user", "assistant"]
         assert (await session.ask("Thank you.")).text
 
 
