@@ -87,7 +87,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
             *{"_json_limits", "_media_blocks", "_media_limits", "_pairing", "_reasoning", "_request_limits"},
             *{"_scope", "_settings", "_tool_config", "_translate", "_turn"},
-            *{"_plan", "_turn_shapes", "_turns"},
+            *{"_plain_words", "_plan", "_turn_shapes", "_turns"},
             *{"_operation_members", "_output_config", "_output_text", "_own_tools", "_schemas", "_stored_prompts"},
             *{"_strict_schemas", "_typed_blocks"},
         }

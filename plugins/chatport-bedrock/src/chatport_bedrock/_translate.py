@@ -34,6 +34,7 @@ from chatport_bedrock._models import capabilities, model_family, parse_model
 from chatport_bedrock._output_config import OutputPlan, asks_for_citations, plan_output
 from chatport_bedrock._output_text import Restorer
 from chatport_bedrock._own_tools import offers_tools, own_names, with_own_tools
+from chatport_bedrock._plain_words import plain_body_of
 from chatport_bedrock._reasoning import AskedReasoning, asked_reasoning, reasoning_fields
 from chatport_bedrock._request_limits import check_model, check_settings, check_tools
 from chatport_bedrock._request_options import MEMBERS
@@ -98,6 +99,10 @@ def translate(
         ValueError: `tool_choice` cannot be met by the tools on offer.
         TypeError: `settings.extra["bedrock"]` is no dict, or what belongs into it stands beside it.
     """
+    can = capabilities(base or request.model) if can is None else can
+    plain = plain_body_of(request, can)
+    if plain is not None:
+        return Translation(request.model, plain, ids=CallIds(pattern=can.tool_id))
     extra = _own_extra(request.settings)
     check_model(request.model)
     check_settings(request.settings)
@@ -107,7 +112,6 @@ def translate(
     if extra:
         check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
     own_tools = _tools_of(extra)
-    can = capabilities(base or request.model) if can is None else can
     only_words = _has_only_words(request)
     spoken = () if only_words else request.messages  # words have no names and no ids
     scope = Scope(
