@@ -46,6 +46,9 @@ class Identity:
         """
         _check_session(options.session)
         self._options = options
+        # What the caller says beats what happens to stand in the environment.
+        ways = (options.access_key_id, options.credentials, options.profile, options.session)
+        self._is_named = any(way is not None for way in ways)
         self._lock = threading.RLock()
         self._turn: RunVar[anyio.Lock] = RunVar("chatport_bedrock.endpoints")
         self._session: Any = None
@@ -79,12 +82,9 @@ class Identity:
         Raises:
             AuthenticationError: The one in the environment is none.
         """
-        options = self._options
-        if options.api_key is not None:
-            return options.api_key
-        ways = (options.access_key_id, options.credentials, options.profile, options.session)
-        if any(way is not None for way in ways):
-            # What the caller says beats what happens to stand in the environment.
+        if self._options.api_key is not None:
+            return self._options.api_key
+        if self._is_named:
             return None
         token = os.environ.get(BEARER_VARIABLE, "").strip()
         if token and not _TOKEN.fullmatch(token):

@@ -11,8 +11,11 @@ from typing import Any, Final, TypeVar
 
 from chatport.backend import (
     BackendEvent,
+    CitationDelta,
     MessageEnd,
+    MessageStart,
     PartEnd,
+    ReasoningDelta,
     StopReason,
     Text,
     TextDelta,
@@ -25,6 +28,7 @@ __all__ = ["Restorer"]
 
 _BACKEND: Final = "bedrock"
 _CallT = TypeVar("_CallT", ToolCall, ToolCallStart)
+_UNCHANGED: Final[frozenset[type]] = frozenset({CitationDelta, MessageStart, ReasoningDelta, TextDelta})
 _WHOLE: Final[frozenset[StopReason]] = frozenset({"stop", "tool_calls"})
 
 
@@ -61,7 +65,10 @@ class Restorer:
 
     def feed(self, event: BackendEvent) -> Iterable[BackendEvent]:
         """Take one event; return those that the caller is to see in its place, in nearly all cases itself."""
-        return (event,) if type(event) is TextDelta else self._feed_other(event)
+        kind = type(event)
+        if kind in _UNCHANGED or (kind is MessageEnd and not self._answers and self._way is None):
+            return (event,)
+        return self._feed_other(event)
 
     def _feed_other(self, event: BackendEvent) -> Iterator[BackendEvent]:
         match event:

@@ -36,7 +36,7 @@ class Keys:
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
-    derived: dict[str, bytes] = field(default_factory=dict[str, bytes], init=False, repr=False, compare=False)
+    derived: dict[str, hmac.HMAC] = field(default_factory=dict[str, hmac.HMAC], init=False, repr=False, compare=False)
 
 
 def sign(
@@ -72,10 +72,10 @@ def sign(
     lines = "".join([f"{name}:{value}\n" for name, value in signed])
     canonical = f"{method}\n{_canonical_address(url)}\n{lines}\n{names}\n{_digest(body)}"
     to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    key = keys.derived.get(scope) or _derived_key(keys, scope)
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    signer = (keys.derived.get(scope) or _derived_key(keys, scope)).copy()
+    signer.update(to_sign.encode())
     added["Authorization"] = (
-        f"{_ALGORITHM} Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        f"{_ALGORITHM} Credential={keys.access_key_id}/{scope}, SignedHeaders={names}, Signature={signer.hexdigest()}"
     )
     return added
 
@@ -87,15 +87,15 @@ def _digest(body: bytes | Sequence[bytes]) -> str:
     return found.hexdigest()
 
 
-def _derived_key(keys: Keys, scope: str) -> bytes:
-    """The key of a day and a region, which many requests share."""
+def _derived_key(keys: Keys, scope: str) -> hmac.HMAC:
+    """What signs with the key of a day and a region, which many requests share; to be copied."""
     key = f"AWS4{keys.secret_access_key}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     if len(keys.derived) >= _MAX_SCOPES:  # days pass
         keys.derived.clear()
-    keys.derived[scope] = key
-    return key
+    made = keys.derived[scope] = hmac.new(key, digestmod="sha256")
+    return made
 
 
 @lru_cache(maxsize=256)
