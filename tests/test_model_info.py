@@ -59,7 +59,7 @@ def test_models_are_values() -> None:
 
 
 @pytest.mark.anyio
-async def test_offers_of_a_backend_can_be_told() -> None:
+async def test_offers_of_the_bedrock_backend_can_be_told() -> None:
     """`isinstance` says what a backend has beside `stream`, for a backend that has it and for one that has not."""
     for kind in (ListsModels, CountsTokens, DescribesItself, ReportsLoad):
         assert not isinstance(ScriptedBackend(), kind)
