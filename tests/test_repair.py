@@ -134,6 +134,11 @@ BROKEN = {
         [("empty-message", f"messages[{index}]") for index in (2, 3, 4)],
         [ASKED, DONE, ASKED],
     ),
+    "nothing but a mark before the model": (
+        [Message.user(CachePoint(), " "), DONE, ASKED],
+        [("leading-assistant", "messages[1]")],
+        [Message.user(CachePoint(), " "), Message.user("."), DONE, ASKED],
+    ),
     "the model begins": (
         [Message.system("be kind"), DONE, ASKED],
         [("leading-assistant", "messages[1]")],

@@ -12,6 +12,7 @@ import chatport
 from chatport import (
     Adjustment,
     BusyError,
+    CachePoint,
     Image,
     Message,
     Partial,
@@ -25,6 +26,7 @@ from chatport import (
     ToolResult,
     repair_messages,
 )
+from chatport._revision import begins_turn
 from chatport.testing import Answer, ScriptedBackend
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +63,8 @@ async def test_the_history_is_replaced() -> None:
         ((ANSWER, *HISTORY), 2, 1),
         ((QUESTION, Message.assistant(call()), Message.user(ToolResult("1", "x"), "and?"), ANSWER), 1, 0),
         ((Message.system("be kind"), QUESTION, ANSWER), 1, 1),
+        ((QUESTION, Message.user(CachePoint()), ANSWER), 1, 0),
+        ((QUESTION, ANSWER, Message.user(""), ANSWER), 1, 2),
     ],
 )
 async def test_turns_are_taken_off(history: tuple[Message, ...], turns: int, left: int) -> None:
@@ -352,14 +356,9 @@ def test_a_repaired_history_can_be_forked_rewound_and_answered(loop: str, histor
         assert chatport.validate_messages(fork.messages) == ()
         await fork.regenerate()
         assert fork.messages == (*repaired, Message.user("go on"), Message.assistant("fine"))
-        while any(is_said_by_user(message) for message in chat.messages):
+        while any(begins_turn(message) for message in chat.messages):
             chat.rewind()
             assert chatport.validate_messages(chat.messages) == ()
         assert repaired[: len(chat.messages)] == chat.messages
 
     anyio.run(talk, backend=loop)
-
-
-def is_said_by_user(message: Message) -> bool:
-    """Whether a turn begins with a message of a repaired history."""
-    return message.role == "user"

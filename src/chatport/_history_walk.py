@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from chatport._adjustments import Adjustment, AdjustmentKind
 from chatport._content import INTERRUPTED
-from chatport._messages import Message, Part, Reasoning, Text, ToolCall, ToolResult
-from chatport._revision import HistoryProblem, ProblemKind
+from chatport._messages import Message, Part, Reasoning, ToolCall, ToolResult
+from chatport._revision import HistoryProblem, ProblemKind, is_blank, speaks
 
 _NOT_JSON: Final = "Not run: the arguments of this call are no JSON object."
 _LEFT_OUT: Final[tuple[AdjustmentKind, str]] = ("dropped", "it is left out")
@@ -230,7 +230,7 @@ class HistoryWalk:
                 does = f"the user says {_NOTHING_SAID!r} before it"
                 self._find("leading-assistant", (index,), what, ("changed", does))
                 return
-            if draft.message.role != "system" and _is_left(draft):
+            if _begins(draft):
                 return
 
     def _written(self) -> Iterator[Message]:
@@ -246,7 +246,7 @@ class HistoryWalk:
                 continue
             if is_assistant and not has_begun:
                 yield Message.user(_NOTHING_SAID)
-            has_begun = has_begun or message.role != "system"
+            has_begun = has_begun or is_assistant or _begins(draft)
             same = len(parts) == len(message.parts) and all(map(operator.is_, parts, message.parts))
             yield message if same else replace(message, parts=parts)
             if is_assistant and draft.answers:
@@ -258,6 +258,11 @@ class HistoryWalk:
         self._found.append((place, HistoryProblem(kind, path, what), Adjustment(cost, kind, path, f"{what}: {done}")))
 
 
+def _begins(draft: _Draft) -> bool:
+    """Whether somebody says something before the model does."""
+    return draft.message.role not in {"assistant", "system"} and speaks(draft.parts.values())
+
+
 def _is_left(draft: _Draft) -> bool:
     """Whether something is left of a message, or nothing was said in it and that is an answer."""
     if draft.message.role == "assistant":
@@ -266,7 +271,7 @@ def _is_left(draft: _Draft) -> bool:
 
 
 def _say_nothing(parts: Iterable[Part]) -> bool:
-    return all(isinstance(part, Text) and not (part.text.strip() or part.citations or part.metadata) for part in parts)
+    return all(map(is_blank, parts))
 
 
 def _emptied(message: Message, index: int) -> Adjustment:

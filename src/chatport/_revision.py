@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from chatport._adjustments import Adjustment
-from chatport._messages import Message, ToolResult
+from chatport._messages import CachePoint, Message, Part, Text, ToolResult
 
 ProblemKind: TypeAlias = Literal[
     "duplicate-call-id",
@@ -72,5 +73,17 @@ class Revision:
 
 
 def begins_turn(message: Message) -> bool:
-    """Whether a turn begins with a message: the user says something in it that is no result of a tool."""
-    return message.role == "user" and not any(isinstance(part, ToolResult) for part in message.parts)
+    """Whether a turn begins with a message: the user asks in it. Results of tools and cache points are no questions."""
+    if message.role != "user" or any(isinstance(part, ToolResult) for part in message.parts):
+        return False
+    return speaks(message.parts) or not any(isinstance(part, CachePoint) for part in message.parts)
+
+
+def speaks(parts: Iterable[Part]) -> bool:
+    """Whether anything is said in parts: blank text and cache points say nothing."""
+    return not all(isinstance(part, CachePoint) or is_blank(part) for part in parts)
+
+
+def is_blank(part: Part) -> bool:
+    """Whether a part is text without a visible character, and without anything that goes with it."""
+    return isinstance(part, Text) and not (part.text.strip() or part.citations or part.metadata)

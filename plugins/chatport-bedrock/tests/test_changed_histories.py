@@ -1,11 +1,14 @@
 """A long history with everything in it, cut and broken: repaired, forked, rewound and shortened, it is accepted."""
 
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
+from bedrock_support.any_request import requests
 from bedrock_support.emulation import jpeg, png
+from hypothesis import given
 
 import chatport
 from chatport import (
@@ -21,9 +24,11 @@ from chatport import (
     TokenCount,
     ToolCall,
     ToolResult,
+    UnsupportedError,
     tool,
 )
-from chatport.backend import Backend
+from chatport.backend import Backend, ChatRequest
+from chatport_bedrock._translate import translate
 from chatport_bedrock.emulator import Emulator
 from chatport_bedrock.emulator._signatures import sign
 
@@ -224,6 +229,20 @@ async def test_a_history_goes_to_another_model_and_back(backend: Backend) -> Non
     replayed = Session(backend, CLAUDE, tools=[get_weather])
     questions = [message for message in history if message.role == "user"]
     assert len(await chatport.replay_messages(replayed, questions)) == len(questions) == 17
+
+
+@given(requests())
+def test_what_is_repaired_leaves_nothing_to_the_planner(request: ChatRequest) -> None:
+    """Of any request: what the planner would repair of calls, results and turns, a repair of the history has found."""
+    revision = chatport.repair_messages(request.messages)
+    try:
+        said = translate(replace(request, messages=revision.messages))
+    except UnsupportedError:
+        return  # a part that the service cannot say at all
+    codes = {note.code for note in said.adjustments}
+    if "foreign-opaque" in codes or "foreign-reasoning" in codes:  # what goes for that may have been all that was said
+        codes.discard("leading-turn-added")
+    assert not codes & REPAIRS
 
 
 async def test_a_model_that_is_not_counted_for_is_estimated(backend: Backend) -> None:
