@@ -100,7 +100,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
         {
             *{"_aiohttp_session", "_bodies", "_chunks", "_credentials", "_endpoints", "_failures", "_httpx_body"},
             *{"_httpx_connections", "_httpx_network", "_httpx_session", "_httpx_trace", "_identity", "_patience"},
-            *{"_pool", "_remedies", "_single_flight", "_slots", "_supplied_keys", "_wire"},
+            *{"_pool", "_remedies", "_single_flight", "_slots", "_supplied_keys", "_trio_watch", "_wire"},
         }
     ),
     "glue": frozenset(

@@ -34,6 +34,7 @@ class PiecewiseBody:
         self._close = close
         self._failures = failures
         self._pieces: AsyncGenerator[bytes, None] | None = None
+        self._has_ended = False
 
     async def read(self, seconds: float = inf) -> bytes:
         if seconds <= 0:
@@ -42,11 +43,13 @@ class PiecewiseBody:
             self._pieces = self._begin()
         # The library has a timer for each read, too, but the same for all of them from the first one on.
         with anyio.move_on_after(seconds):
-            return await anext(self._pieces, b"")
+            piece = await anext(self._pieces, b"")
+            self._has_ended = not piece
+            return piece
         raise TimedOutError
 
     async def close(self) -> None:
-        if self._pieces is not None:
+        if self._pieces is not None and not self._has_ended:
             await self._unwind(self._pieces)
         with anyio.CancelScope(shield=True):
             await self._close()

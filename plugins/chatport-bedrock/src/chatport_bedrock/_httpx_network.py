@@ -8,7 +8,6 @@ Heads, other bodies, and the end of each body are httpcore2's, which therefore k
 from __future__ import annotations
 
 import re
-import sys
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import httpcore2
 from httpcore2 import AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, TrioBackend
+from trio.lowlevel import in_trio_run
 
 from chatport_bedrock._chunks import ChunkReader
+from chatport_bedrock._trio_watch import Watch
 
 if TYPE_CHECKING:
     import ssl
+
+    from chatport_bedrock._trio_watch import WatchedStream
 
 _READ_BYTES: Final = 64 * 1024
 _SEND_BYTES: Final = 16 * 1024
@@ -37,13 +40,17 @@ class DirectBackend(AsyncNetworkBackend):
     """
 
     def __init__(self, backend: AsyncNetworkBackend | None = None) -> None:
-        self._backend = _backend() if backend is None else backend
+        self._watch: Watch | None = None
+        if backend is None and in_trio_run():
+            self._watch = Watch()
+            backend = TrioBackend()
+        self._backend = AnyIOBackend() if backend is None else backend
 
     async def connect_tcp(self, host: str, port: int, *arguments: Any, **options: Any) -> AsyncNetworkStream:
-        return DirectStream(await self._backend.connect_tcp(host, port, *arguments, **options))
+        return DirectStream(await self._backend.connect_tcp(host, port, *arguments, **options), self._watch)
 
     async def connect_unix_socket(self, path: str, *arguments: Any, **options: Any) -> AsyncNetworkStream:
-        return DirectStream(await self._backend.connect_unix_socket(path, *arguments, **options))
+        return DirectStream(await self._backend.connect_unix_socket(path, *arguments, **options), self._watch)
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
@@ -52,8 +59,10 @@ class DirectBackend(AsyncNetworkBackend):
 class DirectStream(AsyncNetworkStream):
     """A connection. It gives out the head of an answer by itself, so that who reads the body may begin at its start."""
 
-    def __init__(self, stream: AsyncNetworkStream) -> None:
+    def __init__(self, stream: AsyncNetworkStream, watch: Watch | None = None) -> None:
         self._stream = stream
+        self._watch = watch
+        self._watched: WatchedStream | None = None
         self._head: bytearray | None = bytearray()  # of an answer that is awaited
         self._behind_head: bytes | None = None
         self._unsent = bytearray()
@@ -106,6 +115,8 @@ class DirectStream(AsyncNetworkStream):
         if self._behind_head is None:
             return False
         self._chunks = ChunkReader()
+        if self._watch is not None:
+            self._watched = self._watch.watched(self._stream)
         return True
 
     async def read_chunks(self, seconds: float) -> bytes:
@@ -126,16 +137,28 @@ class DirectStream(AsyncNetworkStream):
                 raise httpcore2.RemoteProtocolError("malformed chunk: it is longer than its size")
             data, self._behind_head = self._behind_head, None
             if not data:
-                data = await self._stream.read(_READ_BYTES, None if seconds == inf else seconds)
+                data = await self._receive(seconds)
                 if not data:
                     break
             if piece := chunks.feed(data):
                 return piece
             seconds = max(0.0, end - monotonic())
         self._behind_head, chunks.rest = chunks.rest, b""
+        self._forget()
         return b""
 
+    def _forget(self) -> None:
+        if self._watched is not None:
+            self._watched.forget()
+            self._watched = None
+
+    async def _receive(self, seconds: float) -> bytes:
+        if self._watched is not None:
+            return await self._watched.read(_READ_BYTES, seconds)
+        return await self._stream.read(_READ_BYTES, None if seconds == inf else seconds)
+
     async def aclose(self) -> None:
+        self._forget()
         await self._stream.aclose()
 
     async def start_tls(
@@ -145,7 +168,7 @@ class DirectStream(AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> AsyncNetworkStream:
         try:
-            return DirectStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+            return DirectStream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._watch)
         except BaseException:
             # httpcore2 forgets about a connection that is left in the middle of this.
             with anyio.CancelScope(shield=True):
@@ -154,8 +177,3 @@ class DirectStream(AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
-
-
-def _backend() -> AsyncNetworkBackend:
-    trio = sys.modules.get("trio")  # whoever runs on trio has imported it
-    return TrioBackend() if trio is not None and trio.lowlevel.in_trio_run() else AnyIOBackend()
