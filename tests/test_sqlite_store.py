@@ -462,7 +462,7 @@ def test_one_store_serves_loops_in_several_threads(path: Path) -> None:
                 await session.ask(f"{name} {number}")
 
     async def talk_in_thread(name: str, loop: str) -> None:
-        await anyio.to_thread.run_sync(partial(anyio.run, talk, name, backend=loop))
+        await anyio.to_thread.run_sync(lambda: anyio.run(talk, name, backend=loop))
 
     async def all_of_it() -> None:
         async with store, anyio.create_task_group() as tasks:

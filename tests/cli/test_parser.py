@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 
 from chatport import CacheChoice, ReasoningLevel
+from chatport.cli._arguments import CACHE_CHOICES, REASONING_LEVELS
 from chatport.cli._commands import (
     AskCommand,
     BackendsCommand,
@@ -15,7 +16,7 @@ from chatport.cli._commands import (
     VersionCommand,
 )
 from chatport.cli._errors import UsageError
-from chatport.cli._parser import CACHE_CHOICES, REASONING_LEVELS, help_text, parse_arguments
+from chatport.cli._parser import help_text, parse_arguments
 
 
 def test_words_are_joined_and_options_may_stand_between_them() -> None:

@@ -16,6 +16,7 @@ from chatport import (
     Adjustment,
     BackendError,
     ChatSession,
+    ConflictError,
     Document,
     Event,
     FallbackBackend,
@@ -34,10 +35,17 @@ from chatport import (
     ReplyEnd,
     ReplyStream,
     Revision,
+    SearchHit,
     Session,
+    SessionStore,
+    SessionSummary,
     Settings,
+    SqliteStore,
     Step,
     StopReason,
+    StoredSession,
+    StoredTurn,
+    StoreError,
     StreamTimeoutError,
     Text,
     TextDelta,
@@ -155,6 +163,37 @@ def output_errors(error: OutputError) -> None:
     """The reply that did not fit."""
     assert_type(error.reply, Reply[None])
     assert_type(error.partial, Partial | None)
+
+
+async def store_sessions(backend: Backend, own: SessionStore) -> None:
+    """A session may have a store, and a name in it."""
+    async with SqliteStore("chats.db", create=False, lock_timeout=1.5) as store:
+        assert_type(store, SqliteStore)
+        async with open_session("echo:any", store=store, id="a") as session:
+            assert_type(session.id, str | None)
+            assert_type(await session.save(), None)
+            assert_type(await session.reload(), None)
+        async with Session(backend, "m", store=own) as session:
+            assert_type(session, Session)
+        stored = await store.load("a")
+        assert_type(stored, StoredSession | None)
+        if stored is not None:
+            assert_type(stored.turns, tuple[StoredTurn, ...])
+            assert_type(chatport.export_markdown(stored), str)
+            assert_type(chatport.export_json_lines(stored), str)
+        assert_type(await own.append("a", [StoredTurn(())], version=None, keep=0), str)
+        assert_type(await store.list_sessions(limit=1), tuple[SessionSummary, ...])
+        assert_type(await store.search("words"), tuple[SearchHit, ...])
+        assert_type(await store.delete("a"), bool)
+        Session(backend, "m", store="chats.db")  # type: ignore[arg-type]
+    own = store  # a SqliteStore is a SessionStore
+
+
+def store_errors(lost: ConflictError, failed: StoreError) -> None:
+    """Both have the reply."""
+    assert_type(lost.reply, Reply[Any] | None)
+    assert_type(failed.reply, Reply[Any] | None)
+    assert_type(lost.partial, Partial | None)
 
 
 async def answer_by_hand(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""The command `chatport`: ask from a terminal, list backends and models, look at a set-up, see a demo.
+"""The command `chatport`: ask and talk from a terminal, see what is stored, list backends and models, see a demo.
 
     chatport "What is in this picture?" -a cat.png
 
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, assert_never
 from chatport.cli._commands import (
     AskCommand,
     BackendsCommand,
+    ChatCommand,
     Command,
     DemoCommand,
     DoctorCommand,
     HelpCommand,
     ModelsCommand,
     ServiceCommand,
+    SessionsCommand,
     VersionCommand,
 )
 from chatport.cli._errors import OutputError, UsageError
@@ -76,7 +78,15 @@ def _run(command: Command) -> int:
             from importlib.metadata import version  # noqa: PLC0415
 
             write_output(f"chatport {version('chatport')}\n")
-        case AskCommand() | BackendsCommand() | DemoCommand() | DoctorCommand() | ModelsCommand():
+        case (
+            AskCommand()
+            | BackendsCommand()
+            | ChatCommand()
+            | DemoCommand()
+            | DoctorCommand()
+            | ModelsCommand()
+            | SessionsCommand()
+        ):
             from chatport.cli._logging import shown_records  # noqa: PLC0415
 
             with shown_records(enabled=command.debug):
@@ -86,8 +96,12 @@ def _run(command: Command) -> int:
     return 0
 
 
-def _run_chat(command: ServiceCommand) -> int:
+def _run_chat(command: ServiceCommand) -> int:  # noqa: PLR0911 - one for each command
     match command:
+        case ChatCommand():  # before what it is derived from
+            from chatport.cli._chat import run_chat  # noqa: PLC0415
+
+            return run_chat(command)
         case AskCommand():
             from chatport.cli._ask import run_ask  # noqa: PLC0415
 
@@ -108,6 +122,10 @@ def _run_chat(command: ServiceCommand) -> int:
             from chatport.cli._models import run_models  # noqa: PLC0415
 
             return run_models(command)
+        case SessionsCommand():
+            from chatport.cli._sessions import run_sessions  # noqa: PLC0415
+
+            return run_sessions(command)
         case _:
             assert_never(command)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from chatport.cli._input import read_content
 from chatport.cli._output import say, write_output
 from chatport.cli._printer import ReplyPrinter
 from chatport.cli._report import describe_adjustment, describe_cut, describe_timing, describe_usage, reply_json
+from chatport.cli._stores import opened_store
 from chatport.cli._target import choose_target, open_target
 
 if TYPE_CHECKING:
@@ -40,8 +43,16 @@ def run_ask(command: AskCommand) -> int:
 
 
 async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice: Choice) -> None:
+    async with opened_session(command, choice) as session:
+        await answer(session, content, command)
+
+
+@asynccontextmanager
+async def opened_session(command: AskCommand, choice: Choice) -> AsyncGenerator[Session]:
+    """Give the session that a command asks for; the name of a new stored one is said."""
     async with (
         open_target(choice) as target,
+        opened_store(command.store, command.session) as store,
         open_session(
             target.model,
             backend_options=target.options,
@@ -49,14 +60,28 @@ async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice:
             settings=Settings(**command.settings),
             retry=Retry() if command.attempts is None else Retry(command.attempts),
             strict=command.strict,
+            store=store,
+            id=command.session,
         ) as session,
     ):
-        try:
-            reply = await _answer_in_time(session, content, command)
-        except (ChatError, CommandError):
-            if command.usage:
-                say(f"usage: {describe_usage(session.usage)}")
-            raise
+        if store is not None and command.session is None:
+            say(f"session: {session.id}")
+        yield session
+
+
+async def answer(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> None:
+    """Ask, show the answer, and say what it costs.
+
+    Raises:
+        ChatError: As for `run_ask`.
+        CommandError: The answer takes too long.
+    """
+    try:
+        reply = await _answer_in_time(session, content, command)
+    except (ChatError, CommandError):
+        if command.usage:
+            say(f"usage: {describe_usage(session.usage)}")
+        raise
     cut = describe_cut(reply)
     if cut is not None:
         say(cut)

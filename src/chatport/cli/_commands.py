@@ -21,6 +21,8 @@ class AskCommand:
         timeout: How long the answer may take, in seconds, repetitions included, or None where none is given.
         strict: Whether a loss is refused instead of reported.
         streaming: Whether the backend streams its answer.
+        store: The file in which the session is kept, or None where none is given.
+        session: The session's name in the store, or None where none is given.
         usage: Whether to say what it cost.
         json: Whether the answer is one JSON object.
         debug: Whether to show log records and traces.
@@ -36,7 +38,37 @@ class AskCommand:
     timeout: float | None = None
     strict: bool = False
     streaming: bool = True
+    store: str | None = None
+    session: str | None = None
     usage: bool = False
+    json: bool = False
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatCommand(AskCommand):
+    """Talk until the input ends: what is asked comes from standard input, a line at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsCommand:
+    """See or delete what is stored.
+
+    Attributes:
+        action: `"list"`, `"show"`, `"search"`, `"export"` or `"delete"`.
+        words: The session's name, or what to search.
+        store: The file, or None where none is given.
+        limit: The most to list or find.
+        format: `"jsonl"` or `"markdown"`, for exports.
+        json: Whether to list as JSON.
+        debug: As for `AskCommand`.
+    """
+
+    action: str
+    words: tuple[str, ...] = ()
+    store: str | None = None
+    limit: int = 20
+    format: str = "jsonl"
     json: bool = False
     debug: bool = False
 
@@ -126,7 +158,9 @@ class VersionCommand:
     debug: bool = False
 
 
-ServiceCommand: TypeAlias = AskCommand | BackendsCommand | DemoCommand | DoctorCommand | ModelsCommand
+ServiceCommand: TypeAlias = (
+    AskCommand | BackendsCommand | ChatCommand | DemoCommand | DoctorCommand | ModelsCommand | SessionsCommand
+)
 """What needs the library."""
 
 Command: TypeAlias = ServiceCommand | HelpCommand | VersionCommand

@@ -5,30 +5,43 @@ It imports argparse and nothing heavy, so that help and version come at once.
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
-import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
+from chatport.cli._arguments import (
+    Parser,
+    add_backend,
+    add_common,
+    add_output,
+    add_settings,
+    add_store,
+    add_target,
+    collect_options,
+    positive_number,
+)
 from chatport.cli._commands import (
     AskCommand,
     BackendsCommand,
+    ChatCommand,
     Command,
     DemoCommand,
     DoctorCommand,
     HelpCommand,
     ModelsCommand,
+    SessionsCommand,
     VersionCommand,
 )
 from chatport.cli._errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+    from typing import Any
 
-SUBCOMMANDS = ("backends", "demo", "doctor", "models")
+SUBCOMMANDS = ("backends", "chat", "demo", "doctor", "models", "sessions")
 
 _USAGE = """chatport [options] [prompt ...]
+       chatport chat [options]
+       chatport sessions list|show|search|export|delete [options]
        chatport backends [--json]
        chatport models [backend] [options]
        chatport doctor [backend] [options]
@@ -40,6 +53,8 @@ commands, where they are the first word:
   models     list the models that a backend offers
   doctor     say how a backend is set up, and whether it answers
   demo       see a stream, a question about an image and a tool call
+  chat       talk, line by line
+  sessions   list, show, search, export and delete what is stored
   To ask one of these words as a prompt: chatport -- demo
 
 What is piped in is the prompt, or stands before the one that is given.
@@ -50,18 +65,15 @@ examples:
   chatport "What is in this picture?" -a cat.png
   git diff | chatport -s "Be brief." "Write a commit message."
 """
+SESSION_ACTIONS = ("list", "show", "search", "export", "delete")
+EXPORT_FORMATS = ("jsonl", "markdown")
 _SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "reasoning", "cache")
-# The words of `Settings`, which is not imported for the sake of `--help`; a test compares them.
-REASONING_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
-CACHE_CHOICES = ("auto", "5m", "1h")
 _FILTERS = {
     "output": "what they write, such as text",
     "input": "what they read, such as image",
     "status": "active or legacy",
     "provider": "who made them",
 }
-_OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
 
 
 def parse_arguments(arguments: Sequence[str]) -> Command:
@@ -70,17 +82,16 @@ def parse_arguments(arguments: Sequence[str]) -> Command:
     Raises:
         UsageError: They make no sense.
     """
-    match list(arguments):
-        case ["backends", *rest]:
-            return _parse_backends(rest)
-        case ["demo", *rest]:
-            return _parse_demo(rest)
-        case ["doctor", *rest]:
-            return _parse_doctor(rest)
-        case ["models", *rest]:
-            return _parse_models(rest)
-        case words:
-            return _parse_ask(words)
+    words = list(arguments)
+    parse = {
+        "backends": _parse_backends,
+        "chat": _parse_chat,
+        "demo": _parse_demo,
+        "doctor": _parse_doctor,
+        "models": _parse_models,
+        "sessions": _parse_sessions,
+    }.get(words[0] if words else "")
+    return _parse_ask(words) if parse is None else parse(words[1:])
 
 
 def help_text() -> str:
@@ -109,53 +120,114 @@ def _parse_ask(arguments: list[str]) -> Command:
     return AskCommand(
         prompt=" ".join([*given.prompt, *arguments[end + 1 :]]),
         attachments=tuple(given.attachments),
-        model=given.model,
-        options=_collect_options(given.options),
-        system=given.system,
-        settings={name: value for name in _SETTINGS if (value := getattr(given, name)) is not None},
-        attempts=given.attempts,
-        timeout=given.timeout,
-        strict=given.strict,
-        streaming=given.streaming,
-        usage=given.usage,
+        **_how_to_ask(given),
+        json=given.json,
+    )
+
+
+def _how_to_ask(given: argparse.Namespace) -> dict[str, Any]:
+    """Return what one question and a whole chat have in common."""
+    return {
+        "model": given.model,
+        "options": collect_options(given.options),
+        "system": given.system,
+        "settings": {name: value for name in _SETTINGS if (value := getattr(given, name)) is not None},
+        "attempts": given.attempts,
+        "timeout": given.timeout,
+        "strict": given.strict,
+        "streaming": given.streaming,
+        "store": given.store,
+        "session": given.session,
+        "usage": given.usage,
+        "debug": given.debug,
+    }
+
+
+def _parse_chat(arguments: list[str]) -> Command:
+    parser = Parser(
+        prog="chatport chat",
+        description="Talk, a line at a time, until the end of the input (Ctrl-D). Ctrl-C breaks an answer off.",
+    )
+    _add_how_to_ask(parser)
+    add_common(parser)
+    given = _parse_subcommand(parser, arguments, "chat")
+    return HelpCommand(parser.format_help()) if given.help else ChatCommand(**_how_to_ask(given))
+
+
+def _parse_sessions(arguments: list[str]) -> Command:
+    parser = Parser(
+        prog="chatport sessions",
+        description="See and delete the sessions that are kept in a store.",
+        usage="""chatport sessions list [options]
+       chatport sessions show ID [options]
+       chatport sessions search WORD ... [options]
+       chatport sessions export ID [options]
+       chatport sessions delete ID [options]""",
+    )
+    parser.add_argument("action", nargs="?", choices=SESSION_ACTIONS, metavar="action", help=", ".join(SESSION_ACTIONS))
+    parser.add_argument("words", nargs="*", metavar="ID or WORD", help="the session, or what to search")
+    add_store(parser)
+    parser.add_argument("--limit", metavar="N", type=positive_number, default=20, help="the most to list or find (20)")
+    parser.add_argument(
+        "--format", choices=EXPORT_FORMATS, default="jsonl", help="what to export: JSON Lines, or Markdown"
+    )
+    add_output(parser, "print what is listed or found as JSON")
+    given = parser.parse_intermixed_args(arguments)
+    if given.help:
+        return HelpCommand(parser.format_help())
+    _check_words(given.action, given.words)
+    return SessionsCommand(
+        action=given.action,
+        words=tuple(given.words),
+        store=given.store,
+        limit=given.limit,
+        format=given.format,
         json=given.json,
         debug=given.debug,
     )
 
 
+def _check_words(action: str | None, words: Sequence[str]) -> None:
+    needed = {None: "an action", "list": "no word", "search": "words to search"}.get(action, "the id of one session")
+    fits = {None: False, "list": not words, "search": bool(words)}.get(action, len(words) == 1)
+    if not fits:
+        name = "chatport sessions" if action is None else f"chatport sessions {action}"
+        raise UsageError(f"`{name}` takes {needed}", hint="see `chatport sessions --help`")
+
+
 def _parse_backends(arguments: list[str]) -> Command:
-    parser = _Parser(prog="chatport backends", description="List the installed backends, the broken ones too.")
-    _add_output(parser, "print the list as JSON")
+    parser = Parser(prog="chatport backends", description="List the installed backends, the broken ones too.")
+    add_output(parser, "print the list as JSON")
     given = _parse_subcommand(parser, arguments, "backends")
     return HelpCommand(parser.format_help()) if given.help else BackendsCommand(json=given.json, debug=given.debug)
 
 
 def _parse_demo(arguments: list[str]) -> Command:
-    parser = _Parser(
+    parser = Parser(
         prog="chatport demo",
         description="See a streamed answer, a question about an image and a tool call, through a real backend: the "
         "built-in demo unless -m names a model.",
     )
-    _add_target(parser)
-    _add_common(parser)
+    add_target(parser)
+    add_common(parser)
     given = _parse_subcommand(parser, arguments, "demo")
     if given.help:
         return HelpCommand(parser.format_help())
-    return DemoCommand(model=given.model, options=_collect_options(given.options), debug=given.debug)
+    return DemoCommand(model=given.model, options=collect_options(given.options), debug=given.debug)
 
 
 def _parse_models(arguments: list[str]) -> Command:
-    parser = _Parser(prog="chatport models", description="List the models of a backend that can be asked.")
-    _add_backend(parser)
+    parser = Parser(prog="chatport models", description="List the models of a backend that can be asked.")
+    add_backend(parser)
     for name, what in _FILTERS.items():
         parser.add_argument(f"--{name}", metavar="WORD", help=f"only those that match: {what}")
-    _add_output(parser, "print the list as JSON")
+    add_output(parser, "print the list as JSON")
     given = _parse_subcommand(parser, arguments, "models")
     if given.help:
         return HelpCommand(parser.format_help())
     return ModelsCommand(
         backend=given.backend,
-        options=_collect_options(given.options),
+        options=collect_options(given.options),
         filters={name: value for name in _FILTERS if (value := getattr(given, name)) is not None},
         json=given.json,
         debug=given.debug,
@@ -163,20 +235,20 @@ def _parse_models(arguments: list[str]) -> Command:
 
 
 def _parse_doctor(arguments: list[str]) -> Command:
-    parser = _Parser(
+    parser = Parser(
         prog="chatport doctor",
         description="Say how a backend is set up: where requests go, as whom, with which versions. No secret is shown. "
         "In the end the service is asked for its list of models, which costs nothing.",
     )
-    _add_backend(parser)
+    add_backend(parser)
     parser.add_argument("--no-probe", dest="probe", action="store_false", help="do not ask the service")
-    _add_output(parser, "print it as one JSON object")
+    add_output(parser, "print it as one JSON object")
     given = _parse_subcommand(parser, arguments, "doctor")
     if given.help:
         return HelpCommand(parser.format_help())
     return DoctorCommand(
         backend=given.backend,
-        options=_collect_options(given.options),
+        options=collect_options(given.options),
         probe=given.probe,
         json=given.json,
         debug=given.debug,
@@ -193,23 +265,8 @@ def _parse_subcommand(parser: argparse.ArgumentParser, arguments: list[str], nam
     return given
 
 
-# --- the parsers -----------------------------------------------------------------------------------------------------
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises instead of ending the process, and guesses no shortened options."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            add_help=False, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options
-        )
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"see `{self.prog} --help`")
-
-
 def _ask_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="chatport", usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG)
+    parser = Parser(prog="chatport", usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("prompt", nargs="*", help="what to ask; several words are joined")
     parser.add_argument(
         "-a",
@@ -220,154 +277,19 @@ def _ask_parser() -> argparse.ArgumentParser:
         default=[],
         help="an image, document, sound or film, told by its content; - is standard input; repeatable",
     )
-    _add_target(parser)
-    parser.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
-    _add_settings(parser)
-    parser.add_argument("--no-stream", dest="streaming", action="store_false", help="ask for the answer in one piece")
-    parser.add_argument("--usage", action="store_true", help="say tokens, time, model and request id on standard error")
-    _add_output(parser, "print the answer as one JSON object instead of text")
+    _add_how_to_ask(parser)
+    add_output(parser, "print the answer as one JSON object instead of text")
     parser.add_argument("--version", action="store_true", help="print the version")
     return parser
 
 
-def _add_backend(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("backend", nargs="?", help="its name; by default that of CHATPORT_MODEL, else the demo's")
-    _add_options(parser)
-
-
-def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-m", "--model", metavar="BACKEND:MODEL", help="whom to ask, such as echo:any")
-    _add_options(parser)
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def _add_how_to_ask(parser: argparse.ArgumentParser) -> None:
+    add_target(parser)
+    parser.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
+    add_settings(parser)
+    parser.add_argument("--no-stream", dest="streaming", action="store_false", help="ask for the answer in one piece")
+    parser.add_argument("--usage", action="store_true", help="say tokens, time, model and request id on standard error")
+    add_store(parser)
     parser.add_argument(
-        "-o",
-        "--option",
-        metavar="KEY=VALUE",
-        dest="options",
-        action="append",
-        default=[],
-        type=_option,
-        help="an option of the backend; true, false and whole numbers are such, the rest is text; repeatable",
+        "--session", metavar="ID", help="go on with this session of the store, or begin it; every turn is stored"
     )
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how to answer")
-    group.add_argument("--max-tokens", metavar="N", type=_whole_number, help="the most tokens to write")
-    group.add_argument("--temperature", metavar="X", type=_number, help="how freely to choose, from 0")
-    group.add_argument("--top-p", metavar="X", type=_number, help="the share of probability to choose from, 0 to 1")
-    group.add_argument("--top-k", metavar="N", type=_whole_number, help="how many candidates to choose from")
-    group.add_argument(
-        "--stop",
-        metavar="TEXT",
-        dest="stop_sequences",
-        action="append",
-        help="a text that ends the answer; repeatable",
-    )
-    group.add_argument(
-        "--reasoning",
-        metavar="LEVEL|N",
-        type=_reasoning,
-        help=f"how much to think first: {', '.join(REASONING_LEVELS)}, or a number of tokens",
-    )
-    group.add_argument(
-        "--cache", choices=CACHE_CHOICES, help="keep what the request begins with: where it pays, or for how long"
-    )
-    group.add_argument(
-        "--attempts",
-        metavar="N",
-        type=_attempts,
-        help="the most times to send a request that may succeed on another try; 1 sends it once",
-    )
-    group.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        help="how long it may take until the answer is complete, over all attempts",
-    )
-    group.add_argument("--strict", action="store_true", help="refuse what the backend cannot say as asked")
-
-
-def _add_output(parser: argparse.ArgumentParser, json_help: str) -> None:
-    parser.add_argument("--json", action="store_true", help=json_help)
-    _add_common(parser)
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--debug", action="store_true", help="show log records, and the trace of an error")
-    parser.add_argument("-h", "--help", action="store_true", help="show this help")
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def _whole_number(text: str) -> int:
-    if not _WHOLE_NUMBER.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
-
-
-def _attempts(text: str) -> int:
-    number = _whole_number(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("the first attempt counts too: at least 1")
-    return number
-
-
-def _reasoning(text: str) -> str | int:
-    if _WHOLE_NUMBER.fullmatch(text) and int(text) >= 1:
-        return int(text)
-    if text not in REASONING_LEVELS:
-        levels = ", ".join(REASONING_LEVELS)
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {levels} and no number of tokens")
-    return text
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number")
-    return number
-
-
-def _seconds(text: str) -> float:
-    seconds = _number(text)
-    if seconds <= 0:
-        raise argparse.ArgumentTypeError("it is in seconds, above 0")
-    return seconds
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, separator, value = text.partition("=")
-    if not separator or not _OPTION_NAME.fullmatch(name):
-        # It is not repeated: it may hold a secret.
-        raise argparse.ArgumentTypeError("an option is written KEY=VALUE, such as region=eu-west-1")
-    return name, _option_value(name, value)
-
-
-def _option_value(name: str, text: str) -> Any:
-    """Return the value that an option's text means: JSON where it begins like JSON, else a bool, an int or the text."""
-    if text in {"true", "false"}:
-        return text == "true"
-    if _WHOLE_NUMBER.fullmatch(text):
-        return int(text)
-    if text.startswith(('"', "{", "[")):
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"the value of {name!r} begins like JSON and is none") from None
-    return text
-
-
-def _collect_options(given: list[tuple[str, Any]]) -> dict[str, Any]:
-    options = dict(given)
-    if len(options) != len(given):
-        names = [name for name, _ in given]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"the option {twice!r} is given twice")
-    return options

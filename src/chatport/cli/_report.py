@@ -12,6 +12,7 @@ from chatport import (
     BrokenBackendError,
     ChatError,
     ConfigurationError,
+    ConflictError,
     ContextWindowError,
     PermissionDeniedError,
     StreamInterruptedError,
@@ -46,6 +47,8 @@ def describe_error(error: BaseException) -> tuple[str, str | None]:
             hint = "--debug shows where it breaks"
         case ConfigurationError():
             hint = _OPTIONS_HINT
+        case ConflictError():
+            hint = "ask again: the session is read anew"
         case ChatError() | OutputError():
             hint = None
         case _:
