@@ -109,7 +109,7 @@ async def test_tools_and_typed_turns_land_whole(store: SessionStore) -> None:
     async with stored(store, [call()], "Sunny.", "no number", tools=[get_weather]) as session:
         reply = await session.ask("How is it?")
         with pytest.raises(OutputError) as caught:
-            await session.ask("How many?", output=int)
+            await session.ask("How many?", output=int, output_retries=0)
         assert await history_of(store) == reply.messages
         assert caught.value.partial is not None
         session.keep(caught.value.partial)
@@ -367,7 +367,7 @@ async def test_what_failed_turns_have_cost_is_kept_too(store: SessionStore) -> N
         assert found is not None
         assert found.usage == session.usage
         with pytest.raises(OutputError):
-            await session.ask("d", output=int)
+            await session.ask("d", output=int, output_retries=0)
         sum_of_all = session.usage
         version = found.version
     found = await store.load("a")
@@ -375,6 +375,17 @@ async def test_what_failed_turns_have_cost_is_kept_too(store: SessionStore) -> N
     assert (found.usage, found.version) == (sum_of_all, version)
     await store.add_usage("nobody", cost)
     assert await store.load("nobody") is None
+
+
+async def test_what_was_asked_for_again_is_in_the_sum(store: SessionStore) -> None:
+    """An answer that did not fit is no part of the history, and has been paid for."""
+    cost = Usage(3, 2, total_tokens=5)
+    async with stored(store, Answer("many", usage=cost), Answer("3", usage=cost)) as session:
+        assert (await session.ask("How many?", output=int)).output == 3
+        found = await store.load("a")
+        assert found is not None
+        assert (found.messages, found.usage) == (session.messages, cost + cost)
+        assert (len(session.messages), session.usage) == (2, cost + cost)
 
 
 async def test_nothing_is_written_where_nothing_is_new(store: SessionStore) -> None:
