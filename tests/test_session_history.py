@@ -147,6 +147,7 @@ async def test_a_fork_has_every_option() -> None:
         "tool_choice": "any",
         "settings": Settings(temperature=0),
         "max_steps": 3,
+        "output_retries": 4,
         "retry": None,
         "timeouts": Timeouts(total=5),
         "strict": True,
