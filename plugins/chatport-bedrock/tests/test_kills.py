@@ -35,7 +35,7 @@ from bedrock_support.killing import Ending, Paced, Pauses, Way, cancel_at
 from bedrock_support.loopback import LAST_CHUNK, Hold, LoopbackServer, Step, chunk
 
 import chatport
-from chatport import Image, Message, RateLimitError, Retry, Session, Text
+from chatport import FallbackBackend, Image, Message, RateLimitError, Retry, Session, Text
 from chatport_bedrock import AwsCredentials
 from chatport_bedrock.backend import BedrockBackend
 
@@ -92,6 +92,7 @@ class Scene:
         leads: Whether the neighbour begins first.
         tls: Whether the server speaks TLS.
         proxy: Whether it is a proxy, on the way to an endpoint that speaks TLS.
+        falls_back: Whether the session asks through a `FallbackBackend`, whose second target is asked next.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Scene:
     leads: bool = False
     tls: bool = False
     proxy: bool = False
+    falls_back: bool = False
 
 
 # --- what the server says --------------------------------------------------------------------------------------------
@@ -239,6 +241,7 @@ _SCENES = (
     Scene("large-request", _send_much, _streams, 8, is_warm=True),
     Scene("refused", _fail, _refused, 2, is_warm=True),
     Scene("repeated", _stream, _throttled, 10, is_warm=True, retry=_NO_WAIT),
+    Scene("fallback", _stream, _throttled, 10, is_warm=True, falls_back=True),
     Scene("tools", _run_tools, _calling, 20, is_warm=True),
     Scene("pool", _stream, _held, 9, is_warm=True, neighbour=_slow_neighbour, leads=True),
     Scene("keys-first", _ask, _whole, 6, options=_KEYS, neighbour=_neighbour),
@@ -359,7 +362,8 @@ async def _on_stage(scene: Scene, number: int, way: Way, server: LoopbackServer)
         options["endpoint_url"] = "https://localhost:4443"
     async with chatport.open_backend("bedrock", **{**options, **scene.options}) as backend:
         assert isinstance(backend, BedrockBackend)
-        session = Session(backend, MODEL, messages=_BEFORE, retry=scene.retry)
+        asked_for = FallbackBackend([(backend, None)] * 2) if scene.falls_back else backend
+        session = Session(asked_for, MODEL, messages=_BEFORE, retry=scene.retry)
         if scene.is_warm:
             await Session(backend, MODEL).ask("warm up")
         stage = Stage(server, backend, session, Paced(), server.hold())
