@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeGuard, cast, get_args
 
 from chatport._json import parse_json
 from chatport._media import Audio, Document, Image, Media, Video
@@ -203,6 +203,11 @@ def is_part(value: object) -> bool:
     return isinstance(value, PART_TYPES)
 
 
+def _is_row(content: object) -> TypeGuard[tuple[Part, ...]]:
+    """Whether it is a tuple of our own parts, which most content is by the time it comes here."""
+    return type(content) is tuple and _EXACT_TYPES.issuperset(map(type, cast("tuple[object, ...]", content)))
+
+
 def as_parts(content: Content) -> tuple[Part, ...]:
     """Return content as parts: a str becomes a `Text`.
 
@@ -211,7 +216,7 @@ def as_parts(content: Content) -> tuple[Part, ...]:
     """
     if isinstance(content, str):
         return (Text(content),)
-    if type(content) is tuple and _EXACT_TYPES.issuperset(map(type, content)):
+    if _is_row(content):
         return content
     if isinstance(content, PART_TYPES):
         return (content,)  # type: ignore[return-value]  # isinstance over a tuple of types does not narrow a union

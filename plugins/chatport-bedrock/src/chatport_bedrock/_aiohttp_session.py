@@ -85,7 +85,7 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
             raise _as_aiobotocore(error, request.url) from error
         return _Answer(response)
 
-    async def _get_session(self, proxy_url: str | None) -> _WithoutRedirects:
+    async def _get_session(self, proxy_url: str | None) -> Any:
         found = self._opened.get(proxy_url)
         if found is None:
             # aiobotocore 3.9 opens one for each of several requests that come first, and each has its own limit.
@@ -162,8 +162,11 @@ class _LargeBody(payload.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         await self.write_with_length(writer, None)
 
-    async def write_with_length(self, writer: AbstractStreamWriter, _content_length: int | None) -> None:
-        # The length is that of all pieces: nobody says another one.
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - that of all pieces: nobody says another one
+    ) -> None:
         transport = getattr(writer, "transport", None)  # asked for early: aiohttp forgets it before it cancels
         try:
             for piece in _cut(self._value):
