@@ -36,7 +36,7 @@ from chatport import (
     open_session,
 )
 from chatport._sqlite_database import Database
-from chatport._worker import run_in_worker
+from chatport._worker import _Job, run_in_worker
 from chatport.testing import ScriptedBackend
 
 _FIXTURES = Path(__file__).parent / "fixtures"
@@ -170,6 +170,13 @@ async def test_the_file_is_its_owners_and_another_one_is_not_made(tmp_path: Path
         await SqliteStore(tmp_path / "nowhere" / "chats.db").__aenter__()
     assert [file.name for file in tmp_path.iterdir()] == ["chats.db"]
     assert repr(store) == f"<SqliteStore {str(tmp_path / 'chats.db')!r}>"
+
+
+@pytest.mark.parametrize("path", ["", ":memory:"])
+def test_what_is_no_file_is_refused(path: str) -> None:
+    """SQLite would take both for something that is gone when it is closed."""
+    with pytest.raises(ValueError, match="is a file"):
+        SqliteStore(path)
 
 
 # --- versions of the file --------------------------------------------------------------------------------------------
@@ -483,6 +490,24 @@ async def _texts(path: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.anyio
+async def test_an_opening_that_fails_half_way_leaves_nothing_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of the two connections is closed again: else the interpreter would warn of it."""
+    opened: list[Database] = []
+
+    def open_once(path: str, *, create: bool) -> Database:
+        if opened:
+            raise StoreError("gone")
+        opened.append(Database(path, create=create))
+        return opened[0]
+
+    monkeypatch.setattr("chatport._sqlite_store._open", open_once)
+    with pytest.raises(StoreError, match="gone"):
+        await SqliteStore(path).__aenter__()
+    with pytest.raises(StoreError, match="is closed"):
+        opened[0].load("a")
+
+
+@pytest.mark.anyio
 async def test_a_child_of_a_fork_opens_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's connections do not survive a fork: using one would damage the file, so nobody does."""
     async with SqliteStore(path) as store:
@@ -572,6 +597,11 @@ def test_work_that_is_cancelled_before_it_begins_never_does() -> None:
             await second
 
     asyncio.run(main())
+    assert done == []
+    job = _Job(lambda: done.append(1))
+    assert job.withdraw()
+    with pytest.raises(RuntimeError, match="nobody waits"):
+        job.run()
     assert done == []
 
 

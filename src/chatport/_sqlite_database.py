@@ -41,7 +41,7 @@ class Database:
         """Close the connection; what was running in another thread ends first."""
         with self._lock:
             connection, self._connection = self._connection, None
-            # One that came along through a fork is the parent's: closing it here would drop the parent's locks.
+            # One that came along through a fork is the parent's: SQLite allows no call on it here, closing included.
             if connection is not None and self._process == os.getpid():
                 connection.close()
 

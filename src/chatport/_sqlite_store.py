@@ -49,8 +49,16 @@ class SqliteStore:
             path: The file, which is made for its owner alone where it is not there.
             create: Whether it may be made.
             lock_timeout: How long to wait while another process writes, in seconds.
+
+        Raises:
+            ValueError: It names no file.
         """
         self._path = os.fspath(path)
+        if self._path in {"", ":memory:"}:
+            message = (
+                f"a SqliteStore is a file, not {self._path!r}; chatport.testing.MemoryStore keeps sessions in memory"
+            )
+            raise ValueError(message)
         self._create = create
         self._lock_timeout = lock_timeout
         self._writer: Database | None = None
