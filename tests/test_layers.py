@@ -19,15 +19,15 @@ _ROOT = Path(__file__).resolve().parents[1]
 # A row may import the rows above it: never its own row, never one below. A folder (testing, cli) is one entry.
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
-        *("_addresses", "_annotations", "_closing", "_docstrings", "_errors", "_json", "_json_schema"),
-        *("_load", "_retry", "_sniff", "_timeouts", "_urls", "_worker"),
+        *("_addresses", "_annotations", "_closing", "_cost", "_docstrings", "_errors", "_json"),
+        *("_json_schema", "_load", "_retry", "_sniff", "_timeouts", "_urls", "_worker"),
     ),
-    ("_adjustments", "_download", "_media", "_output", "_pace", "_signatures"),
+    ("_adjustments", "_download", "_library_prices", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),
     ("_events", "_hook_specs", "_model_info", "_request", "_revision", "_tool_results"),
     (
         *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_store", "_tools", "_unfold"),
-        *("_url_media", "_window"),
+        *("_url_media", "_usage_limits", "_usage_observer", "_window"),
     ),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
     (
@@ -288,7 +288,7 @@ def test_the_core_has_four_dependencies() -> None:
     needed = {"anyio", "pluggy", "pydantic", "typing-extensions"}
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert _names(project["dependencies"]) == needed
-    assert _declared(_ROOT / "pyproject.toml") == needed | {"httpcore2", "httpx2"}
+    assert _declared(_ROOT / "pyproject.toml") == needed | {"genai-prices", "httpcore2", "httpx2"}
 
 
 def _declared(path: Path) -> set[str]:

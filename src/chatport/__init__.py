@@ -8,6 +8,7 @@ This is the door for callers. Backend authors use `chatport.backend`, tests `cha
 
 from chatport._adjustments import Adjustment
 from chatport._chat_session import ChatSession
+from chatport._cost import Cost, Prices
 from chatport._errors import (
     AuthenticationError,
     BackendError,
@@ -33,6 +34,7 @@ from chatport._errors import (
     TransportError,
     UnknownBackendError,
     UnsupportedError,
+    UsageLimitError,
 )
 from chatport._estimate import estimate_tokens
 from chatport._events import (
@@ -56,6 +58,7 @@ from chatport._events import (
 from chatport._export import export_json_lines, export_markdown
 from chatport._fallback import FallbackBackend
 from chatport._fitting import count_tokens, fit_history
+from chatport._library_prices import LibraryPrices
 from chatport._media import Audio, Document, Image, Video
 from chatport._messages import (
     CachePoint,
@@ -98,6 +101,7 @@ from chatport._stream import ReplyStream, TextStream
 from chatport._timeouts import TimeoutName, Timeouts
 from chatport._tools import tool
 from chatport._url_media import fetch_media
+from chatport._usage_limits import UsageLimits
 from chatport._window import Window
 
 __all__ = [
@@ -119,6 +123,7 @@ __all__ = [
     "ConflictError",
     "Content",
     "ContextWindowError",
+    "Cost",
     "CountMessages",
     "Document",
     "Event",
@@ -127,6 +132,7 @@ __all__ = [
     "Image",
     "InvalidRequestError",
     "Json",
+    "LibraryPrices",
     "Message",
     "MessageEnd",
     "MessageStart",
@@ -141,6 +147,7 @@ __all__ = [
     "PermissionDeniedError",
     "Pinned",
     "Preview",
+    "Prices",
     "ProblemKind",
     "ProtocolError",
     "RateLimitError",
@@ -192,6 +199,8 @@ __all__ = [
     "UnknownBackendError",
     "UnsupportedError",
     "Usage",
+    "UsageLimitError",
+    "UsageLimits",
     "Video",
     "Window",
     "ask",

@@ -19,6 +19,7 @@
     │       └── StreamInterruptedError
     ├── OutputError                   the reply does not fit the type that was asked for
     ├── ToolLoopError                 max_steps reached and the model still asks for tools
+    ├── UsageLimitError               as much is spent as may be
     ├── ConflictError                 a stored session was changed by someone else
     ├── StoreError                    a store of sessions cannot be read or written
     └── ConfigurationError            something is missing or wrong before anything was sent
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
 
 Phase = Literal["connect", "request", "stream"]
 """Where in an exchange a failure happened: before the service was reached, before it answered, or while it did."""
+
+
+LimitName = Literal["tokens", "requests", "cost"]
+"""What a limit of `UsageLimits` is on."""
+
+LimitScope = Literal["session", "turn"]
+"""Whose limit it is."""
 
 
 class ChatError(Exception):
@@ -248,6 +256,26 @@ class ToolLoopError(ChatError):
     def __init__(self, message: str, *, partial: Partial | None = None) -> None:
         """Keep the message and what had happened."""
         super().__init__(message)
+        self.partial = partial
+
+
+class UsageLimitError(ChatError):
+    """As much is spent as `usage_limits` allow, or nobody can say whether it is; nothing more was sent.
+
+    `partial` is the turn so far; `session.keep(error.partial)` puts it into the history.
+
+    Attributes:
+        limit: Which limit it is: `"tokens"`, `"requests"` or `"cost"`.
+        scope: Whose limit it is: that of the `"session"` or of the `"turn"`.
+    """
+
+    def __init__(
+        self, message: str, *, limit: LimitName, scope: LimitScope = "turn", partial: Partial | None = None
+    ) -> None:
+        """Keep the message, the limit and what had happened."""
+        super().__init__(message)
+        self.limit: LimitName = limit
+        self.scope: LimitScope = scope
         self.partial = partial
 
 

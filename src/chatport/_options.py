@@ -9,6 +9,7 @@ from chatport._retry import Retry
 from chatport._store import SessionStore
 from chatport._timeouts import Timeouts
 from chatport._tools import ToolLike
+from chatport._usage_limits import UsageLimits
 from chatport._window import Window
 
 DEFAULT_MAX_STEPS = 10
@@ -26,6 +27,7 @@ class TurnOptions(TypedDict, total=False):
         max_steps: The most requests to send in this turn, repeated ones not counted.
         output_retries: How often an answer that does not fit `output` is asked for again, in place of the session's
             number; each time is a step.
+        usage_limits: What this turn may spend; the session's limits hold as well.
         retry: When a failed request is sent again, in place of the session's policy; None repeats nothing.
         timeouts: How long to wait, laid over the session's, limit by limit.
         strict: Whether a loss is refused instead of reported.
@@ -37,6 +39,7 @@ class TurnOptions(TypedDict, total=False):
     run_tools: bool
     max_steps: int | None
     output_retries: int | None
+    usage_limits: UsageLimits | None
     retry: Retry | None
     timeouts: Timeouts | None
     strict: bool | None
@@ -53,6 +56,7 @@ class SessionOptions(TypedDict, total=False):
         settings: How to answer.
         max_steps: The most requests to send in one turn, repeated ones not counted; 10 unless given.
         output_retries: How often an answer that does not fit a turn's `output` is asked for again; 1 unless given.
+        usage_limits: What all turns of this object may spend together; what was stored before does not count.
         retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
         timeouts: How long to wait, laid over the backend's, limit by limit.
         strict: Whether a loss is refused instead of reported.
@@ -70,6 +74,7 @@ class SessionOptions(TypedDict, total=False):
     settings: Settings | None
     max_steps: int
     output_retries: int
+    usage_limits: UsageLimits | None
     retry: Retry | None
     timeouts: Timeouts | None
     strict: bool

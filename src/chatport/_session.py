@@ -34,6 +34,7 @@ from chatport._timeouts import Timeouts, checked_timeouts
 from chatport._tools import as_tools
 from chatport._turn import Turn, TurnPlan
 from chatport._url_media import UrlMedia, native_urls
+from chatport._usage_limits import session_allowance, turn_allowances
 from chatport._window import checked_window, windowed
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Session(StoredOwner):
         self._retry = checked_retry(options.get("retry", _DEFAULT_RETRY))
         self._timeouts = checked_timeouts(options.get("timeouts")) or _DEFAULT_TIMEOUTS
         self._strict = options.get("strict", False)
+        self._allowance = session_allowance(options.get("usage_limits"))
         self._window = checked_window(options.get("window"))
         self._base = self._messages  # what stands before the turn under way
         self._media = UrlMedia()
@@ -173,6 +175,7 @@ class Session(StoredOwner):
             UnsupportedError: The backend cannot say it; nothing was sent.
             BackendError: The exchange failed.
             ToolLoopError: `max_steps` is reached and the model still asks for tools.
+            UsageLimitError: As much is spent as `usage_limits` allow.
             OutputError: The answer does not fit `output`, also after `output_retries`; `error.reply` has it.
             ConflictError: Someone else has changed the stored session; `error.reply` has the answer.
             StoreError: The turn cannot be stored; `error.reply` has the answer.
@@ -268,6 +271,7 @@ class Session(StoredOwner):
             "retry": self._retry,
             "timeouts": self._timeouts,
             "strict": self._strict,
+            "usage_limits": None if self._allowance is None else self._allowance.limits,
             "window": self._window,
         }
         own.update(options)
@@ -335,6 +339,7 @@ class Session(StoredOwner):
             self._output_retries if retries is None else checked_output_retries(retries),
             checked_retry(options.get("retry", self._retry)),
             self._window,
+            turn_allowances(self._allowance, options.get("usage_limits")),
         )
         self._base = base
         self._busy = True
@@ -348,6 +353,8 @@ class Session(StoredOwner):
     def _end(self, turn: Turn) -> None:
         self._busy = False
         self._usage += turn.usage  # what a failed turn has cost is spent all the same
+        if self._allowance is not None:
+            self._allowance.settle(turn.spending())
         if self._stored is not None:
             self._stored.end_turn(turn.usage)
 

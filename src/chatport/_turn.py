@@ -25,6 +25,7 @@ from chatport._request import ChatRequest
 from chatport._retry import Retry, RetryBudget
 from chatport._turn_watch import TurnWatch, watch_turn
 from chatport._url_media import UrlMedia
+from chatport._usage_limits import Allowance, AnswerUsage, Spending
 from chatport._window import Window, windowed
 from chatport.backend import Backend
 
@@ -51,6 +52,7 @@ class TurnPlan:
         output_retries: How often an answer that does not fit is asked for again.
         retry: When a failed request is sent again; None for never.
         window: What is sent of the messages of each request; None for all of them.
+        allowances: What the turn may spend, and its session.
     """
 
     backend: Backend
@@ -63,6 +65,7 @@ class TurnPlan:
     output_retries: int = 0
     retry: Retry | None = None
     window: Window | None = None
+    allowances: tuple[Allowance, ...] = ()
 
 
 class Turn:
@@ -114,6 +117,26 @@ class Turn:
         if self._attempts is not None and (usage := self._attempts.usage) is not None:
             known.append(usage)
         return Usage.sum(known)
+
+    def spending(self) -> Spending:
+        """Return what the turn has sent and spent so far."""
+        backend, asked = self._plan.backend.name, self._plan.request.model
+        sent = sum(step.attempts for step in self._steps)
+        answers = [AnswerUsage(backend, step.model or asked, step.usage) for step in self._steps]
+        if self._attempts is not None:
+            sent += self._attempts.sent
+            if (usage := self._attempts.usage) is not None:
+                fold = self._attempts.fold
+                finished = fold is not None and fold.end is not None
+                answers.append(AnswerUsage(backend, asked, usage, finished=finished))
+        return Spending(sent, tuple(answers))
+
+    def _check_allowances(self) -> None:
+        if not self._plan.allowances:
+            return
+        spending, request = self.spending(), self._plan.request
+        for allowance in self._plan.allowances:
+            allowance.check(spending, backend=self._plan.backend.name, model=request.model)
 
     def partial(self) -> Partial:
         """Return what has happened so far: tools that have run and the unfinished message included."""
@@ -187,11 +210,13 @@ class Turn:
         started = time.perf_counter()
         number = len(self._steps) + 1
         attempts = self._attempts = Attempts(plan.backend, plan.media, self._budget, self._watch, step=number)
+        self._check_allowances()
         while isinstance(begun := await attempts.begin(request), RetryStart):
             delay = begun.delay
             yield begun
             del begun  # it holds an error, whose traceback holds frames
             await sleep(delay)
+            self._check_allowances()
         if self._first_event is None:
             self._first_event = begun.moment - self._started
         fold = begun.fold
@@ -228,6 +253,8 @@ class Turn:
         if len(self._steps) >= self._plan.max_steps and not _is_cut(step.stop_reason):
             message = f"the model still asks for tools after max_steps={self._plan.max_steps} requests"
             raise ToolLoopError(message)
+        if not _is_cut(step.stop_reason):
+            self._check_allowances()  # what runs now has effects, and its results could not be sent
         return calls
 
     async def _answer(self, calls: tuple[ToolCall, ...], stop_reason: StopReason) -> tuple[ToolResult, ...]:

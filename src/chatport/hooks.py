@@ -12,6 +12,7 @@ process, and one that cannot be used is left out with an `ObserverWarning`. Obse
 from chatport._hook_specs import FailReason, ObserverSpecs, TurnInfo, hookimpl
 from chatport._logging_observer import LoggingObserver
 from chatport._observers import Observation, ObserverWarning, observe
+from chatport._usage_observer import UsageObserver, UsageRow
 
 __all__ = [
     "FailReason",
@@ -20,6 +21,8 @@ __all__ = [
     "ObserverSpecs",
     "ObserverWarning",
     "TurnInfo",
+    "UsageObserver",
+    "UsageRow",
     "hookimpl",
     "observe",
 ]

@@ -6,6 +6,7 @@ Each `assert_type` says what an editor should show. Each ignored line is a mista
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Literal, assert_type
 
@@ -22,6 +23,7 @@ from chatport import (
     FallbackBackend,
     HistoryProblem,
     Image,
+    LibraryPrices,
     Message,
     MessageEnd,
     MessageStart,
@@ -57,6 +59,7 @@ from chatport import (
     ToolResult,
     ToolRunEnd,
     Usage,
+    UsageLimits,
     open_session,
     tool,
 )
@@ -90,6 +93,7 @@ async def ask() -> None:
         settings=Settings(max_tokens=500, temperature=0),
         max_steps=3,
         output_retries=2,
+        usage_limits=UsageLimits(tokens=10_000, requests=20, cost=0.5, prices=LibraryPrices()),
         strict=True,
         backend_options={"region": "eu-west-1"},
     ) as session:
@@ -110,6 +114,9 @@ async def ask() -> None:
         assert_type(reply.output, None)
         assert_type(session.messages, tuple[Message, ...])
         assert_type(session.usage, Usage)
+        assert_type(LibraryPrices().cost(session.usage, backend="b", model="m").amount, Decimal | None)
+        await session.ask("Hi", usage_limits=UsageLimits(requests=1))
+        await session.ask("Hi", usage_limits=UsageLimits(tokens="many"))  # type: ignore[arg-type]
         assert_type(await session.preview("Hi"), Preview)
 
         assert_type((await session.ask("Hi", output=list[int], output_retries=0)).output, list[int])

@@ -1,0 +1,204 @@
+"""What a session or a turn may spend, and the look at what is spent before each request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chatport._cost import Cost, Prices
+from chatport._errors import UsageLimitError
+from chatport._events import Usage
+
+if TYPE_CHECKING:
+    from decimal import Decimal  # noqa: TC004 - nobody evaluates the annotation of `UsageLimits`
+
+    from chatport._errors import LimitName, LimitScope
+
+_NOTHING = Usage(0, 0, total_tokens=0)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLimits:
+    """What a session or a turn may spend; each limit that is not None holds.
+
+    Before each request, and before tools run whose results the next request would take, what has been spent is looked
+    at; where a limit is reached, `UsageLimitError` is raised and nothing more is sent. How much an answer will take is
+    not known before it is there: the last one may pass a limit, by as much as `Settings.max_tokens` and the length of
+    its input allow.
+
+    Attributes:
+        tokens: How many tokens, of input and output together.
+        requests: How many requests, repeated ones included.
+        cost: How much money, in the currency of `prices`.
+        prices: Who says what answers cost, such as `LibraryPrices()`.
+    """
+
+    tokens: int | None = None
+    requests: int | None = None
+    cost: Decimal | float | None = None
+    prices: Prices | None = None
+
+    def __post_init__(self) -> None:
+        """Check the limits.
+
+        Raises:
+            ValueError: A limit allows nothing at all, or one on the cost comes without prices.
+            TypeError: `prices` cannot say a cost.
+        """
+        for name in ("tokens", "requests", "cost"):
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
+                message = f"{name} must be more than 0, or None for no limit, not {limit}"
+                raise ValueError(message)
+        if self.cost is not None and self.prices is None:
+            message = "a limit on the cost needs prices=, such as LibraryPrices()"
+            raise ValueError(message)
+        if self.prices is not None and not isinstance(self.prices, Prices):
+            message = f"prices must have the method cost, which a {type(self.prices).__name__} has not"
+            raise TypeError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUsage:
+    """What one answer took.
+
+    Attributes:
+        backend: Who gave it, or was about to.
+        model: The same for the model.
+        usage: The tokens.
+        finished: Whether it came to its end; what was cut off reports less than it took, or nothing.
+    """
+
+    backend: str
+    model: str
+    usage: Usage
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What was spent.
+
+    Attributes:
+        requests: How many requests were sent.
+        answers: What the answers took.
+    """
+
+    requests: int = 0
+    answers: tuple[AnswerUsage, ...] = ()
+
+
+class Allowance:
+    """Limits, and what was spent under them before the turn that is under way.
+
+    Attributes:
+        limits: The limits.
+    """
+
+    def __init__(self, limits: UsageLimits, scope: LimitScope) -> None:
+        """Begin with nothing spent."""
+        self.limits = limits
+        self._scope: LimitScope = scope
+        self._requests = 0
+        self._tokens = 0
+        self._cost = Cost()
+        self._silent: str | None = None  # why nobody can say how many tokens were spent
+        self._unpriced: str | None = None  # why nobody can say how much money was spent
+
+    def settle(self, spending: Spending) -> None:
+        """Add a turn that has ended. What was cut off in it counts for as much as is known of it."""
+        self._requests += spending.requests
+        self._tokens += _tokens(spending)
+        self._silent = self._silent or _silence(spending)
+        costs = self._costs(spending)
+        self._cost = Cost.sum((self._cost, *costs))
+        self._unpriced = self._unpriced or _gap(spending, costs)
+
+    def check(self, spending: Spending, *, backend: str, model: str) -> None:
+        """Look whether another request may be sent.
+
+        Args:
+            spending: What the turn under way has spent.
+            backend: Who would be asked.
+            model: The same for the model.
+
+        Raises:
+            UsageLimitError: A limit is reached, or nobody can say whether it is.
+        """
+        limits = self.limits
+        requests = self._requests + spending.requests
+        if limits.requests is not None and requests >= limits.requests:
+            raise self._reached("requests", f"{requests} of {limits.requests} requests are sent")
+        if limits.tokens is not None:
+            if (reason := self._silent or _silence(spending)) is not None:
+                raise self._reached("tokens", f"a limit of {limits.tokens} tokens cannot be kept: {reason}")
+            if (tokens := self._tokens + _tokens(spending)) >= limits.tokens:
+                raise self._reached("tokens", f"{tokens} of {limits.tokens} tokens are spent")
+        if limits.cost is not None:
+            self._check_cost(limits.cost, spending, AnswerUsage(backend, model, _NOTHING))
+
+    def _check_cost(self, limit: Decimal | float, spending: Spending, following: AnswerUsage) -> None:
+        spending = Spending(spending.requests, (*spending.answers, following))
+        costs = self._costs(spending)
+        if (reason := self._unpriced or _gap(spending, costs)) is not None:
+            raise self._reached("cost", f"a limit of {limit} cannot be kept: {reason}")
+        total = Cost.sum((self._cost, *costs))
+        if total.amount is not None and total.amount >= limit:
+            raise self._reached("cost", f"{total.amount} of {limit} {total.currency} are spent")
+
+    def _costs(self, spending: Spending) -> tuple[Cost, ...]:
+        prices = self.limits.prices
+        if prices is None or self.limits.cost is None:
+            return ()
+        return tuple(prices.cost(row.usage, backend=row.backend, model=row.model) for row in spending.answers)
+
+    def _reached(self, limit: LimitName, what: str) -> UsageLimitError:
+        return UsageLimitError(f"usage limit of the {self._scope}: {what}", limit=limit, scope=self._scope)
+
+
+def session_allowance(limits: UsageLimits | None) -> Allowance | None:
+    """Return what a session may spend; None where it has no limits.
+
+    Raises:
+        TypeError: The limits are something else.
+    """
+    limits = _checked(limits)
+    return None if limits is None else Allowance(limits, "session")
+
+
+def turn_allowances(session: Allowance | None, limits: UsageLimits | None) -> tuple[Allowance, ...]:
+    """Return what a turn may spend, by its session's limits and by its own.
+
+    Raises:
+        TypeError: The limits are something else.
+    """
+    limits = _checked(limits)
+    own = None if limits is None else Allowance(limits, "turn")
+    return tuple(allowance for allowance in (session, own) if allowance is not None)
+
+
+def _checked(limits: UsageLimits | None) -> UsageLimits | None:
+    if limits is not None and not isinstance(limits, UsageLimits):
+        message = f"usage_limits must be a UsageLimits or None, not a {type(limits).__name__}"
+        raise TypeError(message)
+    return limits
+
+
+def _tokens(spending: Spending) -> int:
+    return sum(row.usage.known_tokens or 0 for row in spending.answers)
+
+
+def _silence(spending: Spending) -> str | None:
+    """Why the tokens of an answer that came to its end are not known."""
+    for row in spending.answers:
+        if row.finished and row.usage.known_tokens is None:
+            return f"{row.backend}:{row.model} has not reported how many tokens it took"
+    return None
+
+
+def _gap(spending: Spending, costs: tuple[Cost, ...]) -> str | None:
+    """Why the cost of an answer that came to its end is not known."""
+    for row, cost in zip(spending.answers, costs, strict=False):  # without a limit on the cost there are none
+        if row.finished and cost.amount is None:
+            return "; ".join(cost.reasons) or f"the cost of {row.backend}:{row.model} is not known"
+    return None
