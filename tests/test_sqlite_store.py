@@ -26,6 +26,7 @@ from chatport import (
     Image,
     Message,
     Session,
+    SessionStore,
     SqliteStore,
     StoredTurn,
     StoreError,
@@ -37,7 +38,7 @@ from chatport import (
 )
 from chatport._sqlite_database import Database
 from chatport._worker import _Job, run_in_worker
-from chatport.testing import ScriptedBackend
+from chatport.testing import MemoryStore, ScriptedBackend
 
 _FIXTURES = Path(__file__).parent / "fixtures"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -84,6 +85,41 @@ def test_any_history_comes_back_equal(tmp_path_factory: pytest.TempPathFactory, 
             return found.messages
 
     assert anyio.run(there_and_back) == tuple(message for part in turns for message in part)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.integers(0, 3), st.booleans()), max_size=12))
+@settings(max_examples=40)
+def test_both_stores_do_the_same(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
+    """Whatever is appended, taken back, replaced, deleted and asked for with an old version."""
+    path = tmp_path_factory.mktemp("both") / "chats.db"
+
+    async def do(store: SessionStore) -> list[Any]:
+        seen: list[Any] = []
+        for number, (name, keep, count, is_stale) in enumerate(steps):
+            found = await store.load(name)
+            version = None if found is None else found.version
+            if keep == 5:
+                seen.append(await store.delete(name))
+                continue
+            new = [turn(f"{number} {position}") for position in range(count)]
+            options: dict[str, Any] = {"version": "stale" if is_stale else version, "usage": Usage(number)}
+            try:
+                await store.append(name, new, keep=keep if keep < 4 else None, **options)
+            except (ConflictError, ValueError) as error:
+                seen.append(type(error))
+            await store.add_usage(name, Usage(output_tokens=1))
+        for name in "ab":
+            found = await store.load(name)
+            seen.append(None if found is None else (found.messages, found.usage, len(found.turns)))
+        seen += [(row.id, row.turns, row.title, row.usage) for row in await store.list_sessions()]
+        return seen + [(hit.session.id, hit.turn, hit.excerpt) for hit in await store.search("0")]
+
+    async def both() -> tuple[list[Any], list[Any]]:
+        async with SqliteStore(path) as store:
+            return await do(store), await do(MemoryStore())
+
+    first, second = anyio.run(both)
+    assert first == second
 
 
 @pytest.mark.anyio
