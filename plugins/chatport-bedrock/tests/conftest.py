@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,15 @@ def server() -> Iterator[LoopbackServer]:
     with LoopbackServer() as running:
         yield running
     assert not running.failures, f"the server failed: {running.failures!r}"
+
+
+@pytest.fixture(scope="module")
+def quick_collecting() -> Iterator[None]:
+    """For tests that collect: what was there before them, seconds long behind many others, is not looked at again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

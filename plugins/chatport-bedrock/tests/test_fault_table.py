@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -22,7 +22,7 @@ import chatport
 from chatport import BackendError, Message, Session, Text, Timeouts
 from chatport_bedrock import _wire
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_collecting")]
 
 # How long silence is waited for in these tests, and by how much an error may be late (seconds).
 PATIENCE = 0.15
@@ -30,15 +30,6 @@ GRACE = 0.2
 SILENT = Timeouts(first_event=PATIENCE, idle=PATIENCE)
 
 _BEFORE = (Message("user", (Text("before"),)), Message("assistant", (Text("indeed"),)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collecting() -> Iterator[None]:
-    """What was there before these tests need not be looked at whenever one of them collects."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from chatport import FallbackBackend, Image, Message, RateLimitError, Retry, Ses
 from chatport_bedrock import AwsCredentials
 from chatport_bedrock.backend import BedrockBackend
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_collecting")]
 
 # How soon the server has to know (seconds).
 _PROMISE = 1.0
@@ -250,15 +250,6 @@ _SCENES = (
 
 
 # --- the tests -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collecting() -> Iterator[None]:
-    """What was there before these tests need not be looked at whenever one of them collects."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

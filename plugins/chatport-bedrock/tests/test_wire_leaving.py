@@ -31,7 +31,7 @@ import chatport
 from chatport import ChatRequest, Message, Session, Text
 from chatport_bedrock.backend import BedrockBackend
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_collecting")]
 
 # The promise: from leaving to the moment when the server knows (seconds).
 PROMISE = 0.05

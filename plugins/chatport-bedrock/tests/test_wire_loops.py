@@ -23,6 +23,8 @@ import chatport
 from chatport import ConfigurationError, Session
 from chatport_bedrock.backend import BedrockBackend
 
+pytestmark = pytest.mark.usefixtures("quick_collecting")
+
 _complaints: list[str] = []
 
 

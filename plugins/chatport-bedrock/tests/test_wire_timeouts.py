@@ -47,9 +47,9 @@ async def _until_waiting(backend: BedrockBackend, count: int) -> None:
 
 
 async def _warm(server: LoopbackServer, backend: BedrockBackend) -> None:
-    """Load what is loaded once."""
+    """Load what is loaded once, whatever the backend's limits."""
     server.answer(unary())
-    await Session(backend, MODEL).ask("hi")
+    await Session(backend, MODEL).ask("hi", timeouts=Timeouts(first_event=20, idle=20, total=20))
 
 
 @contextmanager
