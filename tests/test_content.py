@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import reasoning, text_parts, tool_calls
 
-from chatport._content import INTERRUPTED, kept_messages, pending_calls, turn_messages
+from chatport._content import kept_messages, pending_calls, turn_messages
 from chatport._fold import Fold
 from chatport._messages import Message, Part, Reasoning, Text, ToolCall, ToolResult
 from chatport._repair import validate_messages
 from chatport._reply import Partial
+from chatport._tool_errors import interrupted_result
 from chatport._unfold import events_from
 
 ASKED = Message.user("go")
@@ -21,7 +22,7 @@ SERVED = ToolCall("s", "search", executed_by="server")
 
 def interrupted(id_: str) -> ToolResult:
     """Return the result of a call that was not run to its end."""
-    return ToolResult(id_, INTERRUPTED, is_error=True)
+    return interrupted_result(ToolCall(id_, "any", {}))
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,14 @@ _ROOT = Path(__file__).resolve().parents[1]
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
         *("_addresses", "_annotations", "_closing", "_cost", "_docstrings", "_errors", "_json"),
-        *("_json_schema", "_load", "_retry", "_sniff", "_timeouts", "_urls", "_worker"),
+        *("_json_schema", "_load", "_retry", "_sniff", "_timeouts", "_tool_context", "_urls", "_worker"),
     ),
     ("_adjustments", "_download", "_library_prices", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),
-    ("_events", "_hook_specs", "_model_info", "_request", "_revision", "_tool_results"),
+    ("_approval", "_events", "_hook_specs", "_model_info", "_request", "_revision", "_tool_errors", "_tool_results"),
     (
-        *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_store", "_tools", "_unfold"),
-        *("_url_media", "_usage_limits", "_usage_observer", "_window"),
+        *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_store", "_tool_policy", "_tools"),
+        *("_unfold", "_url_media", "_usage_limits", "_usage_observer", "_window"),
     ),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
     (
@@ -36,9 +36,9 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("_chat_session", "_fallback", "_fitting", "_history_walk", "_registry", "_replay", "_serialize"),
-        *("_session_history", "_turn", "hooks"),
+        *("_session_history", "_step_calls", "hooks"),
     ),
-    ("_repair", "_session_store", "_stored_form"),
+    ("_repair", "_session_store", "_stored_form", "_turn"),
     ("_markdown", "_session", "_sqlite_rows", "_sqlite_schema"),
     ("_export", "_opening", "_sqlite_database"),
     ("_sqlite_store",),

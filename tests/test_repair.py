@@ -22,7 +22,8 @@ from chatport import (
     repair_messages,
     validate_messages,
 )
-from chatport._content import INTERRUPTED, pending_calls, turn_messages
+from chatport._content import pending_calls, turn_messages
+from chatport._tool_errors import error_result, interrupted_result
 
 ASKED = Message.user("go")
 DONE = Message.assistant("done")
@@ -30,6 +31,7 @@ A, B = ToolCall("a", "f"), ToolCall("b", "g")
 RESULT_A, RESULT_B = ToolResult("a", "x"), ToolResult("b", "y")
 SERVED = ToolCall("s", "web", executed_by="server")
 CUT = ToolCall("c", "f", {}, '{"lo')
+NOT_RUN = error_result(CUT, "Not run: the arguments of this call are no JSON object.", "invalid-arguments")
 
 
 def tool(*results: Any) -> Message:
@@ -39,7 +41,7 @@ def tool(*results: Any) -> Message:
 
 def interrupted(id_: str) -> ToolResult:
     """Return what stands for a result that was lost."""
-    return ToolResult(id_, INTERRUPTED, is_error=True)
+    return interrupted_result(ToolCall(id_, "any", {}))
 
 
 def found(history: list[Message], **options: Any) -> list[tuple[str, str]]:
@@ -67,7 +69,7 @@ BROKEN = {
         [
             ASKED,
             Message.assistant(A, CUT),
-            tool(RESULT_A, ToolResult("c", "Not run: the arguments of this call are no JSON object.", is_error=True)),
+            tool(RESULT_A, NOT_RUN),
         ],
     ),
     "no call": (

@@ -11,8 +11,10 @@ from tests.histories import broken_histories
 import chatport
 from chatport import (
     Adjustment,
+    Allow,
     BusyError,
     CachePoint,
+    Decision,
     Image,
     Message,
     Partial,
@@ -23,6 +25,7 @@ from chatport import (
     Settings,
     StreamClosedError,
     Timeouts,
+    ToolCall,
     ToolResult,
     repair_messages,
 )
@@ -138,6 +141,10 @@ async def test_a_fork_goes_its_own_way() -> None:
     assert fork.messages[2:] != chat.messages[2:]
 
 
+async def _allow(_: ToolCall) -> Decision:
+    return Allow()
+
+
 async def test_a_fork_has_every_option() -> None:
     """Each of them, and each can be said otherwise; an option that is new has to be thought of here."""
     given: SessionOptions = {
@@ -152,11 +159,20 @@ async def test_a_fork_has_every_option() -> None:
         "timeouts": Timeouts(total=5),
         "strict": True,
         "window": Revision,
+        "approve": _allow,
+        "tool_timeout": 2.5,
+        "max_parallel_tools": 2,
+        "state": {"a": 1},
     }
+    policy = {"approve": "approve", "tool_timeout": "timeout", "max_parallel_tools": "max_parallel", "state": "state"}
     own = Session(ScriptedBackend(), "m", **given)
     fork = own.fork()
     for name in SessionOptions.__annotations__.keys() - {"store", "id"}:
         assert name in given
+        if name in policy:
+            assert getattr(fork._tool_policy, policy[name]) == getattr(own._tool_policy, policy[name])
+            assert getattr(fork._tool_policy, policy[name]) == dict(given)[name]
+            continue
         assert getattr(fork, f"_{name}") == getattr(own, f"_{name}")
         assert getattr(fork, f"_{name}") != getattr(Session(ScriptedBackend(), "m"), f"_{name}")
     other = own.fork(system=None, tools=[], tool_choice=None, retry=Retry(), messages=())

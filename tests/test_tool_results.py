@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from chatport._messages import Document, Image, Json, Text, ToolCall, ToolResult
-from chatport._tool_results import describe_exception, error_result, result_of
+from chatport._tool_errors import error_result
+from chatport._tool_results import describe_exception, result_of
 
 CALL = ToolCall("call-1", "get_weather")
 PICTURE = Image("image/png", b"\x89PNG\r\n\x1a\n")
@@ -253,5 +254,12 @@ class TestExceptions:
 
     def test_error_results(self) -> None:
         """They are marked, and can always be sent."""
-        result = error_result(CALL, "no: \udc80")
-        assert result == ToolResult(CALL.id, "no: \\udc80", is_error=True)
+        result = error_result(CALL, "no: \udc80", "exception")
+        assert (result.id, result.text, result.is_error) == (CALL.id, "no: \\udc80", True)
+        assert result.error_kind == "exception"
+
+    @pytest.mark.parametrize("own", [None, [], {}, {"error": "no such kind"}, {"error": ["timeout"]}])
+    def test_kinds_that_somebody_made_up(self, own: Any) -> None:
+        """Metadata may come from anywhere: a kind that there is not is none."""
+        assert ToolResult("1", "no", is_error=True, metadata={"chatport": own}).error_kind is None
+        assert ToolResult("1", "no", is_error=True).error_kind is None

@@ -126,7 +126,8 @@ class TestOneCall:
         """The model is told what there is."""
         calls = [ToolCall("1", "three"), ToolCall("2", "one", {}, "{broken")]
         first, second = await run_tools(by_name(Tool("one", function=str), Tool("two", function=str)), calls)
-        assert first == ToolResult("1", "There is no tool 'three'. The tools are: one, two", is_error=True)
+        assert (first.id, first.text) == ("1", "There is no tool 'three'. The tools are: one, two")
+        assert (first.is_error, first.error_kind, second.error_kind) == (True, "unknown-tool", "invalid-arguments")
         assert second.is_error
         (third,) = await run_tools({}, [ToolCall("3", "one")])
         assert third.text == "There is no tool 'one'. The tools are: none"
@@ -698,7 +699,7 @@ def test_asyncio_a_task_that_was_cancelled_elsewhere() -> None:
         return await run_tools(by_name(function, other), [ToolCall("1", "function"), ToolCall("2", "other")])
 
     first, second = asyncio.run(main())
-    assert first == ToolResult("1", "CancelledError", is_error=True)
+    assert (first.text, first.error_kind) == ("CancelledError", "exception")
     assert second == ToolResult("2", "fine")
 
 

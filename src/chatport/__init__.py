@@ -7,6 +7,7 @@ This is the door for callers. Backend authors use `chatport.backend`, tests `cha
 """
 
 from chatport._adjustments import Adjustment
+from chatport._approval import Allow, Approve, Decision, Deny, Pause
 from chatport._chat_session import ChatSession
 from chatport._cost import Cost, Prices
 from chatport._errors import (
@@ -72,6 +73,7 @@ from chatport._messages import (
     Role,
     Text,
     ToolCall,
+    ToolErrorKind,
     ToolResult,
 )
 from chatport._model_info import ModelInfo
@@ -99,6 +101,7 @@ from chatport._sqlite_store import SqliteStore
 from chatport._store import SearchHit, SessionStore, SessionSummary, StoredSession, StoredTurn
 from chatport._stream import ReplyStream, TextStream
 from chatport._timeouts import TimeoutName, Timeouts
+from chatport._tool_context import ToolContext
 from chatport._tools import tool
 from chatport._url_media import fetch_media
 from chatport._usage_limits import UsageLimits
@@ -106,6 +109,8 @@ from chatport._window import Window
 
 __all__ = [
     "Adjustment",
+    "Allow",
+    "Approve",
     "Audio",
     "AuthenticationError",
     "BackendError",
@@ -125,6 +130,8 @@ __all__ = [
     "ContextWindowError",
     "Cost",
     "CountMessages",
+    "Decision",
+    "Deny",
     "Document",
     "Event",
     "FallbackBackend",
@@ -144,6 +151,7 @@ __all__ = [
     "Part",
     "PartEnd",
     "Partial",
+    "Pause",
     "PermissionDeniedError",
     "Pinned",
     "Preview",
@@ -190,6 +198,8 @@ __all__ = [
     "ToolCallDelta",
     "ToolCallStart",
     "ToolChoice",
+    "ToolContext",
+    "ToolErrorKind",
     "ToolLoopError",
     "ToolResult",
     "ToolRunEnd",

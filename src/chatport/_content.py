@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatport._messages import Content, Message, Part, Reasoning, Text, ToolCall, ToolResult, parts_of
+from chatport._tool_errors import interrupted_result
 
 if TYPE_CHECKING:
     from chatport._reply import Partial
-
-INTERRUPTED = "Interrupted: this call was not run to its end."
+    from chatport._request import Tool
 
 
 def pending_calls(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
@@ -53,6 +54,24 @@ def turn_messages(history: Sequence[Message], contents: Sequence[Content]) -> tu
 
 def _match_results(pending: Sequence[ToolCall], results: Sequence[ToolResult]) -> tuple[ToolResult, ...]:
     """Return the results in the order of the calls they answer."""
+    by_id = results_by_id(pending, results)
+    missing = [call for call in pending if call.id not in by_id]
+    if missing:
+        raise _unanswered(missing)
+    return tuple(by_id[call.id] for call in pending)
+
+
+def _unanswered(missing: Sequence[ToolCall]) -> ValueError:
+    names = ", ".join(f"{call.name!r} (id {call.id!r})" for call in missing)
+    return ValueError(f"the model waits for the result of {names}: give a ToolResult for each call")
+
+
+def results_by_id(pending: Sequence[ToolCall], results: Sequence[ToolResult]) -> dict[str, ToolResult]:
+    """Return results by the call they answer.
+
+    Raises:
+        ValueError: Two answer the same call, or one answers none.
+    """
     by_id = {result.id: result for result in results}
     if len(by_id) != len(results):
         ids = [result.id for result in results]
@@ -63,12 +82,42 @@ def _match_results(pending: Sequence[ToolCall], results: Sequence[ToolResult]) -
     if unknown:
         message = f"no call waits for the result {', '.join(repr(id_) for id_ in sorted(unknown))}"
         raise ValueError(message)
-    missing = [call for call in pending if call.id not in by_id]
-    if missing:
-        names = ", ".join(f"{call.name!r} (id {call.id!r})" for call in missing)
-        message = f"the model waits for the result of {names}: give a ToolResult for each call"
+    return by_id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCalls:
+    """Calls at the end of a history that a turn is to answer before it asks the model again.
+
+    Attributes:
+        message: The model's message with the calls.
+        given: Results that the caller has for some of them, by the call's id.
+    """
+
+    message: Message
+    given: Mapping[str, ToolResult]
+
+
+def open_calls(history: Sequence[Message], results: Sequence[ToolResult], tools: Sequence[Tool]) -> OpenCalls:
+    """Return the calls at the end of a history, for a turn that goes on there.
+
+    Raises:
+        TypeError: Something is no result.
+        ValueError: There are none, a result answers none of them, or one is left that no tool on offer can answer.
+    """
+    for result in results:
+        if not isinstance(result, ToolResult):
+            message = f"a turn that goes on at its calls takes results of tools, not a {type(result).__name__}"
+            raise TypeError(message)
+    if not history or history[-1].role != "assistant" or not (calls := history[-1].tool_calls):
+        message = "no call waits at the end of this history, so there is nothing to resume"
         raise ValueError(message)
-    return tuple(by_id[call.id] for call in pending)
+    given = results_by_id(calls, results)
+    manual = {tool.name for tool in tools if tool.function is None}
+    left = [call for call in calls if call.id not in given and (not tools or call.name in manual)]
+    if left:
+        raise _unanswered(left)
+    return OpenCalls(history[-1], given)
 
 
 def kept_messages(history: Sequence[Message], partial: Partial) -> tuple[Message, ...]:
@@ -112,7 +161,7 @@ def _check_fit(history: Sequence[Message], first: Message) -> None:
 def _closed(calls: Sequence[ToolCall], given: Sequence[Part]) -> tuple[ToolResult, ...]:
     """Return a result for each call, in the order of the calls: the one that is given, or that it was interrupted."""
     results = {part.id: part for part in given if isinstance(part, ToolResult)}
-    return tuple(results.get(call.id) or ToolResult(call.id, INTERRUPTED, is_error=True) for call in calls)
+    return tuple(results.get(call.id) or interrupted_result(call) for call in calls)
 
 
 def _kept_parts(parts: Sequence[Part]) -> tuple[Part, ...]:

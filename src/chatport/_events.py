@@ -220,10 +220,12 @@ class ToolRunStart:
     """A tool's function is about to run. The tools of one step run together.
 
     Attributes:
-        call: The call.
+        call: The call, as the model made it.
+        arguments: What it runs with, where `approve=` has put something else in the place of the model's arguments.
     """
 
     call: ToolCall
+    arguments: dict[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

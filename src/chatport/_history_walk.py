@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from chatport._adjustments import Adjustment, AdjustmentKind
-from chatport._content import INTERRUPTED
 from chatport._messages import Message, Part, Reasoning, ToolCall, ToolResult
 from chatport._revision import HistoryProblem, ProblemKind, is_blank, speaks
+from chatport._tool_errors import error_result, interrupted_result
 
 _NOT_JSON: Final = "Not run: the arguments of this call are no JSON object."
 _LEFT_OUT: Final[tuple[AdjustmentKind, str]] = ("dropped", "it is left out")
@@ -197,9 +197,9 @@ class HistoryWalk:
         if call.call.invalid_json is not None:
             what = f"{named}, whose arguments are no JSON object"
             self._find("truncated-call", call.asked, what, ("changed", "an error result says that it was not run"))
-            return ToolResult(call.call.id, _NOT_JSON, is_error=True)
+            return error_result(call.call, _NOT_JSON, "invalid-arguments")
         self._find("unanswered-call", call.asked, named, ("changed", "an error result says that it was interrupted"))
-        return ToolResult(call.call.id, INTERRUPTED, is_error=True)
+        return interrupted_result(call.call)
 
     def _find_misplaced(self, index: int, calls: Sequence[_Call]) -> bool:
         """Find results that do not stand right behind their calls, or in another order; return whether there are."""

@@ -134,6 +134,15 @@ class Opaque:
     metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False, kw_only=True)
 
 
+ToolErrorKind: TypeAlias = Literal[
+    "cut", "denied", "exception", "interrupted", "invalid-arguments", "timeout", "unknown-tool"
+]
+"""Why a call has no other result, in words for programs: its message was cut, nobody allowed it, it raised …"""
+
+NEUTRAL = "chatport"
+"""The key in `metadata` of what is of no backend."""
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class ToolResult:
     """What a tool gave back, addressed to the call it answers.
@@ -180,6 +189,13 @@ class ToolResult:
         """The text parts, joined."""
         return "".join(part.text for part in self.content if isinstance(part, Text))
 
+    @property
+    def error_kind(self) -> ToolErrorKind | None:
+        """Why there is no other result; None where the tool itself gave this one, or a caller did."""
+        own = self.metadata.get(NEUTRAL)
+        kind = cast("dict[str, Any]", own).get("error") if isinstance(own, dict) else None
+        return kind if kind in _ERROR_KINDS else None
+
 
 Part: TypeAlias = (
     Text | Image | Document | Audio | Video | Reasoning | ToolCall | ToolResult | Json | CachePoint | Opaque
@@ -195,6 +211,7 @@ ToolContent: TypeAlias = str | Part | Sequence[Any] | Mapping[str, Any] | float 
 PART_TYPES: tuple[type, ...] = get_args(Part)
 _EXACT_TYPES = frozenset(PART_TYPES)
 _ROLES: tuple[str, ...] = get_args(Role)
+_ERROR_KINDS: tuple[Any, ...] = get_args(ToolErrorKind)
 _BYTES_TYPES = (bytes, bytearray, memoryview)  # sequences of integers, which nobody means by them
 
 
@@ -336,6 +353,7 @@ __all__ = [
     "Text",
     "ToolCall",
     "ToolContent",
+    "ToolErrorKind",
     "ToolResult",
     "Video",
     "as_parts",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+from chatport._approval import Approve
 from chatport._messages import Content, Message
 from chatport._request import Settings, Tool, ToolChoice
 from chatport._retry import Retry
@@ -31,6 +32,12 @@ class TurnOptions(TypedDict, total=False):
         retry: When a failed request is sent again, in place of the session's policy; None repeats nothing.
         timeouts: How long to wait, laid over the session's, limit by limit.
         strict: Whether a loss is refused instead of reported.
+        approve: Who is asked before a call is run: an async function of a call that gives `Allow`, `Deny` or `Pause`.
+            It is asked about one call after the other, before any tool of the step runs, and not about calls that
+            cannot run anyway. None asks the one of the session.
+        tool_timeout: How long a call of a tool may take, in seconds, where the tool says nothing of its own.
+        max_parallel_tools: How many tools of a step run at once; without it all of them do.
+        state: What tools find in their `ToolContext`.
     """
 
     settings: Settings | None
@@ -43,6 +50,10 @@ class TurnOptions(TypedDict, total=False):
     retry: Retry | None
     timeouts: Timeouts | None
     strict: bool | None
+    approve: Approve | None
+    tool_timeout: float | None
+    max_parallel_tools: int | None
+    state: object
 
 
 class SessionOptions(TypedDict, total=False):
@@ -60,6 +71,12 @@ class SessionOptions(TypedDict, total=False):
         retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
         timeouts: How long to wait, laid over the backend's, limit by limit.
         strict: Whether a loss is refused instead of reported.
+        approve: Who is asked before a call is run: an async function of a call that gives `Allow`, `Deny` or `Pause`.
+            It is asked about one call after the other, before any tool of the step runs, and not about calls that
+            cannot run anyway. None runs every call.
+        tool_timeout: How long a call of a tool may take, in seconds, where the tool says nothing of its own.
+        max_parallel_tools: How many tools of a step run at once; without it all of them do.
+        state: What tools find in their `ToolContext`.
         window: What is sent of the messages of each request, such as a function that calls `drop_oldest_steps`; the
             history keeps all of them, and `reply.adjustments` has what was left out, whatever `strict` says.
         store: Where the session is kept, such as an open `SqliteStore`. It is read when the block is entered, and each
@@ -78,6 +95,10 @@ class SessionOptions(TypedDict, total=False):
     retry: Retry | None
     timeouts: Timeouts | None
     strict: bool
+    approve: Approve | None
+    tool_timeout: float | None
+    max_parallel_tools: int | None
+    state: object
     window: Window | None
     store: SessionStore | None
     id: str | None

@@ -67,7 +67,8 @@ class Reply(Generic[OutputT_co]):
 
     Attributes:
         messages: Every message the turn added to the history, the user's first.
-        steps: Each request of the turn and its answer.
+        steps: Each request of the turn and its answer. A turn that was resumed begins with the step that it was paused
+            at, with 0 attempts: that was sent, and is counted, in the turn before.
         output: The typed output, where one was asked for; else None.
         timing: How long the turn took, in seconds, tools included.
     """
@@ -99,6 +100,14 @@ class Reply(Generic[OutputT_co]):
         Their arguments are copies: what is done to them while a tool runs does not change the history.
         """
         return tuple(replace(call, arguments=copy.deepcopy(call.arguments)) for call in self.message.tool_calls)
+
+    @property
+    def pending_calls(self) -> tuple[ToolCall, ...]:
+        """The calls that nobody has answered yet, where the turn ended with such: for the caller, or `resume`.
+
+        Copies, as `tool_calls` gives them.
+        """
+        return () if self.steps[-1].tool_message is not None else self.tool_calls
 
     @property
     def stop_reason(self) -> StopReason:

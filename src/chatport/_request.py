@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from chatport._adjustments import Adjustment
 from chatport._messages import Message, Part
-from chatport._timeouts import Timeouts
+from chatport._timeouts import Timeouts, checked_tool_timeout
 
 ToolChoice: TypeAlias = str
 """`"auto"`, `"any"`, `"none"`, or the name of the one tool that must be called."""
@@ -31,6 +31,8 @@ class Tool:
         function: What runs; None leaves the call to the caller.
         strict: Whether the model's arguments have to fit the schema by force, where the service can do that. Schemas
             are then limited; what the limits do not allow is said in descriptions instead, and reported.
+        timeout: How long a call may take, in seconds, whatever session and turn say; None leaves it to them, and
+            `math.inf` sets no limit.
     """
 
     name: str
@@ -38,15 +40,18 @@ class Tool:
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}}, hash=False)
     function: Callable[..., Any] | None = field(default=None, repr=False)
     strict: bool = False
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a tool without a name and a schema that is no object."""
+        """Refuse a tool without a name, a schema that is no object and a limit of no time."""
         if not self.name:
             message = "a tool needs a name"
             raise ValueError(message)
         if not isinstance(self.schema, dict):
             message = f"the schema of the tool {self.name!r} must be a dict, not {type(self.schema).__name__}"
             raise TypeError(message)
+        if self.timeout is not None:
+            object.__setattr__(self, "timeout", checked_tool_timeout(self.timeout))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from chatport._adjustments import reported
-from chatport._content import turn_messages
+from chatport._content import open_calls, turn_messages
 from chatport._errors import StreamClosedError, UnsupportedError
 from chatport._events import Usage
-from chatport._messages import Content, Message, as_parts
+from chatport._messages import Content, Message, ToolResult, as_parts
 from chatport._options import (
     DEFAULT_MAX_STEPS,
     DEFAULT_OUTPUT_RETRIES,
@@ -31,7 +31,8 @@ from chatport._session_store import StoredOwner
 from chatport._stored_history import stored_history
 from chatport._stream import ReplyStream
 from chatport._timeouts import Timeouts, checked_timeouts
-from chatport._tools import as_tools
+from chatport._tool_policy import DEFAULT_TOOL_POLICY
+from chatport._tools import as_tools, checked_state
 from chatport._turn import Turn, TurnPlan
 from chatport._url_media import UrlMedia, native_urls
 from chatport._usage_limits import session_allowance, turn_allowances
@@ -51,6 +52,7 @@ _OutputT = TypeVar("_OutputT")
 
 _DEFAULT_RETRY: Final = Retry()
 _DEFAULT_TIMEOUTS: Final = Timeouts()
+_NO_MESSAGES: Final[tuple[Message, ...]] = ()
 
 
 class Session(StoredOwner):
@@ -89,6 +91,7 @@ class Session(StoredOwner):
         self._strict = options.get("strict", False)
         self._allowance = session_allowance(options.get("usage_limits"))
         self._window = checked_window(options.get("window"))
+        self._tool_policy = DEFAULT_TOOL_POLICY.merged(options)
         self._base = self._messages  # what stands before the turn under way
         self._media = UrlMedia()
         self._usage = Usage()
@@ -277,14 +280,25 @@ class Session(StoredOwner):
         own.update(options)
         forked = Session(self._backend, self._model, **own)
         forked._media = self._media.copy()  # the model sees the same pictures in both
+        forked._tool_policy = self._tool_policy.merged(options)
         return forked
 
     def _open_turn(
-        self, content: Sequence[Content] | None, asked: object, options: TurnOptions, *, streaming: bool
+        self,
+        content: Sequence[Content] | None,
+        asked: object,
+        options: TurnOptions,
+        *,
+        streaming: bool,
+        results: Sequence[ToolResult] | None = None,
     ) -> ReplyStream[Any]:
         check_names(options, TurnOptions, "output")
         output = _as_output(asked)
-        return ReplyStream(_TurnOwner(self, lambda: self._begin(content, output, options, streaming=streaming)))
+
+        def begin() -> Turn:
+            return self._begin(content, output, options, streaming=streaming, results=results)
+
+        return ReplyStream(_TurnOwner(self, begin))
 
     def _request(
         self, messages: tuple[Message, ...], output: Output | None, options: TurnOptions, *, streaming: bool
@@ -317,12 +331,20 @@ class Session(StoredOwner):
         return windowed(self._window, self._request(messages, _as_output(asked), options, streaming=streaming))
 
     def _begin(
-        self, content: Sequence[Content] | None, output: Output | None, options: TurnOptions, *, streaming: bool
+        self,
+        content: Sequence[Content] | None,
+        output: Output | None,
+        options: TurnOptions,
+        *,
+        streaming: bool,
+        results: Sequence[ToolResult] | None,
     ) -> Turn:
         """Claim the session and prepare a turn."""
         self._check_open()
         self._check_idle()
-        if content is None:
+        if results is not None:
+            base, added = self._messages, _NO_MESSAGES
+        elif content is None:
             base, added = last_turn(self._messages)
         else:
             base, added = self._messages, turn_messages(self._messages, content)
@@ -340,6 +362,8 @@ class Session(StoredOwner):
             checked_retry(options.get("retry", self._retry)),
             self._window,
             turn_allowances(self._allowance, options.get("usage_limits")),
+            checked_state(self._tool_policy.merged(options), request.tools),
+            None if results is None else open_calls(base, results, request.tools),
         )
         self._base = base
         self._busy = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from chatport._content import kept_messages
+from chatport._content import kept_messages, pending_calls
 from chatport._errors import BusyError
 from chatport._options import checked_messages
 from chatport._revision import begins_turn
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm, Unpack
 
-    from chatport._messages import Content, Message
+    from chatport._messages import Content, Message, ToolCall, ToolResult
     from chatport._options import TurnOptions
     from chatport._reply import Partial, Reply
     from chatport._stream import ReplyStream
@@ -141,14 +141,90 @@ class HistoryOwner:
         """
         return self._open_turn(None, output, options, streaming=True)
 
+    @property
+    def pending_calls(self) -> tuple[ToolCall, ...]:
+        """The calls at the end of the history that wait for a result; `resume` goes on there."""
+        return pending_calls(self._messages)
+
+    @overload
+    async def resume(
+        self, *results: ToolResult, output: None = None, **options: Unpack[TurnOptions]
+    ) -> Reply[None]: ...
+
+    @overload
+    async def resume(
+        self, *results: ToolResult, output: type[_OutputT], **options: Unpack[TurnOptions]
+    ) -> Reply[_OutputT]: ...
+
+    @overload
+    async def resume(
+        self, *results: ToolResult, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]
+    ) -> Reply[_OutputT]: ...
+
+    async def resume(self, *results: ToolResult, output: Any = None, **options: Unpack[TurnOptions]) -> Reply[Any]:
+        """Go on with a turn that ended at calls of tools: run them, and ask again until the model is done.
+
+        The history is all that is needed, so another process can do it. `approve=` is asked about each call, also about
+        those that it allowed before: nothing was run. If it still has to wait, the reply has `pending_calls` again,
+        and the history is as before.
+
+        Args:
+            *results: Results of calls that are not to be run, because they have been, or because somebody said no.
+            output: As for `ask`.
+            **options: As for `ask`.
+
+        Raises:
+            ValueError: No call waits, a result answers none of them, or none of the tools on offer can answer one.
+            BusyError: Another turn is under way.
+            ChatError: As for `ask`.
+        """
+        async with self._open_turn((), output, options, streaming=False, results=results) as stream:
+            return await stream.finish()
+
+    @overload
+    def resume_stream(
+        self, *results: ToolResult, output: None = None, **options: Unpack[TurnOptions]
+    ) -> ReplyStream[None]: ...
+
+    @overload
+    def resume_stream(
+        self, *results: ToolResult, output: type[_OutputT], **options: Unpack[TurnOptions]
+    ) -> ReplyStream[_OutputT]: ...
+
+    @overload
+    def resume_stream(
+        self, *results: ToolResult, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]
+    ) -> ReplyStream[_OutputT]: ...
+
+    def resume_stream(
+        self, *results: ToolResult, output: Any = None, **options: Unpack[TurnOptions]
+    ) -> ReplyStream[Any]:
+        """Do what `resume` does, and read what happens as it does, inside `async with`.
+
+        Args:
+            *results: As for `resume`.
+            output: As for `stream`.
+            **options: As for `stream`.
+
+        Returns:
+            A stream that runs the tools when it is read. Left before the end, the calls still wait.
+        """
+        return self._open_turn((), output, options, streaming=True, results=results)
+
     def _check_idle(self) -> None:
         if self._busy:
             raise BusyError(BUSY)
 
     def _open_turn(
-        self, content: Sequence[Content] | None, asked: object, options: TurnOptions, *, streaming: bool
+        self,
+        content: Sequence[Content] | None,
+        asked: object,
+        options: TurnOptions,
+        *,
+        streaming: bool,
+        results: Sequence[ToolResult] | None = None,
     ) -> ReplyStream[Any]:
-        """Return the stream of a turn; without content, of the last one once more."""
+        """Return the stream of a turn; without content, of the last one once more; with results, of one that waits."""
         raise NotImplementedError
 
 

@@ -88,6 +88,8 @@ class StoredOwner(HistoryOwner):
             raise StreamClosedError(message)
 
     async def _land(self, reply: Reply[Any]) -> None:
+        if not reply.messages:
+            return  # a turn that was resumed and still waits
         if self._stored is None:
             self._messages = (*self._base, *reply.messages)
             return

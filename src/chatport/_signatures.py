@@ -20,6 +20,7 @@ from typing_extensions import Unpack
 
 from chatport._annotations import label_of, names_in_scope, resolve_annotation
 from chatport._json_schema import SchemaGenerator, explain, joined_path, reason_of
+from chatport._tool_context import ToolContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,6 +55,8 @@ class Parameters:
     Attributes:
         schema: The JSON schema, an object without additional properties (unless the function takes `**kwargs`).
         skips_first: Whether the first parameter is left out because a method's object goes there.
+        contexts: The parameters that take a `ToolContext`; no model sees them.
+        state_type: What the first of them says of the state, for people; None where no state is needed.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Parameters:
             for item in offered
             if item.name not in bound or item.kind is item.VAR_KEYWORD
         }
+        self.contexts, self.state_type = self._take_contexts(offered, hints)
         self._reserved = bound.union(name for name, item in given.items() if item.kind is not item.VAR_KEYWORD)
         self._parameters: list[_Parameter] = []
         self._extras = self._name_of_extras(offered, hints)
@@ -158,6 +162,20 @@ class Parameters:
                 return f"**{item.name}"
         return None
 
+    def _take_contexts(
+        self, offered: Iterable[inspect.Parameter], hints: dict[str, Any]
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Take the parameters for contexts out of the hints, and so out of what is offered."""
+        found = {item.name: item for item in offered if item.name in hints and _is_context(hints[item.name])}
+        needed: str | None = None
+        for name, item in found.items():
+            if item.kind in {item.POSITIONAL_ONLY, item.VAR_KEYWORD}:
+                raise TypeError(f"{self._label}: {name!r} takes a ToolContext, which is given by its name")
+            (state,) = typing.get_args(_bare(hints.pop(name))) or (None,)
+            if needed is None and state not in {None, types.NoneType, Any, object}:
+                needed = getattr(state, "__name__", None) or str(state)
+        return tuple(found), needed
+
     def _fields(
         self, offered: Iterable[inspect.Parameter], hints: Mapping[str, Any], descriptions: Mapping[str, str]
     ) -> Iterator[tuple[str, Any]]:
@@ -169,7 +187,7 @@ class Parameters:
                 yield _EXTRAS_FIELD, (extras, Field(alias=self._extras))
                 continue
             if item.name not in hints:
-                continue  # bound by a partial
+                continue  # bound by a partial, or a context
             hint, default = hints[item.name], item.default
             if in_field := isinstance(default, FieldInfo):
                 hint, default = Annotated[hint, default], _MISSING
@@ -231,6 +249,21 @@ def _works(field: Any, names: Mapping[str, Any]) -> bool:
     except Exception:  # noqa: BLE001 - which error it is says the attempt with all parameters, which is reported
         return False
     return True
+
+
+def _bare(hint: Any) -> Any:
+    """Return a hint without `Annotated` and without `| None`."""
+    if typing.get_origin(hint) is Annotated:
+        return _bare(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        members = [member for member in typing.get_args(hint) if member is not types.NoneType]
+        return _bare(members[0]) if len(members) == 1 else hint
+    return hint
+
+
+def _is_context(hint: Any) -> bool:
+    bare = _bare(hint)
+    return bare is ToolContext or typing.get_origin(bare) is ToolContext
 
 
 def _signature(function: Callable[..., Any], label: str) -> Mapping[str, inspect.Parameter]:

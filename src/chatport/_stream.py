@@ -89,6 +89,8 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
             self._waiting.clear()
             await self._let_go(error)
             raise
+        if isinstance(event := self._waiting[-1], ReplyEnd):
+            self._reply = event.reply  # of a turn that was resumed and still waits: it adds nothing to the history
         return self
 
     async def __aexit__(

@@ -109,3 +109,19 @@ def _check_seconds(name: str, value: object) -> None:
     if not 0 < value < float("inf"):  # not a number is not above 0 either
         message = f"{name} is in seconds, above 0, or None for no limit, not {value}"
         raise ValueError(message)
+
+
+def checked_tool_timeout(timeout: object) -> float:
+    """Return a time limit that makes sense, in seconds.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not above 0.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        message = f"the timeout of a tool is a number of seconds, not {timeout!r}"
+        raise TypeError(message)
+    if not timeout > 0:
+        message = f"the timeout of a tool must be above 0 seconds, not {timeout}"
+        raise ValueError(message)
+    return float(timeout)

@@ -36,12 +36,6 @@ def result_of(call: ToolCall, value: object) -> ToolResult:
     return ToolResult(call.id, _content(value))
 
 
-def error_result(call: ToolCall, text: str) -> ToolResult:
-    """Return a result that tells the model what went wrong."""
-    # The text may quote anything; what UTF-8 cannot say is spelled out.
-    return ToolResult(call.id, text.encode("utf-8", "backslashreplace").decode("utf-8"), is_error=True)
-
-
 def describe_exception(error: BaseException) -> str:
     """Return an exception's type and message, of a group also those of its members; never a traceback."""
     name = type(error).__name__

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import inspect
 import logging
 import math
 import time
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
+from chatport._approval import Allow, Decision, Deny, Pause, checked_decision
 from chatport._json import parse_json
 from chatport._signatures import InvalidArgumentsError
-from chatport._tool_results import describe_exception, error_result, result_of
+from chatport._tool_context import context_for
+from chatport._tool_errors import denied_result, edited_result, error_result
+from chatport._tool_policy import DEFAULT_TOOL_POLICY, ToolPolicy
+from chatport._tool_results import describe_exception, result_of
 from chatport._tools import CheckedFunction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Container, MutableMapping, Sequence
 
-    from chatport._messages import ToolCall, ToolResult
-    from chatport._request import Tool
-    from chatport._turn_watch import TurnWatch
+    from chatport._messages import ToolCall, ToolErrorKind, ToolResult
+    from chatport._request import Tool  # noqa: TC004 - nobody evaluates the annotations of `_Runner`
+    from chatport._turn_watch import TurnWatch  # noqa: TC004 - as above
 
 _LOGGER = logging.getLogger("chatport")
+_NO_DECISIONS: Mapping[int, Decision] = {}
+
+
+class _UnknownToolError(InvalidArgumentsError):
+    """A call is of no tool on offer."""
 
 
 async def run_tools(
@@ -36,35 +46,44 @@ async def run_tools(
     *,
     finished: MutableMapping[int, ToolResult] | None = None,
     watch: TurnWatch | None = None,
+    policy: ToolPolicy = DEFAULT_TOOL_POLICY,
+    decisions: Mapping[int, Decision] = _NO_DECISIONS,
 ) -> tuple[ToolResult, ...]:
     """Run the calls of one step together and return their results in the order of the calls.
 
     Each call gets a result. Where a call cannot be run (no such tool, arguments that are no JSON object or do not
-    fit), where the tool raises, and where it returns what no model can be given, that is a result with `is_error`
-    which tells the model. What a tool raises, and what is wrong with what it returns, is logged at the level WARNING.
+    fit, nobody allows it), where the tool raises or takes too long, and where it returns what no model can be given,
+    that is a result with `is_error` which tells the model. What a tool raises, what is wrong with what it returns and
+    that it took too long is logged at the level WARNING.
 
     Args:
         tools: The tools on offer, by name.
         calls: The calls.
         finished: Filled with each result as soon as there is one, by the call's position; what it holds stays true
-            when the run is broken off.
+            when the run is broken off. A call whose result it holds already is not run.
         watch: Told of each call's begin and end, in the task that runs it.
+        policy: How long a call may take, how many run at once, and what their contexts hold.
+        decisions: What was said of each call, by its position; one that nobody was asked about is run.
 
     Raises:
         ValueError: A call is for a tool without a function, or was run by the service: nothing has run.
         BaseException: What a tool raises beside `Exception` ends the run and the other tools, as does cancellation.
     """
-    for call in calls:
+    results: MutableMapping[int, ToolResult] = {} if finished is None else finished
+    open_calls = [(position, call) for position, call in enumerate(calls) if position not in results]
+    for _, call in open_calls:
         known = tools.get(call.name)
         if call.executed_by == "server" or (known is not None and known.function is None):
             raise ValueError(f"the call of {call.name!r} (id {call.id!r}) is not ours to run")
-    results: MutableMapping[int, ToolResult] = {} if finished is None else finished
+    runner = _Runner(tools, policy, watch)
+    places = None if policy.max_parallel is None else anyio.Semaphore(policy.max_parallel)
     ended: BaseException | None = None
 
     async def run(position: int, call: ToolCall) -> None:
         nonlocal ended
         try:
-            results[position] = await (_watched(watch, tools, call) if watch else _run_tool(tools, call))
+            async with places or contextlib.nullcontext():
+                results[position] = await runner.result(call, decisions.get(position))
         except (KeyboardInterrupt, SystemExit) as error:
             # asyncio stops its loop where a task raises one of these, and once more where the task that waits for it
             # does: that leaves worker threads behind. So it is carried over and raised once, where the turn is run.
@@ -73,7 +92,7 @@ async def run_tools(
 
     try:
         async with anyio.create_task_group() as group:
-            for position, call in enumerate(calls):
+            for position, call in open_calls:
                 group.start_soon(run, position, call, name=f"chatport tool {call.name}")
     except BaseExceptionGroup as several:
         if len(several.exceptions) > 1:
@@ -84,22 +103,105 @@ async def run_tools(
     return tuple(results[position] for position in range(len(calls)))
 
 
-async def _watched(watch: TurnWatch, tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
-    started = time.perf_counter()
-    result: ToolResult | None = None
-    try:
-        watch.tool_run_start(call)
-        result = await _run_tool(tools, call)
-        return result
-    finally:
-        watch.tool_run_end(call, result, started)
+async def decide(
+    tools: Mapping[str, Tool], calls: Sequence[ToolCall], policy: ToolPolicy, *, answered: Container[int] = ()
+) -> Mapping[int, Decision] | None:
+    """Ask about calls that could run, one after the other, before any of them does.
+
+    Nobody is asked about a call that cannot run, such as one whose arguments do not fit: it gets its result anyway.
+
+    Args:
+        tools: The tools on offer, by name.
+        calls: The calls of one step.
+        policy: Who is asked.
+        answered: Positions of calls that have a result already.
+
+    Returns:
+        What was said, by the call's position; None where the calls have to wait. The first `Pause` ends the asking.
+
+    Raises:
+        TypeError: What was said is no decision.
+        BaseException: What the one who is asked raises.
+    """
+    decisions: dict[int, Decision] = {}
+    if policy.approve is None:
+        return decisions
+    for position, call in enumerate(calls):
+        if position in answered or not _can_run(tools, call, policy):
+            continue
+        # A copy: what is done to its arguments must not change the history.
+        asked = replace(call, arguments=copy.deepcopy(call.arguments))
+        decision = checked_decision(await policy.approve(asked), call)
+        if isinstance(decision, Pause):
+            return None
+        decisions[position] = decision
+    return decisions
 
 
-async def _run_tool(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
+def _can_run(tools: Mapping[str, Tool], call: ToolCall, policy: ToolPolicy) -> bool:
     try:
-        return await _started(_prepared(tools, call), call)
-    except InvalidArgumentsError as error:
-        return error_result(call, str(error))
+        _prepared(tools, call, policy)
+    except InvalidArgumentsError:
+        return False
+    except Exception:  # noqa: BLE001 - a validator of the user's may raise anything; the run says so, and logs it
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """Makes one call of a turn into its result."""
+
+    tools: Mapping[str, Tool]
+    policy: ToolPolicy
+    watch: TurnWatch | None
+
+    async def result(self, call: ToolCall, decision: Decision | None) -> ToolResult:
+        match decision:
+            case Deny(reason=reason):
+                return denied_result(call, reason)
+            case Allow(arguments=dict() as arguments):
+                edited = replace(call, arguments=arguments)
+                return edited_result(await self._watched(call, edited), arguments)
+            case _:
+                return await self._watched(call, call)
+
+    async def _watched(self, call: ToolCall, run_as: ToolCall) -> ToolResult:
+        watch = self.watch
+        if watch is None:
+            return await self._in_time(call, run_as)
+        started = time.perf_counter()
+        result: ToolResult | None = None
+        try:
+            watch.tool_run_start(call)
+            result = await self._in_time(call, run_as)
+            return result
+        finally:
+            watch.tool_run_end(call, result, started)
+
+    async def _in_time(self, call: ToolCall, run_as: ToolCall) -> ToolResult:
+        try:
+            run = _prepared(self.tools, run_as, self.policy)
+        except InvalidArgumentsError as error:
+            kind: ToolErrorKind = "unknown-tool" if isinstance(error, _UnknownToolError) else "invalid-arguments"
+            return error_result(call, str(error), kind)
+        except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
+            return _failed(call, error)
+        limit = self.tools[call.name].timeout or self.policy.timeout
+        if limit is None or limit == math.inf:
+            return await _run_tool(run, call)
+        with anyio.move_on_after(limit) as scope:
+            result = await _run_tool(run, call)
+            if scope.cancel_called:
+                _LOGGER.warning("the tool %r ended after its %g seconds; nothing could stop it", call.name, limit)
+            return result
+        _LOGGER.warning("the tool %r took longer than its %g seconds, and was stopped", call.name, limit)
+        return error_result(call, f"{call.name} took longer than {limit:g} seconds, and was stopped.", "timeout")
+
+
+async def _run_tool(run: functools.partial[Any], call: ToolCall) -> ToolResult:
+    try:
+        return await _started(run, call)
     except Exception as error:  # noqa: BLE001 - whatever a tool raises goes to the model, and to the log
         return _failed(call, error)
     except anyio.get_cancelled_exc_class() as error:
@@ -140,8 +242,8 @@ def _run_in_thread(run: functools.partial[Any], call: ToolCall) -> ToolResult | 
         return _failed(call, error)
 
 
-def _prepared(tools: Mapping[str, Tool], call: ToolCall) -> functools.partial[Any]:
-    """Return the function with its arguments.
+def _prepared(tools: Mapping[str, Tool], call: ToolCall, policy: ToolPolicy) -> functools.partial[Any]:
+    """Return the function with its arguments, and its context where it takes one.
 
     Raises:
         InvalidArgumentsError: There is no such tool, or the arguments do not fit.
@@ -149,12 +251,14 @@ def _prepared(tools: Mapping[str, Tool], call: ToolCall) -> functools.partial[An
     known = tools.get(call.name)
     if known is None or known.function is None:
         names = ", ".join(tools) or "none"
-        raise InvalidArgumentsError(f"There is no tool {call.name!r}. The tools are: {names}")
+        raise _UnknownToolError(f"There is no tool {call.name!r}. The tools are: {names}")
     if call.invalid_json is not None:
         raise InvalidArgumentsError(f"The arguments of {call.name} are no JSON object: {_flaw(call.invalid_json)}")
     try:
         if isinstance(known.function, CheckedFunction):
-            positional, keywords = known.function.parameters.bind(call.arguments)
+            parameters = known.function.parameters
+            positional, keywords = parameters.bind(call.arguments)
+            keywords.update(dict.fromkeys(parameters.contexts, context_for(policy.state, call)))
             return functools.partial(known.function.__wrapped__, *positional, **keywords)
         return _unchecked(known.function, call.arguments)
     except InvalidArgumentsError as error:
@@ -185,7 +289,7 @@ def _flaw(text: str) -> str:
 
 def _failed(call: ToolCall, error: BaseException) -> ToolResult:
     _LOGGER.warning("the tool %r failed", call.name, exc_info=error)
-    return error_result(call, describe_exception(error))
+    return error_result(call, describe_exception(error), "exception")
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

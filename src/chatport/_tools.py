@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from chatport._annotations import label_of
 from chatport._request import Tool
+from chatport._timeouts import checked_tool_timeout
+from chatport._tool_context import UNSET
 
 if TYPE_CHECKING:
     from chatport._docstrings import Docstring
     from chatport._signatures import Parameters  # noqa: TC004 - nobody evaluates the annotations of `_Mark`
+    from chatport._tool_policy import ToolPolicy
 
 _MARK = "__chatport_tool__"
 
@@ -38,6 +41,7 @@ class _Mark:
     source: Callable[..., Any]
     parameters: Parameters
     strict: bool
+    timeout: float | None
 
 
 class CheckedFunction:
@@ -72,7 +76,7 @@ def tool(function: _FunctionT, /) -> _FunctionT: ...
 
 @overload
 def tool(
-    *, name: str | None = None, description: str | None = None, strict: bool = False
+    *, name: str | None = None, description: str | None = None, strict: bool = False, timeout: float | None = None
 ) -> Callable[[_FunctionT], _FunctionT]: ...
 
 
@@ -83,6 +87,7 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     strict: bool = False,
+    timeout: float | None = None,
 ) -> _FunctionT | Callable[[_FunctionT], _FunctionT]:
     """Mark a function as a tool, as `@tool` or `@tool(name=..., description=...)`.
 
@@ -104,6 +109,8 @@ def tool(
     caller; if it returns an awaitable, that is awaited on the loop. A thread cannot be interrupted: a cancelled turn
     waits for it, so a function that takes long should call `anyio.from_thread.check_cancelled()` now and then.
 
+    A parameter annotated with `ToolContext` is hidden from the model; the session fills it in.
+
     The returned value may be a str, parts (images, documents …), a sequence of these, a `ToolResult` (its id does
     not matter), None, or anything that pydantic can turn into JSON.
 
@@ -112,10 +119,15 @@ def tool(
         name: What the model calls it, instead of the function's name.
         description: What the model is told, instead of the docstring's text.
         strict: Whether the model's arguments have to fit by force, where the service can do that; see `Tool`.
+        timeout: How long a call may take, in seconds; see `Tool`. The model reads that it took too long. An async
+            function is cancelled; one in a thread hears of it from `check_cancelled()`, and what it gives back late
+            is its result all the same.
 
     Raises:
         TypeError: No schema can be made from the signature; the message names the parameter.
+        ValueError: The timeout is not above 0.
     """
+    limit = None if timeout is None else checked_tool_timeout(timeout)
 
     def mark(marked: _FunctionT) -> _FunctionT:
         _check_callable(marked)
@@ -123,7 +135,7 @@ def tool(
         if name is None:
             _own_name(marked)
         try:
-            setattr(marked, _MARK, _Mark(name, description, marked, parameters, strict))
+            setattr(marked, _MARK, _Mark(name, description, marked, parameters, strict, limit))
         except (AttributeError, TypeError) as error:
             raise TypeError(f"{label_of(marked)} cannot be marked; wrap it in a function of your own") from error
         return marked
@@ -153,7 +165,8 @@ def as_tool(value: ToolLike) -> Tool:
     description = mark.description if mark is not None and described else docstring.description
     strict = mark is not None and mark.strict
     schema = copy.deepcopy(parameters.schema)
-    return Tool(name, description or "", schema, CheckedFunction(value, parameters), strict)
+    timeout = None if mark is None else mark.timeout
+    return Tool(name, description or "", schema, CheckedFunction(value, parameters), strict, timeout)
 
 
 def as_tools(values: Iterable[ToolLike]) -> tuple[Tool, ...]:
@@ -176,6 +189,20 @@ def as_tools(values: Iterable[ToolLike]) -> tuple[Tool, ...]:
             )
         found[made.name] = (made, value)
     return tuple(made for made, _ in found.values())
+
+
+def checked_state(policy: ToolPolicy, tools: Iterable[Tool]) -> ToolPolicy:
+    """Return a policy whose state is there where a tool needs one.
+
+    Raises:
+        TypeError: A tool says of which type the state is, and none is given.
+    """
+    if policy.state is UNSET:
+        for made in tools:
+            if isinstance(made.function, CheckedFunction) and (needed := made.function.parameters.state_type):
+                message = f"the tool {made.name!r} takes a ToolContext[{needed}]: give state= to session or turn"
+                raise TypeError(message)
+    return policy
 
 
 def _check_callable(value: object) -> None:

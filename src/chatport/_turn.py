@@ -16,13 +16,14 @@ from anyio import sleep
 from chatport._adjustments import reported
 from chatport._attempts import Attempts, Begun
 from chatport._errors import BackendError, ChatError, ToolLoopError
-from chatport._events import Event, ReplyEnd, RetryStart, ToolRunEnd, ToolRunStart, Usage
+from chatport._events import Event, ReplyEnd, RetryStart, ToolRunEnd, Usage
 from chatport._messages import Message, ToolCall, ToolResult
-from chatport._output_reader import OutputReader
-from chatport._output_reader import is_cut as _is_cut
+from chatport._output_reader import OutputReader, is_cut
 from chatport._reply import Partial, Reply, Step, Timing
 from chatport._request import ChatRequest
 from chatport._retry import Retry, RetryBudget
+from chatport._step_calls import StepCalls, cut_noted, waiting_step
+from chatport._tool_policy import DEFAULT_TOOL_POLICY, ToolPolicy
 from chatport._turn_watch import TurnWatch, watch_turn
 from chatport._url_media import UrlMedia
 from chatport._usage_limits import Allowance, AnswerUsage, Spending
@@ -32,7 +33,8 @@ from chatport.backend import Backend
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from chatport._events import OutputRetryStart, StopReason
+    from chatport._content import OpenCalls  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
+    from chatport._events import OutputRetryStart
     from chatport._output import Output  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
     from chatport._request import Tool
 
@@ -53,6 +55,8 @@ class TurnPlan:
         retry: When a failed request is sent again; None for never.
         window: What is sent of the messages of each request; None for all of them.
         allowances: What the turn may spend, and its session.
+        tool_policy: How tools are run, and who is asked first.
+        open_calls: The calls that the turn begins with, in place of a request; None begins with the request.
     """
 
     backend: Backend
@@ -66,6 +70,8 @@ class TurnPlan:
     retry: Retry | None = None
     window: Window | None = None
     allowances: tuple[Allowance, ...] = ()
+    tool_policy: ToolPolicy = DEFAULT_TOOL_POLICY
+    open_calls: OpenCalls | None = None
 
 
 class Turn:
@@ -75,11 +81,14 @@ class Turn:
         """Prepare; nothing is sent before the events are read."""
         self._plan = plan
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in plan.request.tools}
-        self._steps: list[Step] = []
+        waiting = plan.open_calls
+        self._steps: list[Step] = [] if waiting is None else [waiting_step(waiting.message)]
+        self._given = {} if waiting is None else waiting.given
+        self._waited = len(self._steps)  # steps that stand in the history already
         self._budget = RetryBudget(plan.retry)
         self._attempts: Attempts | None = None  # at the step under way
         self._begun: Begun | None = None  # the answer that is being read
-        self._finished: dict[int, ToolResult] = {}
+        self._calls: StepCalls | None = None  # that are being answered
         self._started = 0.0
         self._first_event: float | None = None
         self._watch = TurnWatch()
@@ -105,7 +114,8 @@ class Turn:
         for position, step in enumerate(self._steps):
             if position in corrected and position < superseded:
                 continue
-            messages.append(step.message)
+            if position >= self._waited:
+                messages.append(step.message)
             if step.tool_message is not None:
                 messages.append(step.tool_message)
         return tuple(messages)
@@ -122,7 +132,7 @@ class Turn:
         """Return what the turn has sent and spent so far."""
         backend, asked = self._plan.backend.name, self._plan.request.model
         sent = sum(step.attempts for step in self._steps)
-        answers = [AnswerUsage(backend, step.model or asked, step.usage) for step in self._steps]
+        answers = [AnswerUsage(backend, step.model or asked, step.usage) for step in self._steps[self._waited :]]
         if self._attempts is not None:
             sent += self._attempts.sent
             if (usage := self._attempts.usage) is not None:
@@ -138,11 +148,14 @@ class Turn:
         for allowance in self._plan.allowances:
             allowance.check(spending, backend=self._plan.backend.name, model=request.model)
 
+    @property
+    def _sent_steps(self) -> int:
+        return len(self._steps) - self._waited
+
     def partial(self) -> Partial:
-        """Return what has happened so far: tools that have run and the unfinished message included."""
-        if self._finished:
-            results = tuple(result for _, result in sorted(self._finished.items()))
-            return Partial((*self.messages, Message("tool", results)), self.usage)
+        """Return what has happened so far: the unfinished message included, and a result of each call under way."""
+        if self._calls is not None:
+            return Partial((*self.messages, Message("tool", self._calls.results_so_far())), self.usage)
         fold = None if self._attempts is None else self._attempts.fold
         if fold is not None and (begun := fold.snapshot()).parts:
             told = self._told(superseded=len(self._steps))
@@ -161,12 +174,15 @@ class Turn:
         self._started = time.perf_counter()
         try:
             self._watch.turn_start(request)
+            goes_on = self._waited > 0
             while True:
-                async with aclosing(self._step(request)) as step_events:
-                    async for event in step_events:
-                        yield event
-                calls = self._calls_to_answer(self._steps[-1])
-                if not calls:
+                if not goes_on:
+                    async with aclosing(self._step(request)) as step_events:
+                        async for event in step_events:
+                            yield event
+                goes_on = False
+                calls = await self._decided_calls()
+                if calls is None:
                     again = self._asked_again()
                     if again is None:
                         break
@@ -174,13 +190,13 @@ class Turn:
                     del again  # it holds an error, and so the reply
                     request = self._next_request(request)
                     continue
-                for call in calls:
-                    if self._is_runnable(call):
-                        yield ToolRunStart(call)
-                results = await self._answer(calls, self._steps[-1].stop_reason)
-                for call, result in zip(calls, results, strict=True):
+                for start in calls.run_starts():
+                    yield start
+                results = await calls.run(self._plan.tool_policy, self._watch)
+                self._take_results(results)
+                for call, result in zip(calls.calls, results, strict=True):
                     yield ToolRunEnd(call, result)
-                if _is_cut(self._steps[-1].stop_reason):
+                if is_cut(self._steps[-1].stop_reason):
                     self._asked_again()  # never true of an answer that was cut: it fits as it is, or is refused
                     break
                 request = self._next_request(request)
@@ -238,45 +254,47 @@ class Turn:
         self._steps.append(step)
         self._watch.step_end(step)
 
-    def _is_runnable(self, call: ToolCall) -> bool:
-        cut = _is_cut(self._steps[-1].stop_reason)
-        return call.name in self._tools and call.invalid_json is None and not cut
+    async def _decided_calls(self) -> StepCalls | None:
+        """Return the calls to answer now; None where the turn ends, as there are none or they have to wait."""
+        step, given = self._steps[-1], self._given
+        calls = self._calls_to_answer(step, given)
+        self._given = {}  # an id may come back in a later message
+        if not calls:
+            if step.message.tool_calls and is_cut(step.stop_reason) and len(self._steps) > self._waited:
+                self._steps[-1] = replace(step, message=cut_noted(step.message, step.stop_reason))
+            return None
+        self._calls = StepCalls(self._tools, calls, step.stop_reason, given)
+        if not await self._calls.decide(self._plan.tool_policy):
+            self._calls = None
+        return self._calls
 
-    def _calls_to_answer(self, step: Step) -> tuple[ToolCall, ...]:
+    def _take_results(self, results: tuple[ToolResult, ...]) -> None:
+        self._calls = None
+        self._steps[-1] = replace(self._steps[-1], tool_message=Message("tool", results))
+
+    def _calls_to_answer(self, step: Step, given: Mapping[str, ToolResult]) -> tuple[ToolCall, ...]:
         """Return the calls that the turn itself answers; none where the caller is to answer them, or there are none."""
         calls = step.message.tool_calls
-        if not calls or not self._plan.run_tools or not self._tools:
+        if not calls or not self._plan.run_tools or not (self._tools or given):
             return ()
-        if any(call.name in self._tools and self._tools[call.name].function is None for call in calls):
+        open_calls = [call for call in calls if call.id not in given]
+        if any(call.name in self._tools and self._tools[call.name].function is None for call in open_calls):
             # Results of one step go back in one message: if the caller owes one of them, the caller owes them all.
             return ()
-        if len(self._steps) >= self._plan.max_steps and not _is_cut(step.stop_reason):
+        if self._sent_steps >= self._plan.max_steps and not is_cut(step.stop_reason):
             message = f"the model still asks for tools after max_steps={self._plan.max_steps} requests"
             raise ToolLoopError(message)
-        if not _is_cut(step.stop_reason):
+        if not is_cut(step.stop_reason):
             self._check_allowances()  # what runs now has effects, and its results could not be sent
         return calls
-
-    async def _answer(self, calls: tuple[ToolCall, ...], stop_reason: StopReason) -> tuple[ToolResult, ...]:
-        if _is_cut(stop_reason):
-            # Arguments that were cut may still be valid JSON: such a call looks whole and means something else.
-            text = f"Not run: the message that asks for it was cut short ({stop_reason})."
-            results = tuple(ToolResult(call.id, text, is_error=True) for call in calls)
-        else:
-            from chatport._tool_runs import run_tools  # noqa: PLC0415 - loads pydantic, for who has tools
-
-            # What has run is told also when the run is broken off: a tool's effects do not go away with the turn.
-            results = await run_tools(self._tools, calls, finished=self._finished, watch=self._watch)
-            self._finished = {}
-        self._steps[-1] = replace(self._steps[-1], tool_message=Message("tool", results))
-        return results
 
     def _next_request(self, request: ChatRequest) -> ChatRequest:
         # A forced choice holds for the first step: kept, it would force a call for ever.
         choice = request.tool_choice if request.tool_choice in {"auto", "none"} else None
         messages = list(self._plan.request.messages)
         for position, step in enumerate(self._steps):
-            messages.append(step.message)
+            if position >= self._waited:
+                messages.append(step.message)
             if step.tool_message is not None:
                 messages.append(step.tool_message)
             if self._reader is not None and (correction := self._reader.corrections.get(position)) is not None:
@@ -291,7 +309,7 @@ class Turn:
         """
         if self._reader is None:
             return None
-        return self._reader.read(self._reply(), steps_left=self._plan.max_steps - len(self._steps))
+        return self._reader.read(self._reply(), steps_left=self._plan.max_steps - self._sent_steps)
 
     def _complete_error(self, error: ChatError) -> None:
         # Whatever it carries already is of another turn: a backend may raise one and the same error again.

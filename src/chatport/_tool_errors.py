@@ -1,0 +1,46 @@
+"""Results that say why there is no other one, and results of calls that ran with other arguments than the model's."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chatport._messages import NEUTRAL, Text, ToolResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chatport._messages import ToolCall, ToolErrorKind
+
+_INTERRUPTED = "Interrupted: this call was not run to its end."
+
+
+def error_result(call: ToolCall, text: str, kind: ToolErrorKind) -> ToolResult:
+    """Return a result that tells the model what went wrong, and programs the kind of it."""
+    return ToolResult(call.id, _sayable(text), is_error=True, metadata={NEUTRAL: {"error": kind}})
+
+
+def interrupted_result(call: ToolCall) -> ToolResult:
+    """Return what stands for the result of a call that was not run to its end; always the same."""
+    return error_result(call, _INTERRUPTED, "interrupted")
+
+
+def denied_result(call: ToolCall, reason: str) -> ToolResult:
+    """Return what the model reads of a call that nobody allowed."""
+    return error_result(call, f"Not run: this call was not allowed. {reason}".rstrip(), "denied")
+
+
+def edited_result(result: ToolResult, arguments: Mapping[str, Any]) -> ToolResult:
+    """Return a result that says what its call was run with in the place of the model's arguments."""
+    said = f"The arguments of this call were changed before it ran, to {json.dumps(arguments, ensure_ascii=False)}"
+    own = result.metadata.get(NEUTRAL)
+    metadata = {
+        **result.metadata,
+        NEUTRAL: {**(own if isinstance(own, dict) else {}), "arguments": dict(arguments)},
+    }
+    return ToolResult(result.id, (Text(_sayable(said)), *result.content), result.is_error, metadata=metadata)
+
+
+def _sayable(text: str) -> str:
+    """Spell out what UTF-8 cannot say: the text may quote anything."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
