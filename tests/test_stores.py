@@ -498,6 +498,33 @@ async def test_a_cancellation_while_writing_leaves_store_and_memory_the_same(whe
         assert found.usage.total_tokens == 4
 
 
+@pytest.mark.parametrize("way", ["fails", "hangs"])
+async def test_a_cancellation_comes_through_where_the_store_cannot_be_read(
+    way: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the turn was stored is not known then, which is logged; what is stored decides in the end."""
+    monkeypatch.setattr("chatport._stored_history.CLOSE_SECONDS", 0.01)
+    store = BrokenStore("after")
+    async with stored(store, "Hello.", "More.") as session:
+        with monkeypatch.context() as patch:
+
+            async def broken(_: str) -> None:
+                if way == "hangs":
+                    await anyio.sleep_forever()
+                raise StoreError("gone")
+
+            patch.setattr(store, "load", broken)
+            with anyio.move_on_after(0.05) as scope:
+                await session.ask("Hi")
+        assert scope.cancelled_caught
+        assert not session.messages
+        assert "not known whether the last turn of the session 'a' was stored" in caplog.text
+        with pytest.raises(ConflictError):
+            await session.ask("And?")
+        await session.reload()
+        assert session.messages == HI
+
+
 async def test_cancelled_at_every_point_store_and_memory_say_the_same(store: SessionStore) -> None:
     """A turn is cut after one step of the loop, two, three …: each time both have it, or neither, and all goes on."""
     outcomes: set[bool] = set()

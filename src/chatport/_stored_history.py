@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from chatport._messages import Message
     from chatport._reply import Reply
+
+_LOGGER = logging.getLogger("chatport")
+_UNKNOWN = "it is not known whether the last turn of the session %r was stored: reload it"
 
 
 class StoredHistory:
@@ -85,8 +89,7 @@ class StoredHistory:
             raise
         except anyio.get_cancelled_exc_class():
             # Where the store learned of it too late, the turn is there, and has to be here too.
-            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-                await self._look_for(turn, history)
+            await self._look_in_time(turn, history)
             raise
 
     def has_landed(self, reply: Reply[Any]) -> bool:
@@ -163,6 +166,19 @@ class StoredHistory:
                 return number, history[position:]
             position = end
         return len(self._turns), history[position:]
+
+    async def _look_in_time(self, turn: StoredTurn, history: tuple[Message, ...]) -> None:
+        """Find out whether a turn was written, for a while and whatever comes: a cancellation is on its way."""
+        is_known = False
+        try:
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await self._look_for(turn, history)
+                is_known = True
+        except Exception:
+            _LOGGER.warning(_UNKNOWN, self.id, exc_info=True)
+        else:
+            if not is_known:
+                _LOGGER.warning(_UNKNOWN, self.id)
 
     async def _look_for(self, turn: StoredTurn, history: tuple[Message, ...]) -> None:
         """Read what is stored, and go on from there if this turn has been written."""
