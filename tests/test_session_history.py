@@ -27,6 +27,7 @@ from chatport import (
     Timeouts,
     ToolCall,
     ToolResult,
+    UsageLimits,
     repair_messages,
 )
 from chatport._revision import begins_turn
@@ -159,6 +160,7 @@ async def test_a_fork_has_every_option() -> None:
         "timeouts": Timeouts(total=5),
         "strict": True,
         "window": Revision,
+        "usage_limits": UsageLimits(requests=9),
         "approve": _allow,
         "tool_timeout": 2.5,
         "max_parallel_tools": 2,
@@ -172,6 +174,10 @@ async def test_a_fork_has_every_option() -> None:
         if name in policy:
             assert getattr(fork._tool_policy, policy[name]) == getattr(own._tool_policy, policy[name])
             assert getattr(fork._tool_policy, policy[name]) == dict(given)[name]
+            continue
+        if name == "usage_limits":
+            assert fork._allowance is not None
+            assert fork._allowance.limits == given["usage_limits"]
             continue
         assert getattr(fork, f"_{name}") == getattr(own, f"_{name}")
         assert getattr(fork, f"_{name}") != getattr(Session(ScriptedBackend(), "m"), f"_{name}")

@@ -52,7 +52,6 @@ _OutputT = TypeVar("_OutputT")
 
 _DEFAULT_RETRY: Final = Retry()
 _DEFAULT_TIMEOUTS: Final = Timeouts()
-_NO_MESSAGES: Final[tuple[Message, ...]] = ()
 
 
 class Session(StoredOwner):
@@ -294,11 +293,9 @@ class Session(StoredOwner):
     ) -> ReplyStream[Any]:
         check_names(options, TurnOptions, "output")
         output = _as_output(asked)
-
-        def begin() -> Turn:
-            return self._begin(content, output, options, streaming=streaming, results=results)
-
-        return ReplyStream(_TurnOwner(self, begin))
+        return ReplyStream(
+            _TurnOwner(self, lambda: self._begin(content, output, options, results, streaming=streaming))
+        )
 
     def _request(
         self, messages: tuple[Message, ...], output: Output | None, options: TurnOptions, *, streaming: bool
@@ -335,15 +332,15 @@ class Session(StoredOwner):
         content: Sequence[Content] | None,
         output: Output | None,
         options: TurnOptions,
+        results: Sequence[ToolResult] | None,
         *,
         streaming: bool,
-        results: Sequence[ToolResult] | None,
     ) -> Turn:
         """Claim the session and prepare a turn."""
         self._check_open()
         self._check_idle()
         if results is not None:
-            base, added = self._messages, _NO_MESSAGES
+            base, added = self._messages, self._messages[:0]
         elif content is None:
             base, added = last_turn(self._messages)
         else:
