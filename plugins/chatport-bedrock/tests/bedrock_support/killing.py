@@ -39,22 +39,35 @@ class Pauses:
         self.act: Callable[[], object] = int
         self._number = number
         self._watch = watch
+        self._is_waiting = False
         self._changed = threading.Condition()
 
     def note(self) -> None:
         """Count one."""
         with self._changed:
             self.count += 1
+            self._is_waiting = True
             self._changed.notify_all()
         self._watch()
         if self.count == self._number:
             self.act()
+
+    def resume(self) -> None:
+        """Note that the task goes on."""
+        with self._changed:
+            self._is_waiting = False
 
     def end(self) -> None:
         """Note that there are no more."""
         with self._changed:
             self.is_over = True
             self._changed.notify_all()
+
+    def wait_for_one(self) -> int:
+        """Wait, in a thread, until the task waits, or has ended; return how many pauses there were."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.is_over or self._is_waiting, PATIENCE), "the task hangs"
+            return self.count
 
     def wait_beyond(self, count: int) -> None:
         """Wait, in a thread, until there were more than so many, or the task has ended."""
@@ -74,7 +87,7 @@ class Paced:
         return tuple(step for piece in pieces for step in (self._mark, piece, self._wait))
 
     def _mark(self) -> None:
-        self._before = 0 if self.pauses is None else self.pauses.count
+        self._before = 0 if self.pauses is None else self.pauses.wait_for_one()
 
     def _wait(self) -> None:
         if self.pauses is not None:
@@ -102,6 +115,7 @@ class _Observed:
                 received = yield given
             except BaseException as thrown:  # noqa: BLE001 - the coroutine gets it
                 error = thrown
+            self._pauses.resume()
 
 
 @dataclass(frozen=True)
