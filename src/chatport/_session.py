@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
@@ -27,7 +27,7 @@ from chatport._options import (
 from chatport._request import ChatRequest, Preview, Settings
 from chatport._retry import Retry
 from chatport._session_history import last_turn
-from chatport._session_store import StoredOwner
+from chatport._session_store import SessionTurn, StoredOwner
 from chatport._stored_history import stored_history
 from chatport._stream import ReplyStream
 from chatport._timeouts import Timeouts, checked_timeouts
@@ -294,7 +294,7 @@ class Session(StoredOwner):
         check_names(options, TurnOptions, "output")
         output = _as_output(asked)
         return ReplyStream(
-            _TurnOwner(self, lambda: self._begin(content, output, options, results, streaming=streaming))
+            SessionTurn(self, lambda: self._begin(content, output, options, results, streaming=streaming))
         )
 
     def _request(
@@ -378,20 +378,6 @@ class Session(StoredOwner):
             self._allowance.settle(turn.spending())
         if self._stored is not None:
             self._stored.end_turn(turn.usage)
-
-
-class _TurnOwner:
-    """A session as one stream sees it: what it may do to the session, and nothing else."""
-
-    def __init__(self, session: Session, begin: Callable[[], Turn]) -> None:
-        self._session = session
-        self.begin_turn = begin
-
-    async def land_turn(self, reply: Reply[Any]) -> None:
-        await self._session._land(reply)  # noqa: SLF001 - the other half of one class, kept off the public face
-
-    def end_turn(self, turn: Turn) -> None:
-        self._session._end(turn)  # noqa: SLF001 - as above
 
 
 def _as_output(asked: object) -> Output | None:

@@ -9,12 +9,13 @@ from chatport._errors import StreamClosedError
 from chatport._session_history import HistoryOwner
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from chatport._events import Usage
     from chatport._messages import Message
     from chatport._reply import Reply
     from chatport._stored_history import StoredHistory
+    from chatport._turn import Turn
     from chatport.backend import Backend
 
 
@@ -98,3 +99,24 @@ class StoredOwner(HistoryOwner):
         finally:
             if self._stored.has_landed(reply):
                 self._messages = self._stored.messages
+
+    def _end(self, turn: Turn) -> None:
+        """Let go of the session, and note what the turn has cost."""
+        raise NotImplementedError
+
+
+class SessionTurn:
+    """A session as one stream sees it: what it may do to the session, and nothing else."""
+
+    def __init__(self, session: StoredOwner, begin: Callable[[], Turn]) -> None:
+        """Prepare; nothing is claimed before the stream is entered."""
+        self._session = session
+        self.begin_turn = begin
+
+    async def land_turn(self, reply: Reply[Any]) -> None:
+        """Put a finished turn into the history, and into its store."""
+        await self._session._land(reply)  # noqa: SLF001 - the other half of one class, kept off the public face
+
+    def end_turn(self, turn: Turn) -> None:
+        """Let go of the session, however the turn ended."""
+        self._session._end(turn)  # noqa: SLF001 - as above
