@@ -178,7 +178,7 @@ def test_what_stands_around_the_json_is_passed_over(text: str) -> None:
         ('{"a": {"b": 1}', "too early"),
         ('{"a": "never ends}', "too early"),
         ('{"a": 1, "b": oops, "c": {"a": 1}}', "Expecting value"),
-        ('{"a": 1,}', "property name"),
+        ('{"a": 1,}', "property name|trailing comma"),
         ('{"a": ' * 100_000, "nested too deeply|too early"),
         ('{"a": ' + "9" * 5000 + "}", "nested too deeply, or has a number that is too long"),
     ],

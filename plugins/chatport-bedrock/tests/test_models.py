@@ -1,5 +1,6 @@
 """Model ids tell whose model it is, in every form that an id can take, and the table tells what that model can do."""
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -119,8 +120,8 @@ def test_rows_go_from_the_general_to_the_special() -> None:
 def test_every_capability_differs_somewhere_and_is_described() -> None:
     """A field that no model differs in is no capability; a field without a word about it helps nobody."""
     for kind in (Capabilities, CacheSupport, ReasoningSupport):
-        assert kind.__doc__
-        assert all(f"        {item.name}: " in kind.__doc__ for item in fields(kind))
+        described = inspect.getdoc(kind) or ""
+        assert all(f"\n    {item.name}: " in described for item in fields(kind))
     everybody = [capabilities(sample) for sample in SAMPLES]
     for item in fields(Capabilities):
         assert len({getattr(found, item.name) for found in everybody}) > 1, item.name
