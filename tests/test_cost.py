@@ -82,6 +82,19 @@ def test_incomplete_usage_has_a_cost_at_the_least(prices: LibraryPrices) -> None
     assert "has not reported all" in cost.reasons[0]
 
 
+def test_a_cache_for_an_hour_has_its_own_price(prices: LibraryPrices) -> None:
+    """Where the service has one; elsewhere it costs what a cache costs."""
+    hour = LibraryPrices(cached_for="1h")
+    for model, is_dearer in ((CLAUDE, True), ("amazon.nova-lite-v1:0", False)):
+        for written in (9_000, None):
+            usage = Usage(10_000, 10, cache_write_tokens=written)
+            one, other = (each.cost(usage, backend="bedrock", model=model).amount for each in (hour, prices))
+            assert one is not None
+            assert other is not None
+            assert (one > other) is (is_dearer and written is not None)
+            assert one >= other
+
+
 def test_names_can_be_mapped(prices: LibraryPrices) -> None:
     """A wrapper has a name of its own, which the library cannot know."""
     mapped = LibraryPrices({"fallback": "bedrock"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from chatport._cost import Cost
 from chatport._errors import ConfigurationError
@@ -18,18 +18,19 @@ class LibraryPrices:
 
     It needs the extra `cost`. The table is as old as the installed version of the library; nothing is fetched, unless
     the program uses the library's own `UpdatePrices`. Taken are the list prices of on-demand inference, for the model
-    id as it stands: one that names a region group, or all of the world, has the price of that. What was written to a
-    cache is priced as kept for the shortest time that there is, because `Usage` does not say for how long.
+    id as it stands: one that names a region group, or all of the world, has the price of that.
 
     Make one when the program starts: the table takes about half a second of CPU time to load.
     """
 
-    def __init__(self, providers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, providers: Mapping[str, str] | None = None, *, cached_for: Literal["5m", "1h"] = "5m") -> None:
         """Load the table.
 
         Args:
             providers: Which of the library's providers a backend's name means, where the library does not know the name
                 itself, such as `{"fallback": "aws"}`.
+            cached_for: How long caches are kept that the program writes, which has a price where a service has several.
+                `Usage` does not say it.
 
         Raises:
             ConfigurationError: The extra `cost` is not installed.
@@ -42,6 +43,7 @@ class LibraryPrices:
             raise ConfigurationError(message) from error
         self._library = genai_prices
         self._providers = dict(providers or {})
+        self._hour = cached_for == "1h"
         get_snapshot()  # so that no turn waits for the table
 
     def cost(self, usage: Usage, *, backend: str, model: str) -> Cost:
@@ -53,6 +55,8 @@ class LibraryPrices:
             for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
             if (count := getattr(usage, name)) is not None
         }
+        if self._hour and usage.cache_write_tokens is not None:
+            counts["cache_write_1h_tokens"] = usage.cache_write_tokens
         try:
             price = self._library.calc_price(
                 self._library.Usage(**counts), model, provider_id=self._providers.get(backend, backend)
