@@ -191,6 +191,11 @@ def as_tools(values: Iterable[ToolLike]) -> tuple[Tool, ...]:
     return tuple(made for made, _ in found.values())
 
 
+def is_marked(value: object) -> bool:
+    """Whether it is a function that `@tool` has marked."""
+    return callable(value) and not isinstance(value, type) and _mark_of(value) is not None
+
+
 def checked_state(policy: ToolPolicy, tools: Iterable[Tool]) -> ToolPolicy:
     """Return a policy whose state is there where a tool needs one.
 

@@ -12,6 +12,7 @@ from chatport.cli._errors import UsageError
 
 # The words of `Settings`, which is not imported for the sake of `--help`; a test compares them.
 REASONING_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
+APPROVALS = ("ask", "allow", "deny", "wait")
 CACHE_CHOICES = ("auto", "5m", "1h")
 _OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -97,6 +98,24 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     """Add where sessions are kept."""
     parser.add_argument(
         "--store", metavar="PATH", help="the file in which sessions are kept; by default that of CHATPORT_STORE"
+    )
+
+
+def add_tools(parser: argparse.ArgumentParser) -> None:
+    """Add what the model may call, and who is asked."""
+    group = parser.add_argument_group("tools")
+    group.add_argument(
+        "--tools",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a Python file whose functions, marked with @chatport.tool, the model may call; it is run; repeatable",
+    )
+    group.add_argument(
+        "--approve",
+        choices=APPROVALS,
+        default=APPROVALS[0],
+        help="what is said of each call: ask at the terminal (else it waits), allow, deny, or wait",
     )
 
 

@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING
 import anyio
 
 from chatport import BackendError, ChatError, PartEnd, Retry, Settings, open_session
-from chatport.cli._errors import CommandError
+from chatport.cli._errors import CommandError, UsageError
 from chatport.cli._input import read_content
 from chatport.cli._output import say, write_output
 from chatport.cli._printer import ReplyPrinter
 from chatport.cli._report import describe_adjustment, describe_cut, describe_timing, describe_usage, reply_json
 from chatport.cli._stores import opened_store
 from chatport.cli._target import choose_target, open_target
+from chatport.cli._tools import approver, load_tools, say_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chatport import Reply, Session
+    from chatport import Reply, ReplyStream, Session
     from chatport.cli._commands import AskCommand
     from chatport.cli._input import Attachment
     from chatport.cli._target import Choice
+
+WAITING = 3
+"""The exit code where calls of tools wait to be approved."""
 
 
 def run_ask(command: AskCommand) -> int:
@@ -36,15 +40,26 @@ def run_ask(command: AskCommand) -> int:
         ChatError: The question cannot be asked, or the answer failed; what came of it has been shown.
         OutputError: Standard output takes no more.
     """
-    content = read_content(command.prompt, command.attachments)
+    if command.resume:
+        _check_resume(command)
+    content = () if command.resume else read_content(command.prompt, command.attachments)
     choice = choose_target(command.model, command.options, environment=True)
-    anyio.run(_ask, command, content, choice)
-    return 0
+    waits: bool = anyio.run(_ask, command, content, choice)
+    return WAITING if waits else 0
 
 
-async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice: Choice) -> None:
+def _check_resume(command: AskCommand) -> None:
+    if command.prompt or command.attachments:
+        raise UsageError("--resume goes on with calls that wait, and asks nothing")
+    if command.session is None:
+        raise UsageError("--resume goes on with a stored session", hint="name it with --session ID")
+
+
+async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice: Choice) -> bool:
     async with opened_session(command, choice) as session:
-        await answer(session, content, command)
+        if command.resume and not session.pending_calls:
+            raise CommandError(f"no call waits in the session {session.id!r}")
+        return await answer(session, content, command)
 
 
 @asynccontextmanager
@@ -60,6 +75,8 @@ async def opened_session(command: AskCommand, choice: Choice) -> AsyncGenerator[
             settings=Settings(**command.settings),
             retry=Retry() if command.attempts is None else Retry(command.attempts),
             strict=command.strict,
+            tools=load_tools(command.tools),
+            approve=approver(command.approve),
             store=store,
             id=command.session,
         ) as session,
@@ -69,8 +86,8 @@ async def opened_session(command: AskCommand, choice: Choice) -> AsyncGenerator[
         yield session
 
 
-async def answer(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> None:
-    """Ask, show the answer, and say what it costs.
+async def answer(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> bool:
+    """Ask, show the answer, and say what it costs; return whether calls of tools wait.
 
     Raises:
         ChatError: As for `run_ask`.
@@ -87,6 +104,7 @@ async def answer(session: Session, content: Sequence[str | Attachment], command:
         say(cut)
     if command.usage:
         say(_usage_line(reply))
+    return say_waiting(reply, session.id)
 
 
 async def _answer_in_time(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> Reply:
@@ -113,7 +131,7 @@ async def _answer(session: Session, content: Sequence[str | Attachment], command
 
 
 async def _streamed_reply(session: Session, content: Sequence[str | Attachment], printer: ReplyPrinter) -> Reply:
-    async with session.stream(*content) as stream:
+    async with _opened(session, content) as stream:
         async for event in stream:
             printer.show(event)
     return stream.reply
@@ -121,7 +139,7 @@ async def _streamed_reply(session: Session, content: Sequence[str | Attachment],
 
 async def _printed_reply(session: Session, content: Sequence[str | Attachment], printer: ReplyPrinter) -> Reply:
     try:
-        reply = await session.ask(*content)
+        reply = await (session.ask(*content) if content else session.resume())
     except BackendError as error:
         # Broken off, but paid for.
         printer.write(error.partial.text if error.partial is not None else "")
@@ -134,9 +152,13 @@ async def _printed_reply(session: Session, content: Sequence[str | Attachment], 
 
 async def _whole_reply(session: Session, content: Sequence[str | Attachment], *, streaming: bool) -> Reply:
     if not streaming:
-        return await session.ask(*content)
-    async with session.stream(*content) as stream:
+        return await (session.ask(*content) if content else session.resume())
+    async with _opened(session, content) as stream:
         return await stream.finish()
+
+
+def _opened(session: Session, content: Sequence[str | Attachment]) -> ReplyStream:
+    return session.stream(*content) if content else session.resume_stream()
 
 
 def _say_adjustments(reply: Reply) -> None:
@@ -146,6 +168,6 @@ def _say_adjustments(reply: Reply) -> None:
 
 def _usage_line(reply: Reply) -> str:
     request = "no request id" if reply.request_id is None else f"request {reply.request_id}"
-    if repeated := reply.attempts - len(reply.steps):
+    if repeated := reply.attempts - sum(step.attempts > 0 for step in reply.steps):
         request += f"; {repeated} of {reply.attempts} requests failed"
     return f"usage: {describe_usage(reply.usage)}; {describe_timing(reply.timing)}; model {reply.model}; {request}"

@@ -23,6 +23,9 @@ class AskCommand:
         streaming: Whether the backend streams its answer.
         store: The file in which the session is kept, or None where none is given.
         session: The session's name in the store, or None where none is given.
+        tools: Python files whose functions the model may call.
+        approve: `"ask"`, `"allow"`, `"deny"` or `"wait"`: what is said of each call before it runs.
+        resume: Whether to go on with calls that wait, in place of asking anything.
         usage: Whether to say what it cost.
         json: Whether the answer is one JSON object.
         debug: Whether to show log records and traces.
@@ -40,6 +43,9 @@ class AskCommand:
     streaming: bool = True
     store: str | None = None
     session: str | None = None
+    tools: tuple[str, ...] = ()
+    approve: str = "ask"
+    resume: bool = False
     usage: bool = False
     json: bool = False
     debug: bool = False

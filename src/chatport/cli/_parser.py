@@ -15,6 +15,7 @@ from chatport.cli._arguments import (
     add_settings,
     add_store,
     add_target,
+    add_tools,
     collect_options,
     positive_number,
 )
@@ -121,6 +122,7 @@ def _parse_ask(arguments: list[str]) -> Command:
         prompt=" ".join([*given.prompt, *arguments[end + 1 :]]),
         attachments=tuple(given.attachments),
         **_how_to_ask(given),
+        resume=given.resume,
         json=given.json,
     )
 
@@ -138,6 +140,8 @@ def _how_to_ask(given: argparse.Namespace) -> dict[str, Any]:
         "streaming": given.streaming,
         "store": given.store,
         "session": given.session,
+        "tools": tuple(given.tools),
+        "approve": given.approve,
         "usage": given.usage,
         "debug": given.debug,
     }
@@ -279,11 +283,13 @@ def _ask_parser() -> argparse.ArgumentParser:
     )
     _add_how_to_ask(parser)
     add_output(parser, "print the answer as one JSON object instead of text")
+    parser.add_argument("--resume", action="store_true", help="go on with the calls that wait in a stored session")
     parser.add_argument("--version", action="store_true", help="print the version")
     return parser
 
 
 def _add_how_to_ask(parser: argparse.ArgumentParser) -> None:
+    add_tools(parser)
     add_target(parser)
     parser.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
     add_settings(parser)
