@@ -15,9 +15,12 @@ from typing_extensions import TypedDict
 import chatport
 from chatport import (
     Adjustment,
+    Allow,
     BackendError,
     ChatSession,
     ConflictError,
+    Decision,
+    Deny,
     Document,
     Event,
     FallbackBackend,
@@ -31,6 +34,7 @@ from chatport import (
     OutputError,
     Part,
     Partial,
+    Pause,
     Preview,
     ProblemKind,
     Reply,
@@ -56,6 +60,8 @@ from chatport import (
     Tool,
     ToolCall,
     ToolCallStart,
+    ToolContext,
+    ToolErrorKind,
     ToolResult,
     ToolRunEnd,
     Usage,
@@ -70,6 +76,44 @@ from chatport.backend import Backend, BackendEvent, ChatRequest
 async def get_weather(location: str, unit: Literal["celsius", "fahrenheit"] = "fahrenheit") -> dict[str, Any]:
     """Get the current weather in a location."""
     return {"location": location, "unit": unit}
+
+
+@tool(timeout=5)
+async def look_up(word: str, context: ToolContext[dict[str, str]]) -> str:
+    """Look a word up."""
+    assert_type(context.state, dict[str, str])
+    assert_type(context.call, ToolCall)
+    return context.state[word]
+
+
+async def no_state(context: ToolContext) -> None:
+    """A tool that wants to know its call only."""
+    assert_type(context.state, None)
+
+
+async def approve(call: ToolCall) -> Decision:
+    """One of three things is said."""
+    if call.name == "look_up":
+        return Allow({"word": "tide"})
+    return Deny("no") if call.arguments else Pause()
+
+
+async def approve_with_a_bool(call: ToolCall) -> bool:
+    """A bool is no decision."""
+    return bool(call)
+
+
+async def calls_that_wait(session: Session) -> None:
+    """Asking first, and going on."""
+    reply = await session.ask("Hi", tools=[look_up, no_state], approve=approve, tool_timeout=5, state={"a": "b"})
+    assert_type(reply.pending_calls, tuple[ToolCall, ...])
+    assert_type(session.pending_calls, tuple[ToolCall, ...])
+    assert_type(await session.resume(ToolResult("1", "x"), approve=approve), Reply[None])
+    assert_type(await session.resume(output=City), Reply[City])
+    assert_type(session.resume_stream(output=list[int]), ReplyStream[list[int]])
+    assert_type(ToolResult("1", "x").error_kind, ToolErrorKind | None)
+    await session.ask("Hi", approve=approve_with_a_bool)  # type: ignore[arg-type]
+    await session.ask("Hi", max_parallel_tools="many")  # type: ignore[call-overload]
 
 
 def roll(sides: int = 6) -> int:
