@@ -187,8 +187,9 @@ async def test_an_error_of_the_one_who_is_asked_ends_the_turn() -> None:
         raise LookupError
 
     chat, _ = session(TWO, "ok", tools=[get_weather])
+    stream = chat.stream("go", approve=approve)
     with pytest.raises(LookupError):
-        async with chat.stream("go", approve=approve) as stream:
+        async with stream:
             await stream.finish()
     assert chat.messages == ()
     closed = stream.partial.messages[-1].parts

@@ -143,6 +143,12 @@ NEUTRAL = "chatport"
 """The key in `metadata` of what is of no backend."""
 
 
+def neutral_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of some metadata is of no backend; nothing where somebody put something else there."""
+    own = metadata.get(NEUTRAL)
+    return cast("dict[str, Any]", own) if isinstance(own, dict) else {}
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class ToolResult:
     """What a tool gave back, addressed to the call it answers.
@@ -192,8 +198,7 @@ class ToolResult:
     @property
     def error_kind(self) -> ToolErrorKind | None:
         """Why there is no other result; None where the tool itself gave this one, or a caller did."""
-        own = self.metadata.get(NEUTRAL)
-        kind = cast("dict[str, Any]", own).get("error") if isinstance(own, dict) else None
+        kind = neutral_metadata(self.metadata).get("error")
         return kind if kind in _ERROR_KINDS else None
 
 

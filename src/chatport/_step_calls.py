@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from chatport._approval import Allow, Decision, Deny
 from chatport._events import StopReason, ToolRunStart
-from chatport._messages import NEUTRAL, Message, ToolCall, ToolResult
+from chatport._messages import NEUTRAL, Message, ToolCall, ToolResult, neutral_metadata
 from chatport._output_reader import is_cut
 from chatport._reply import Step
 from chatport._tool_errors import error_result, interrupted_result
@@ -89,14 +89,12 @@ class StepCalls:
 
 def cut_noted(message: Message, stop_reason: StopReason) -> Message:
     """Return a message that says that it was cut, for whoever answers its calls later: they are not to be run."""
-    own = message.metadata.get(NEUTRAL)
-    noted = {**(own if isinstance(own, dict) else {}), "stop_reason": stop_reason}
+    noted = {**neutral_metadata(message.metadata), "stop_reason": stop_reason}
     return Message(message.role, message.parts, {**message.metadata, NEUTRAL: noted})
 
 
 def waiting_step(message: Message) -> Step:
     """Return the step that a turn was paused at, as far as the history knows it."""
-    own = message.metadata.get(NEUTRAL)
-    noted: Any = own.get("stop_reason") if isinstance(own, dict) else None
+    noted = neutral_metadata(message.metadata).get("stop_reason")
     reason: StopReason = noted if noted in get_args(StopReason) else "tool_calls"
     return Step(message, reason, attempts=0)

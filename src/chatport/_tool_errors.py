@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chatport._messages import NEUTRAL, Text, ToolResult
+from chatport._messages import NEUTRAL, Text, ToolResult, neutral_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,11 +33,8 @@ def denied_result(call: ToolCall, reason: str) -> ToolResult:
 def edited_result(result: ToolResult, arguments: Mapping[str, Any]) -> ToolResult:
     """Return a result that says what its call was run with in the place of the model's arguments."""
     said = f"The arguments of this call were changed before it ran, to {json.dumps(arguments, ensure_ascii=False)}"
-    own = result.metadata.get(NEUTRAL)
-    metadata = {
-        **result.metadata,
-        NEUTRAL: {**(own if isinstance(own, dict) else {}), "arguments": dict(arguments)},
-    }
+    own = {**neutral_metadata(result.metadata), "arguments": dict(arguments)}
+    metadata = {**result.metadata, NEUTRAL: own}
     return ToolResult(result.id, (Text(_sayable(said)), *result.content), result.is_error, metadata=metadata)
 
 

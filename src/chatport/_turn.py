@@ -83,7 +83,7 @@ class Turn:
         self._tools: Mapping[str, Tool] = {tool.name: tool for tool in plan.request.tools}
         waiting = plan.open_calls
         self._steps: list[Step] = [] if waiting is None else [waiting_step(waiting.message)]
-        self._given = {} if waiting is None else waiting.given
+        self._given: Mapping[str, ToolResult] = {} if waiting is None else waiting.given
         self._waited = len(self._steps)  # steps that stand in the history already
         self._budget = RetryBudget(plan.retry)
         self._attempts: Attempts | None = None  # at the step under way

@@ -72,6 +72,8 @@ def test_calls_wait_where_nobody_says_anything(
     assert (result.code, _paid(tools)) == (3, "")
     assert "waits: pay(amount=5)" in result.errors
     assert "go on with --resume" in result.errors
+    result = chat(*where, "Are you there?")
+    assert (result.code, "hint: go on with them: chatport --session ID --resume" in result.errors) == (1, True)
     result = chat(*where, "--resume", "--approve", "wait")
     assert (result.code, len(backend.requests)) == (3, 1)
     result = chat(*where, "--resume", "--approve", "allow", "--usage")

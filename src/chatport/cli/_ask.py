@@ -91,8 +91,11 @@ async def answer(session: Session, content: Sequence[str | Attachment], command:
 
     Raises:
         ChatError: As for `run_ask`.
-        CommandError: The answer takes too long.
+        CommandError: The answer takes too long, or calls of tools wait in the session.
     """
+    if content and session.pending_calls:
+        hint = "go on with them: chatport --session ID --resume"
+        raise CommandError("calls of tools wait to be approved in this session", hint=hint)
     try:
         reply = await _answer_in_time(session, content, command)
     except (ChatError, CommandError):

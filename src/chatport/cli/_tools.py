@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
+import anyio
+from anyio.from_thread import BlockingPortal
 
 from chatport import Allow, Deny, Pause, Tool
 from chatport._tools import as_tools, is_marked
@@ -70,12 +73,29 @@ def approver(how: str) -> Approve:
             case "deny":
                 return Deny()
             case "ask" if not is_piped():
-                # Abandoned where the turn ends: nothing can end the waiting for a person's line.
-                return await anyio.to_thread.run_sync(_ask, call, abandon_on_cancel=True)
+                return await _asked(call)
             case _:
                 return Pause()
 
     return approve
+
+
+async def _asked(call: ToolCall) -> Decision:
+    """Ask in a thread that nobody waits for where the turn ends: nothing can end the waiting for a person's line."""
+    answered: list[Decision] = []
+    ended = anyio.Event()
+
+    def ask() -> None:
+        try:
+            answered.append(_ask(call))
+        finally:
+            with contextlib.suppress(RuntimeError):  # the turn has ended meanwhile
+                portal.call(ended.set)
+
+    async with BlockingPortal() as portal:
+        threading.Thread(target=ask, name="chatport asks", daemon=True).start()
+        await ended.wait()
+    return answered[0] if answered else Pause()
 
 
 def _ask(call: ToolCall) -> Decision:
