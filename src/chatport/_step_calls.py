@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from chatport._approval import Allow, Decision, Deny
 from chatport._events import StopReason, ToolRunStart
@@ -95,6 +95,6 @@ def cut_noted(message: Message, stop_reason: StopReason) -> Message:
 
 def waiting_step(message: Message) -> Step:
     """Return the step that a turn was paused at, as far as the history knows it."""
-    noted = neutral_metadata(message.metadata).get("stop_reason")
+    noted: Any = neutral_metadata(message.metadata).get("stop_reason")
     reason: StopReason = noted if noted in get_args(StopReason) else "tool_calls"
     return Step(message, reason, attempts=0)
