@@ -387,15 +387,18 @@ async def test_the_other_headers(way: str, accept: str, server: LoopbackServer, 
 # --- proxies ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
 @pytest.mark.parametrize("place", ["option", "environment"])
-async def test_a_proxy(place: str, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets the whole address, and the endpoint's host; `NO_PROXY` is heeded."""
+async def test_a_proxy(place: str, scheme: str, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the whole address, and the endpoint's host, whatever case the schemes of both are written in."""
     server.answer_always(unary())
-    options: dict[str, Any] = {"endpoint_url": "http://bedrock.example:8080", "region": "us-east-1", "api_key": "key"}
+    address = f"{scheme}://bedrock.example:8080"
+    options: dict[str, Any] = {"endpoint_url": address, "region": "us-east-1", "api_key": "key"}
+    proxy = server.url.replace("http", scheme, 1)
     if place == "option":
-        options["proxies"] = {"http": server.url}
+        options["proxies"] = {"http": proxy}
     else:
-        monkeypatch.setenv("HTTP_PROXY", server.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy)
     await _ask("a.model:0", **options)
     received = server.requests[0]
     assert received.target == "http://bedrock.example:8080/model/a.model%3A0/converse"

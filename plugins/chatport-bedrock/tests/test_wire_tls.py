@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,35 @@ async def test_an_unknown_certificate(server: LoopbackServer, options: dict[str,
     assert type(caught.value) is TransportError
     assert (caught.value.phase, caught.value.retryable) == ("connect", False)
     assert not server.requests
+
+
+@pytest.mark.parametrize("place", ["option", "environment", "profile"])
+@pytest.mark.parametrize("scheme", ["HTTPS", "Https"])
+async def test_the_case_of_the_scheme(
+    scheme: str,
+    place: str,
+    server: LoopbackServer,
+    options: dict[str, Any],
+    aws_files: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It makes no difference: wherever the address comes from, the certificate is checked, and nothing is sent."""
+    address = options["endpoint_url"].replace("https", scheme)
+    if place == "option":
+        options["endpoint_url"] = address
+    else:
+        del options["endpoint_url"]
+    if place == "environment":
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", address)
+    elif place == "profile":
+        aws_files(f"[default]\nendpoint_url = {address}\n")
+    async with _open(options) as session:
+        with pytest.raises(TransportError, match="certificate verify failed"):
+            await session.ask("hi")
+    assert not server.requests
+    server.answer(unary())
+    async with _open({**options, "verify": str(_CERTIFICATE)}) as session:
+        assert (await session.ask("hi")).text == "Hello!"
 
 
 async def test_a_certificate_for_another_host(server: LoopbackServer, trusting: dict[str, Any]) -> None:
@@ -210,6 +239,8 @@ async def test_a_handshake_that_breaks(said: bytes, options: dict[str, Any]) -> 
     ("url", "proxies", "may"),
     [
         ("https://bedrock-runtime.us-east-1.amazonaws.com", (), True),
+        ("HTTPS://bedrock-runtime.us-east-1.amazonaws.com", (), True),
+        ("HTTP://127.0.0.1:8080", (), True),  # never made; what is not plain HTTP is checked
         ("http://127.0.0.1:8080", (), False),
         ("http://127.0.0.1:8080", (("http", "https://proxy.example.com"),), True),
     ],

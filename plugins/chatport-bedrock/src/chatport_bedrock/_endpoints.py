@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from botocore.utils import get_environ_proxies
 
 from chatport.backend import ConfigurationError
-from chatport_bedrock._options import check_endpoint_url
+from chatport_bedrock._options import check_endpoint_url, lower_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Endpoint:
     """Where to send.
 
     Attributes:
-        url: The endpoint, without a slash at its end.
+        url: The endpoint, without a slash at its end, its scheme in lower case.
         region: The region that requests are signed for.
         verify: Whether to check TLS certificates, or the path of a CA bundle.
         proxies: Proxy addresses by scheme; they may hold passwords.
@@ -71,9 +71,10 @@ class Endpoint:
     def may_use_tls(self) -> bool:
         """Whether a certificate may have to be checked; to load those that count takes tens of milliseconds.
 
-        To an endpoint without TLS there is none: redirects are not followed. A proxy may have one of its own.
+        To an endpoint without TLS there is none: redirects are not followed. A proxy may have one of its own. What is
+        not plainly without TLS counts as with it.
         """
-        return self.url.startswith("https:") or bool(self.proxies)
+        return not self.url.startswith("http:") or bool(self.proxies)
 
     @property
     def proxy(self) -> str | None:
@@ -122,7 +123,8 @@ class EndpointFinder:
             url=url,
             region=region,
             verify=True if options.verify is None else options.verify,
-            proxies=tuple(sorted(proxies.items())),
+            # aiobotocore takes a proxy HTTP://host for a host that is called HTTP.
+            proxies=tuple(sorted((scheme, lower_scheme(address)) for scheme, address in proxies.items())),
             region_source=region_source,
             url_source=url_source,
         )

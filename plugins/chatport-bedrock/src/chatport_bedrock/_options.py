@@ -90,7 +90,7 @@ def check_options(given: Mapping[str, Any]) -> ConnectionOptions:
 
 
 def check_endpoint_url(url: str, name: str) -> str:
-    """Return an endpoint's address, without a slash at its end.
+    """Return an endpoint's address, without a slash at its end, and with its scheme in lower case.
 
     Args:
         url: The address.
@@ -109,7 +109,13 @@ def check_endpoint_url(url: str, name: str) -> str:
         raise ConfigurationError(message)
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(f"{message}, without a user or a password in it")
-    return url.rstrip("/")
+    return lower_scheme(url).rstrip("/")
+
+
+def lower_scheme(address: str) -> str:
+    """Return an address with its scheme in lower case: case makes no difference there, and what is compared has one."""
+    scheme, colon, rest = address.partition(":")
+    return f"{scheme.lower()}{colon}{rest}" if scheme.lower() in {"http", "https"} else address
 
 
 def _check_values(options: ConnectionOptions) -> None:
