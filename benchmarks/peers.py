@@ -37,11 +37,11 @@ PEERS: Final = {
 SCENARIOS: Final = (
     ("burst of 5,000 deltas", "burst", {"count": 5000}, {"count": 200}),
     ("burst, 16 frames a chunk", "burst", {"count": 5000, "bunch": 16}, {"count": 200}),
-    ("10 streams of 20 events/s", "paced", {"streams": 10, "rate": 20, "seconds": 5}, {"seconds": 0.5}),
+    ("10 streams of 20 events/s", "paced", {"streams": 10, "rate": 20, "seconds": 3}, {"seconds": 0.5}),
     (
         "200 streams of 20 events/s",
         "paced",
-        {"streams": 200, "rate": 20, "seconds": 5},
+        {"streams": 200, "rate": 20, "seconds": 3},
         {"streams": 20, "seconds": 0.5},
     ),
 )
