@@ -38,8 +38,8 @@ _RIGHT = Answer(_ROME, usage=Usage(30, 6, total_tokens=36))
 
 
 async def test_an_answer_that_does_not_fit_is_asked_for_again() -> None:
-    """By default once: the model sees its answer and what is wrong with it; the cost and the steps are the turn's."""
-    chat, backend = session(_WRONG, _RIGHT)
+    """Once, where it says so: the model sees its answer and what is wrong with it; the cost and the steps are the turn's."""
+    chat, backend = session(_WRONG, _RIGHT, output_retries=1)
     reply = await chat.ask("Which city?", output=City)
     assert reply.output == City("Rome", 2_800_000)
     assert [step.message.text for step in reply.steps] == [_MANY, _ROME]
@@ -55,7 +55,7 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again() -> None:
 
 async def test_the_history_holds_the_answer_that_fits_and_no_other() -> None:
     """What was said between the question and the answer was never part of the conversation."""
-    chat, _ = session(_WRONG, _RIGHT, "Bye.")
+    chat, _ = session(_WRONG, _RIGHT, "Bye.", output_retries=1)
     reply = await chat.ask("Which city?", output=City)
     assert chat.messages == reply.messages == (Message.user("Which city?"), Message.assistant(_ROME))
     await chat.ask("Thank you.")
@@ -94,9 +94,17 @@ async def test_each_correction_stands_behind_its_answer() -> None:
     assert len(chat.messages) == 2
 
 
+async def test_nothing_is_asked_for_again_unasked() -> None:
+    """By default a turn costs what was asked for."""
+    chat, backend = session(_WRONG, _RIGHT)
+    with pytest.raises(OutputError):
+        await chat.ask("Which city?", output=City)
+    assert len(backend.requests) == 1
+
+
 async def test_max_steps_bounds_it_too() -> None:
     """Another answer is another request."""
-    chat, backend = session(_WRONG, _RIGHT, max_steps=1)
+    chat, backend = session(_WRONG, _RIGHT, max_steps=1, output_retries=1)
     with pytest.raises(OutputError):
         await chat.ask("Which city?", output=City)
     assert len(backend.requests) == 1
@@ -134,7 +142,9 @@ async def test_calls_that_were_cut_beside_an_answer() -> None:
 
 async def test_tools_may_be_called_before_and_after() -> None:
     """The history keeps the calls with their results, and leaves out the wrong answer alone."""
-    chat, backend = session([call("1")], _WRONG, [call("2")], _RIGHT, tools=[get_weather], tool_choice="any")
+    chat, backend = session(
+        [call("1")], _WRONG, [call("2")], _RIGHT, tools=[get_weather], tool_choice="any", output_retries=1
+    )
     reply = await chat.ask("Which city is warm?", output=City)
     assert reply.output.name == "Rome"
     assert [message.role for message in chat.messages] == [
@@ -154,7 +164,7 @@ async def test_tools_may_be_called_before_and_after() -> None:
 
 async def test_a_loop_of_tools_after_a_wrong_answer_ends_too() -> None:
     """The steps are counted together."""
-    chat, _ = session(_WRONG, [call()], [call()], tools=[get_weather], max_steps=2)
+    chat, _ = session(_WRONG, [call()], [call()], tools=[get_weather], max_steps=2, output_retries=1)
     with pytest.raises(ToolLoopError) as caught:
         await chat.ask("Which city?", output=City)
     assert caught.value.partial is not None
@@ -163,7 +173,7 @@ async def test_a_loop_of_tools_after_a_wrong_answer_ends_too() -> None:
 
 async def test_the_stream_shows_each_answer_with_its_events() -> None:
     """All events of the first, one that says what is wrong, all events of the second, and one end."""
-    chat, _ = session(_WRONG, _RIGHT)
+    chat, _ = session(_WRONG, _RIGHT, output_retries=1)
     async with chat.stream("Which city?", output=City) as stream:
         events = [event async for event in stream]
     kinds = [type(event) for event in events if type(event) in {MessageStart, MessageEnd, OutputRetryStart, ReplyEnd}]
@@ -180,7 +190,7 @@ async def test_the_stream_shows_each_answer_with_its_events() -> None:
 
 async def test_a_reader_of_text_sees_where_the_next_answer_begins() -> None:
     """A line feed, once; the reply has the text of the last answer alone."""
-    chat, _ = session(_WRONG, _RIGHT)
+    chat, _ = session(_WRONG, _RIGHT, output_retries=1)
     async with chat.stream("Which city?", output=City) as stream:
         pieces = [piece async for piece in stream.text]
     assert "".join(pieces) == f"{_MANY}\n{_ROME}"
@@ -190,7 +200,7 @@ async def test_a_reader_of_text_sees_where_the_next_answer_begins() -> None:
 
 async def test_a_stream_left_in_the_second_answer() -> None:
     """The partial has the answer under way in the place of the one before, and the cost of both."""
-    chat, _ = session(_WRONG, _RIGHT)
+    chat, _ = session(_WRONG, _RIGHT, output_retries=1)
     async with chat.stream("Which city?", output=City) as stream:
         async for event in stream:
             if isinstance(event, OutputRetryStart):
@@ -209,7 +219,7 @@ async def test_a_stream_left_in_the_second_answer() -> None:
 
 async def test_a_second_request_that_fails_leaves_the_first_answer() -> None:
     """The error is the service's; what the model had said is there."""
-    chat, _ = session(_WRONG, ServiceError("down"), retry=None)
+    chat, _ = session(_WRONG, ServiceError("down"), retry=None, output_retries=1)
     with pytest.raises(ServiceError) as caught:
         await chat.ask("Which city?", output=City)
     assert caught.value.partial is not None
@@ -219,7 +229,7 @@ async def test_a_second_request_that_fails_leaves_the_first_answer() -> None:
 async def test_it_is_logged_without_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
     """Which answer, and of which type."""
     caplog.set_level(logging.INFO, "chatport")
-    chat, _ = session(_WRONG, _RIGHT)
+    chat, _ = session(_WRONG, _RIGHT, output_retries=1)
     await chat.ask("Which city?", output=City)
     (record,) = caplog.records
     assert record.getMessage() == "answer 1 is no City; asking for another one"

@@ -165,7 +165,7 @@ async def test_asking_again_for_a_type_is_bounded_too() -> None:
     """The second answer is not asked for; the first is in the partial."""
     chat, backend = session(*[Answer("no", usage=_TEN)] * 3, usage_limits=UsageLimits(tokens=10))
     last: object = None
-    async with chat.stream("go", output=int) as stream:
+    async with chat.stream("go", output=int, output_retries=1) as stream:
         with pytest.raises(UsageLimitError) as caught:
             async for event in stream:
                 last = event

@@ -14,7 +14,7 @@ from chatport._usage_limits import UsageLimits
 from chatport._window import Window
 
 DEFAULT_MAX_STEPS = 10
-DEFAULT_OUTPUT_RETRIES = 1
+DEFAULT_OUTPUT_RETRIES = 0
 
 
 class TurnOptions(TypedDict, total=False):
@@ -66,7 +66,7 @@ class SessionOptions(TypedDict, total=False):
         tool_choice: `"auto"`, `"any"`, `"none"` or a tool's name; None leaves it to the service.
         settings: How to answer.
         max_steps: The most requests to send in one turn, repeated ones not counted; 10 unless given.
-        output_retries: How often an answer that does not fit a turn's `output` is asked for again; 1 unless given.
+        output_retries: How often an answer that does not fit a turn's `output` is asked for again; 0 unless given.
         usage_limits: What all turns of this object may spend together; what was stored before does not count.
         retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
         timeouts: How long to wait, laid over the backend's, limit by limit.
