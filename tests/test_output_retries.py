@@ -38,7 +38,7 @@ _RIGHT = Answer(_ROME, usage=Usage(30, 6, total_tokens=36))
 
 
 async def test_an_answer_that_does_not_fit_is_asked_for_again() -> None:
-    """Once, where it says so: the model sees its answer and what is wrong with it; the cost and the steps are the turn's."""
+    """Where it says so: the model sees its answer and what is wrong with it; cost and steps are the turn's."""
     chat, backend = session(_WRONG, _RIGHT, output_retries=1)
     reply = await chat.ask("Which city?", output=City)
     assert reply.output == City("Rome", 2_800_000)
