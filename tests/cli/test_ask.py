@@ -345,7 +345,7 @@ class _SilentBackend:
 
     name = "silent"
 
-    async def stream(self, _: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         """Say two words."""
         yield MessageStart("m")
         yield TextDelta(0, "Once upon")

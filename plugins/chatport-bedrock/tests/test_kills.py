@@ -381,15 +381,16 @@ async def _beside_the_neighbour(scene: Scene, stage: Stage, number: int, way: Wa
         stage.pauses = pauses
         await scene.play(stage)
 
+    endings: list[Ending] = []
     async with anyio.create_task_group() as group:
         if scene.neighbour is not None:
             group.start_soon(scene.neighbour, stage)
             if scene.leads:
                 await (stage.entered.wait() if scene.neighbour is _neighbour else stage.hold.until_reached())
-        ending = await cancel_at(number, way, run, paced=stage.paced, watch=release)
+        endings.append(await cancel_at(number, way, run, paced=stage.paced, watch=release))
         if scene.neighbour is _slow_neighbour:
             stage.hold.release()
-    return ending
+    return endings[0]
 
 
 async def _check_next_turn(stage: Stage, left: float) -> None:
