@@ -1,10 +1,18 @@
 """No error shows a secret, and none takes long to read: what peers write into their refusals is not to be trusted."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from bedrock_support.asking import REGION
+from bedrock_support.faults import WHOLE_ANSWERS, Fault, Pause
+from bedrock_support.loopback import Hold, LoopbackServer
 
+import chatport
+from chatport import Timeouts
 from chatport.backend import BackendError
 from chatport_bedrock._errors import error_from_frame, error_from_response
 from chatport_bedrock._frames import Frame
@@ -113,3 +121,54 @@ def test_hostile_bodies_take_no_time(piece: str) -> None:
     refused_page(piece.encode() * (500_000 // len(piece)))
     refused(piece * (60_000 // len(piece)))
     assert datetime.now(UTC) - before < timedelta(seconds=5)
+
+
+_SENT = {
+    "access_key_id": _KEY,
+    "secret_access_key": "hidden/secret/of/forty/characters/0123456",
+    "session_token": _TOKEN,
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", ["directly", "through-a-proxy"])
+@pytest.mark.parametrize("fault", WHOLE_ANSWERS, ids=lambda fault: fault.name.replace(" ", "-"))
+async def test_no_secret_can_be_reached(fault: Fault, way: str, server: LoopbackServer) -> None:
+    """No error leads to a secret: neither it, nor what caused it or went before it, nor a variable of their frames."""
+    steps = [server.hold() if isinstance(step, Pause) else step for step in fault.steps]
+    server.answer(*steps)
+    options: dict[str, Any] = {"endpoint_url": server.url, **REGION, **_SENT}
+    if way == "through-a-proxy":
+        options["endpoint_url"], options["proxies"] = "http://bedrock.example", {"http": server.url}
+    timeouts = Timeouts(first_event=0.4) if fault.stalls else None
+    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options, retry=None) as session:
+        with pytest.raises(BackendError) as caught:
+            await session.ask("hi", timeouts=timeouts)
+    for step in steps:
+        if isinstance(step, Hold):
+            await step.until_reached()
+    sent = server.requests[0].headers
+    assert sent["x-amz-security-token"] == _TOKEN
+    secrets = [*_SENT.values(), sent["authorization"].rpartition("=")[2]]
+    found = [place for place, shown in _reachable(caught.value) for secret in secrets if secret in shown]
+    assert not found
+
+
+def _reachable(error: BaseException) -> Iterator[tuple[str, str]]:
+    """What tools for reporting errors find, by place; the frames of the tests hold the options, and are left out."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        left += [each.__cause__, each.__context__, *(each.exceptions if isinstance(each, BaseExceptionGroup) else ())]
+        yield type(each).__name__, f"{each} {each!r} {each.args} {vars(each)}"
+        place = each.__traceback__
+        while place is not None:
+            code = place.tb_frame.f_code
+            if Path(__file__).parent not in Path(code.co_filename).parents:
+                for name, value in place.tb_frame.f_locals.items():
+                    yield f"{name} in {code.co_filename}:{code.co_name}", repr(value)
+            place = place.tb_next

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import sleep, timeout  # noqa: TID251 - to let others run, which this does for less
+from contextlib import suppress
 from functools import lru_cache
 from math import inf
 from socket import gaierror
@@ -60,15 +61,14 @@ class PlainSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore has no t
         body = request.body
         if isinstance(body, tuple) or len(body) > _PIECE_BYTES:
             request.body = _LargeBody(body if isinstance(body, tuple) else (body,))
-        limit = timeout(None if seconds == inf else seconds)
-        try:
-            async with limit:
+        # Those of aiohttp are exceptions of botocore by now. What the limit raised comes with frames of aiohttp, which
+        # hold the headers, so it is left behind: not even `from None` would do that.
+        with suppress(TimeoutError):
+            async with timeout(None if seconds == inf else seconds):
                 if request.url.startswith(self._proxied):
                     return await super().send(request)
                 return await self._send_directly(request)
-        except TimeoutError:
-            # Those of aiohttp are exceptions of botocore by now.
-            raise TimedOutError from None
+        raise TimedOutError
 
     async def _send_directly(self, request: HttpRequest) -> _Answer:
         found = self._opened.get(None)

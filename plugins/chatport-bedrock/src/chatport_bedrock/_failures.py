@@ -153,10 +153,11 @@ def body_failure(error: Exception, exchange: Exchange, phase: Phase) -> BackendE
 
 
 def without_frames(error: BaseException) -> BaseException:
-    """Return an exception of a library, and what led to it, without the places where they were raised.
+    """Return an exception of a library, and what led to it, without what shows the headers of the request.
 
-    The frames of aiohttp and httpx2 hold the headers of the request, token included, and tools that report errors print
-    the local variables of every frame. What went wrong stands in the messages, which stay.
+    The frames of aiohttp and httpx2 hold them, token included, and tools that report errors print the local variables
+    of every frame; some exceptions of aiohttp show them in their `repr`. What went wrong stands in the messages, which
+    stay.
     """
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
@@ -166,7 +167,20 @@ def without_frames(error: BaseException) -> BaseException:
             seen.add(id(each))
             each.__traceback__ = None
             left += [each.__cause__, each.__context__]
+            if isinstance(each, BaseExceptionGroup):
+                left += each.exceptions
+            if isinstance(each, aiohttp.ClientResponseError):
+                _forget_headers(each)
     return error
+
+
+def _forget_headers(error: aiohttp.ClientResponseError) -> None:
+    asked = error.request_info
+    none = asked.headers.copy()
+    none.clear()
+    error.request_info = aiohttp.RequestInfo(asked.url, asked.method, type(asked.headers)(none), asked.real_url)
+    error.history = ()
+    error.args = (error.request_info, error.history)
 
 
 def is_transport_error(error: Exception) -> bool:
