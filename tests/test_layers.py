@@ -89,7 +89,7 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
             *{"_scope", "_settings", "_tool_config", "_translate", "_turn"},
             *{"_plain_words", "_plan", "_turn_shapes", "_turns"},
             *{"_operation_members", "_output_config", "_output_text", "_own_tools", "_schemas", "_stored_prompts"},
-            *{"_strict_schemas", "_typed_blocks"},
+            *{"_strict_schemas", "_system_prompt", "_typed_blocks"},
         }
     ),
     "decode": frozenset(

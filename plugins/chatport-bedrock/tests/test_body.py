@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatport.backend import UnsupportedError
-from chatport_bedrock._body import cut_body, encode_body, plain_body
+from chatport_bedrock._body import _MARKER, cut_body, encode_body, plain_body
 
 # Text that json.dumps, a naive marker or UTF-8 could stumble over; the marker itself among it.
 _text = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
-    ["bytes", '"bytes"', 'x"bytes', "\\bytes", ""]
+    [_MARKER, f'"{_MARKER}"', f'x"{_MARKER}', f"\\{_MARKER}", ""]
 )
 _leaf = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _text
 _with_bytes = st.recursive(
@@ -47,7 +47,7 @@ def test_the_bytes_are_those_of_the_plain_way(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["bytes", '"bytes"', 'say "bytes', 'x"bytes', "bytes:0", '\\"bytes', "bytes\\"],
+    [_MARKER, f'"{_MARKER}"', f'say "{_MARKER}', f'x"{_MARKER}', f"{_MARKER}:0", f'\\"{_MARKER}', f"{_MARKER}\\"],
     ids=["the-marker", "quoted", "after-a-quote", "ends-like-a-mark", "numbered", "escaped", "backslash"],
 )
 def test_text_that_looks_like_the_mark_of_media_is_left_alone(text: str) -> None:
@@ -60,13 +60,29 @@ def test_text_that_looks_like_the_mark_of_media_is_left_alone(text: str) -> None
 def test_media_come_in_pieces(size: int) -> None:
     """None is longer than a connection takes at once; together they are the body, with padding at its end only."""
     first, second = bytes(number % 251 for number in range(size)), b"another one"
-    body = {"a": {"bytes": first}, "b": [second], "c": "bytes"}
+    body = {"a": {"bytes": first}, "b": [second], "c": _MARKER}
     cut = cut_body(body)
     assert cut.media_size == size + len(second)
     pieces = cut.pieces()
     assert max(map(len, pieces)) <= 2**16
     assert b"".join(pieces) == encode_body(body)
     assert json.loads(b"".join(pieces)) == reference(body)
+
+
+def test_a_request_with_media_is_dumped_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in a request as Converse has it looks like the mark, so that long conversations are not dumped twice."""
+    dumps: list[str] = []
+    dump = json.dumps
+
+    def note(*arguments: Any, **options: Any) -> str:
+        dumps.append(dump(*arguments, **options))
+        return dumps[-1]
+
+    monkeypatch.setattr("chatport_bedrock._body.json.dumps", note)
+    image = {"image": {"format": "png", "source": {"bytes": b"x" * 10}}}
+    document = {"document": {"name": "bytes", "format": "txt", "source": {"bytes": b"y"}}}
+    encode_body({"messages": [{"role": "user", "content": [{"text": "bytes"}, image, document]}]})
+    assert len(dumps) == 1
 
 
 def test_without_media_there_is_one_piece() -> None:
@@ -76,8 +92,8 @@ def test_without_media_there_is_one_piece() -> None:
 
 def test_a_conversation_that_quotes_the_second_mark_too_is_sent_right() -> None:
     """The mark that is taken after a collision depends on the whole text, so it cannot be prepared."""
-    first = {"text": "bytes", "data": b"media"}
-    dumped = json.dumps({"text": "bytes", "data": "bytes"}, separators=(",", ":"))
+    first = {"text": _MARKER, "data": b"media"}
+    dumped = json.dumps({"text": _MARKER, "data": _MARKER}, separators=(",", ":"))
     prepared = sha256(dumped.encode()).hexdigest()
     body = {**first, "more": prepared}
     assert json.loads(encode_body(body)) == reference(body)
@@ -143,9 +159,9 @@ def test_the_content_of_media_and_text_is_in_no_error() -> None:
 def test_the_bytes_are_the_same_in_every_process() -> None:
     """Hash seeds decide nothing: prompt caches of the service live from equal beginnings."""
     program = (
-        "from chatport_bedrock._body import encode_body\n"
+        "from chatport_bedrock._body import _MARKER, encode_body\n"
         "import sys\n"
-        "body = {'b': b'media', 'a': 'bytes', 'c': {'z': 1, 'y': [b'x', 'bytes']}}\n"
+        "body = {'b': b'media', 'a': _MARKER, 'c': {'z': 1, 'y': [b'x', _MARKER]}}\n"
         "sys.stdout.buffer.write(encode_body(body))\n"
     )
     outputs = {
@@ -154,4 +170,5 @@ def test_the_bytes_are_the_same_in_every_process() -> None:
         ).stdout
         for seed in ("1", "2")
     }
-    assert outputs == {b'{"b":"bWVkaWE=","a":"bytes","c":{"z":1,"y":["eA==","bytes"]}}'}
+    mark = _MARKER.encode()
+    assert outputs == {b'{"b":"bWVkaWE=","a":"%b","c":{"z":1,"y":["eA==","%b"]}}' % (mark, mark)}

@@ -18,6 +18,9 @@ from chatport_bedrock._json_values import is_array, is_object
 __all__ = ["cut_body", "encode_body", "plain_body"]
 
 _NO_JSON: Final = "the request is no JSON, nothing was sent"
+# Nothing that requests are made of, neither as a name nor as a value: where it is found once too often, the whole
+# request is dumped again.
+_MARKER: Final = "a medium, as base64"
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
@@ -51,7 +54,7 @@ def cut_body(body: Mapping[str, Any]) -> CutBody:
 
 def _cut(body: Mapping[str, Any]) -> tuple[list[str], list[bytes]]:
     """Return the JSON text cut at the places of the media, and the media in the same order."""
-    marker = "bytes"
+    marker = _MARKER
     while True:
         text, media = _dump(body, marker)
         # Every mark is found, as none can overlap another. One more means that the conversation has the marker itself

@@ -23,13 +23,12 @@ from chatport.backend import (
     deep_merge,
 )
 from chatport_bedrock._automatic_cache import with_cache_points
-from chatport_bedrock._blocks import is_blank, part_blocks
 from chatport_bedrock._call_names import CallIds, ToolNames
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._json_limits import check_json
 from chatport_bedrock._json_values import is_object
-from chatport_bedrock._limits import limits_of
+from chatport_bedrock._limits import Limits, limits_of
 from chatport_bedrock._models import capabilities, model_family, parse_model
 from chatport_bedrock._output_config import OutputPlan, asks_for_citations, plan_output
 from chatport_bedrock._output_text import Restorer
@@ -42,8 +41,8 @@ from chatport_bedrock._scope import BACKEND, Block, Scope
 from chatport_bedrock._settings import inference_members
 from chatport_bedrock._stored_prompts import fit_stored_prompt
 from chatport_bedrock._strict_schemas import StrictRoom
+from chatport_bedrock._system_prompt import moved_to_user, system_prompt
 from chatport_bedrock._tool_config import choice_fields, tool_config
-from chatport_bedrock._turn import is_tool_change, marked_as_system
 from chatport_bedrock._turns import has_tool_blocks, translate_messages
 
 __all__ = ["Translation", "translate"]
@@ -113,17 +112,13 @@ def translate(
         check_json(extra, f'settings.extra["{BACKEND}"]', tuples=True, blobs=True)
     own_tools = _tools_of(extra)
     only_words = _has_only_words(request)
-    spoken = () if only_words else request.messages  # words have no names and no ids
-    scope = Scope(
-        model_family(request.model),
-        DocumentNames(_reserved_names(spoken)),
+    scope = _scope(
+        request,
+        () if only_words else request.messages,  # words have no names and no ids
         can,
-        ToolNames(_tool_names(request.tools, spoken)),
-        CallIds(_call_ids(spoken), _own_call_ids(spoken), can.tool_id),
-        limits=limits_of(base or request.model) if check_limits else None,
+        limits_of(base or request.model) if check_limits else None,
     )
-    start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), len(request.messages))
-    system = _system_blocks(request, start, scope)
+    system, start = system_prompt(request, scope)
     turns = translate_messages(
         request.messages,
         start,
@@ -135,13 +130,25 @@ def translate(
     )
     _check_conversation(request, turns, extra)
     if system and not can.system and "messages" not in extra:
-        system, turns = [], _moved_to_user(system, turns, scope)
+        system, turns = [], moved_to_user(system, turns, scope)
     members, output = _members(request, [block for _, block in system], turns, scope, extra=extra)
     body = deep_merge({name: value for name, value in members.items() if value}, extra)
     body = with_own_tools(body, members["toolConfig"], own_tools, scope)
     body = with_cache_points(body, request.settings.cache, scope)
     body = fit_stored_prompt(request.model, body, extra, scope)
     return Translation(request.model, body, tuple(scope.adjustments), scope.tools.given_names(), output, scope.ids)
+
+
+def _scope(request: ChatRequest, spoken: Sequence[Message], can: Capabilities, limits: Limits | None) -> Scope:
+    """What is known, and kept, while the request is translated."""
+    return Scope(
+        model_family(request.model),
+        DocumentNames(_reserved_names(spoken)),
+        can,
+        ToolNames(_tool_names(request.tools, spoken)),
+        CallIds(_call_ids(spoken), _own_call_ids(spoken), can.tool_id),
+        limits=limits,
+    )
 
 
 def _planned_output(
@@ -221,51 +228,6 @@ def _without_other_forms(fields: dict[str, Any], own: dict[str, Any]) -> dict[st
         for name, value in fields.items()
         if not (is_object(value) and _object(own, name).get("type", value.get("type")) != value.get("type"))
     }
-
-
-# --- the system prompt -----------------------------------------------------------------------------------------------
-
-
-def _is_prompt(message: Message) -> bool:
-    """Whether a message that begins the conversation goes into the system prompt, which holds no change of tools."""
-    return message.role == "system" and not any(
-        isinstance(part, Opaque) and is_object(part.data) and is_tool_change(part.data) for part in message.parts
-    )
-
-
-def _system_blocks(request: ChatRequest, start: int, scope: Scope) -> list[tuple[str, Block]]:
-    """The system prompt, and after it the system messages that begin the conversation."""
-    blocks: list[tuple[str, Block]] = []
-    for path, part in _system_parts(request, start):
-        found = part_blocks(part, "system", path, scope)
-        if is_blank(part, found):
-            scope.note("lossless", "blank-text-omitted", path, "Bedrock refuses text without a visible character")
-        else:
-            blocks += ((path, block) for block in found)
-    for index in range(start):
-        why = "a system message that begins the conversation goes into the system prompt"
-        scope.note("lossless", "system-message-moved", f"messages[{index}]", why)
-    return blocks
-
-
-def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]]:
-    for index, part in enumerate(request.system):
-        yield f"system[{index}]", part
-    for number, message in enumerate(request.messages[:start]):
-        for index, part in enumerate(message.parts):
-            yield f"messages[{number}].parts[{index}]", part
-
-
-def _moved_to_user(
-    system: Sequence[tuple[str, Block]], turns: Sequence[dict[str, Any]], scope: Scope
-) -> list[dict[str, Any]]:
-    """The turns of a conversation that begins with the system prompt, for a model that has no place for one."""
-    why = "this model takes no system prompt: it begins the conversation as marked text of the user"
-    scope.note("changed", "system-prompt-moved", system[0][0], why)
-    blocks = [marked_as_system(block) for _, block in system]
-    if turns and turns[0]["role"] == "user":
-        return [{**turns[0], "content": [*blocks, *turns[0]["content"]]}, *turns[1:]]
-    return [{"role": "user", "content": blocks}, *turns]
 
 
 def _instruct(members: dict[str, Any], instruction: str | None, request: ChatRequest, scope: Scope) -> None:
