@@ -135,6 +135,13 @@ def request_failure(error: Exception, exchange: Exchange) -> BackendError:
     return TransportError(f"the connection broke before an answer came: {reason}", **exchange.facts("request"))
 
 
+def closed_failure(exchange: Exchange) -> TransportError:
+    """Return the error for a request that waited for a connection while the backend was closed."""
+    message = "the backend was closed while the request waited for a connection; nothing was sent"
+    # Asked again, it would open connections that whoever closed the backend does not know of.
+    return TransportError(message, retryable=False, **exchange.facts("connect"))
+
+
 def body_failure(error: Exception, exchange: Exchange, phase: Phase) -> BackendError:
     """Return the error for an answer that broke off.
 

@@ -20,7 +20,7 @@ from anyio.lowlevel import RunVar
 
 from chatport.backend import ConfigurationError, Load
 from chatport_bedrock._aiohttp_session import PlainSession
-from chatport_bedrock._slots import Slots
+from chatport_bedrock._slots import ClosedError, Slots
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -76,6 +76,7 @@ class ConnectionPool:
 
         Raises:
             ConfigurationError: The loop is trio's and httpx2 is not installed.
+            ClosedError: They were closed while they were prepared.
         """
         sessions = self._found()
         if sessions is None:
@@ -121,6 +122,7 @@ class _LoopSessions:
         self._lock = anyio.Lock()
         self._sessions: dict[Hashable, Connections] = {}
         self._keeper: AsyncGenerator[None, None] | None = None
+        self._is_closed = False
 
     async def start(self) -> None:
         # The event loop closes every generator that is still suspended when it ends; this one takes the sessions along.
@@ -143,6 +145,9 @@ class _LoopSessions:
             if endpoint.pool not in self._sessions:
                 session = await _make_session(endpoint, self._max_connections)
                 await session.__aenter__()
+                if self._is_closed:
+                    await session.__aexit__(None, None, None)
+                    raise ClosedError
                 self._sessions[endpoint.pool] = Connections(session, self._new_slots())
             return self._sessions[endpoint.pool]
 
@@ -151,6 +156,9 @@ class _LoopSessions:
             await self._keeper.aclose()
 
     async def _close_sessions(self) -> None:
+        self._is_closed = True
+        for connections in self._sessions.values():
+            connections.slots.close()
         # A loop that ends runs this in a cancelled scope; half-closed connections would outlive it.
         with anyio.CancelScope(shield=True):
             while self._sessions:

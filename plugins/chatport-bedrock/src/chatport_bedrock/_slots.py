@@ -7,6 +7,10 @@ from collections import deque
 import anyio
 
 
+class ClosedError(Exception):
+    """The connections were closed while somebody waited for one; what sends, says so in our words."""
+
+
 class Slots:
     """The places of one endpoint on one event loop; who comes first is served first.
 
@@ -20,6 +24,7 @@ class Slots:
         self.limit = limit
         self.in_flight = 0
         self._queue: deque[anyio.Event] = deque()
+        self._is_closed = False
 
     @property
     def waiting(self) -> int:
@@ -31,7 +36,10 @@ class Slots:
 
         Raises:
             TimeoutError: None was free in time.
+            ClosedError: The connections were closed.
         """
+        if self._is_closed:
+            raise ClosedError
         if self.in_flight < self.limit:
             self.in_flight += 1
             return
@@ -43,6 +51,9 @@ class Slots:
         except BaseException:
             self._leave(turn)
             raise
+        if self._is_closed:
+            self._leave(turn)
+            raise ClosedError
         if not turn.is_set():
             self._leave(turn)
             raise TimeoutError
@@ -54,8 +65,14 @@ class Slots:
         else:
             self.in_flight -= 1
 
+    def close(self) -> None:
+        """Give no more places: who waits for one would send over connections that nobody closes any more."""
+        self._is_closed = True
+        for turn in self._queue:
+            turn.set()
+
     def _leave(self, turn: anyio.Event) -> None:
-        if turn.is_set():  # the place was given to one who does not want it any more
-            self.release()
-        else:
+        if turn in self._queue:
             self._queue.remove(turn)
+        else:  # the place was given to one who does not want it any more
+            self.release()

@@ -28,6 +28,7 @@ from chatport_bedrock._errors import error_from_other_answer, error_from_respons
 from chatport_bedrock._failures import (
     Exchange,
     body_failure,
+    closed_failure,
     configuration_failure,
     is_connect_timeout,
     is_transport_error,
@@ -38,6 +39,7 @@ from chatport_bedrock._identity import Identity
 from chatport_bedrock._patience import CONNECT_SECONDS, Patience, TimedOutError
 from chatport_bedrock._pool import ConnectionPool
 from chatport_bedrock._signature import Keys, sign
+from chatport_bedrock._slots import ClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +114,8 @@ class Wire:
             connections = await self._pool.connections(endpoint)
         except BotoCoreError as error:
             raise configuration_failure(error) from error
+        except ClosedError:
+            raise closed_failure(Exchange(call.model)) from None
         request = HttpRequest(call.method, url, headers, pieces[0] if len(pieces) == 1 else pieces)
         response = await _answered(connections, request, call.model, patience)
         if response.status < _FIRST_ERROR_STATUS:
@@ -181,6 +185,8 @@ async def _answered(
         await slots.acquire(patience.seconds_for_place())
     except TimeoutError:
         raise patience.place_error(Exchange(model), places=slots.limit) from None
+    except ClosedError:
+        raise closed_failure(Exchange(model)) from None
     try:
         return WireResponse(await _sent(connections, request, model, patience), model, patience, slots)
     except BaseException:
