@@ -404,3 +404,91 @@ async def test_connections_are_made_as_ever() -> None:
     assert [type(stream) for stream in made] == [DirectStream, DirectStream]
     tcp = ("localhost", 80, (), {"timeout": 1.0, "local_address": None})
     assert maker.asked == [tcp, ("path", (), {"timeout": 2.0}), 3.0]
+
+
+_WHOLE = head("200 OK", {"Content-Length": "5"}) + b"Hello"
+_FORGED = head("200 OK", {"Content-Length": "6"}) + b"FORGED"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _WHOLE,
+        head("204 No Content", {"Transfer-Encoding": "chunked"}),
+        HEAD + HELLO + LAST_CHUNK,
+        HEAD + HELLO + b"0\r\nx-trailer: 1\r\n\r\n",
+    ],
+    ids=["length", "without", "chunked", "trailer"],
+)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_bytes_behind_the_end(tls: bool, answer: bytes, session: OriginFormSession) -> None:
+    """They are no answer to what is asked next: the connection ends, and another one is opened."""
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(Path(__file__).parent / "bedrock_support" / "localhost.pem")
+    with LoopbackServer(tls=context) as server:
+        await _read(await _ask(session, server, answer + _FORGED))
+        assert b"".join(await _read(await _ask(session, server, _WHOLE))) == b"Hello"
+        assert len(server.connections) == 2
+        await server.connections[0].until_closed()
+        assert b"".join(await _read(await _ask(session, server, _WHOLE))) == b"Hello"
+        assert len(server.connections) == 2
+        await session.close()
+
+
+class _Encrypted(AsyncNetworkStream):
+    """A connection of TLS between the two ends of a test, in memory."""
+
+    def __init__(self) -> None:
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        serving.load_cert_chain(Path(__file__).parent / "bedrock_support" / "localhost.pem")
+        self._to_client, self._to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.client = trusting.wrap_bio(self._to_client, self._to_server)
+        self.server = serving.wrap_bio(self._to_server, self._to_client, server_side=True)
+        waiting = [self.client, self.server]
+        while waiting:
+            end = waiting.pop(0)
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                waiting.append(end)
+
+    def break_off(self) -> None:
+        """Write what is no record."""
+        self._to_client.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.client if info == "ssl_object" else None
+
+
+async def test_bytes_that_are_not_decrypted_yet() -> None:
+    """What the server wrote behind an answer may have been read from the connection with it, as a record of its own.
+
+    Records of TLS itself, such as tickets, are nothing of the kind.
+    """
+    encrypted = _Encrypted()
+    stream = DirectStream(encrypted)
+    encrypted.server.write(b"answer")
+    assert encrypted.client.read(100) == b"answer"
+    assert not stream.has_more()
+    encrypted.server.write(b"answer")
+    encrypted.server.write(b"forged")
+    assert encrypted.client.read(100) == b"answer"
+    assert stream.has_more()
+
+
+@pytest.mark.parametrize("how", ["ended", "broken"])
+async def test_a_connection_of_tls_that_is_over(how: str) -> None:
+    """One whose end has come behind an answer, or what is no TLS, is not used again either."""
+    encrypted = _Encrypted()
+    encrypted.server.write(b"answer")
+    if how == "ended":
+        with pytest.raises(ssl.SSLWantReadError):
+            encrypted.server.unwrap()
+    else:
+        encrypted.break_off()
+    assert encrypted.client.read(100) == b"answer"
+    assert DirectStream(encrypted).has_more()

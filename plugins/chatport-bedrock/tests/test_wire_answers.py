@@ -297,3 +297,20 @@ async def test_a_connection_that_the_server_closed_while_idle(server: LoopbackSe
             await anyio.lowlevel.checkpoint()
         assert (await session.ask("hi")).text == "Again."
     assert (len(server.requests), len(server.connections)) == (2, 2)
+
+
+@pytest.mark.parametrize("way", ["ask", "stream"])
+async def test_bytes_behind_an_answer(way: str, server: LoopbackServer, options: dict[str, Any]) -> None:
+    """Whatever comes behind the end of an answer, in the same write, is no answer to the next question."""
+    make = unary if way == "ask" else stream
+    server.answer(make("First.") + make("Forged."))
+    server.answer_always(make("Right."))
+    async with _open(options) as session:
+        for words in ("First.", "Right.", "Right."):
+            if way == "ask":
+                assert (await session.ask("hi")).text == words
+                continue
+            async with session.stream("hi") as reading:
+                assert (await reading.finish()).text == words
+        await server.connections[0].until_closed()
+    assert (len(server.requests), len(server.connections)) == (3, 2)

@@ -114,7 +114,7 @@ class DirectConnections:
 
     async def give_back(self, connection: AsyncHTTPConnection) -> None:
         """Keep a connection for the next request, if it can have one."""
-        if connection not in self._open or not connection.is_available():
+        if connection not in self._open or not connection.is_available() or _has_more(connection):
             await self._drop(connection)
             return
         self._idle.append(connection)
@@ -174,6 +174,16 @@ class _DirectBody(PiecewiseBody):
                 await self._answer.aclose()
             finally:
                 await self._connections.give_back(connection)
+
+
+def _has_more(connection: AsyncHTTPConnection) -> bool:
+    """Whether bytes have come behind the end of the answer, which would be taken for the answer to the next request.
+
+    What comes later is seen when a connection is taken: an idle one with something to read has expired.
+    """
+    http: Any = connection._connection  # noqa: SLF001 - there is no public way to it
+    stream: DirectStream = http._network_stream  # noqa: SLF001 - as above
+    return bool(http._h11_state.trailing_data[0]) or stream.has_more()  # noqa: SLF001 - as above
 
 
 @lru_cache(maxsize=256)

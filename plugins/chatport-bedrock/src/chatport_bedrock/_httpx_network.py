@@ -8,6 +8,7 @@ Heads, other bodies, and the end of each body are httpcore2's, which therefore k
 from __future__ import annotations
 
 import re
+import ssl
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +22,6 @@ from chatport_bedrock._chunks import ChunkReader
 from chatport_bedrock._trio_watch import Watch
 
 if TYPE_CHECKING:
-    import ssl
-
     from chatport_bedrock._trio_watch import WatchedStream
 
 _READ_BYTES: Final = 64 * 1024
@@ -146,6 +145,21 @@ class DirectStream(AsyncNetworkStream):
         self._behind_head, chunks.rest = chunks.rest, b""
         self._forget()
         return b""
+
+    def has_more(self) -> bool:
+        """Whether bytes are here that nobody has asked for, those that are still to be decrypted among them."""
+        if self._behind_head:
+            return True
+        tls: ssl.SSLObject | None = self._stream.get_extra_info("ssl_object")
+        if tls is None:
+            return False
+        try:
+            tls.read(1)  # from memory: it never waits
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:  # its end, or no TLS
+            return True
+        return True
 
     def _forget(self) -> None:
         if self._watched is not None:
