@@ -172,6 +172,29 @@ def test_whatever_is_left_out_the_rest_validates(history: list[Message], most: i
     assert again.messages == revision.messages
 
 
+async def test_what_is_asked_again_keeps_its_question() -> None:
+    """An answer that does not fit and what was said of it belong to the question, however little may be sent."""
+    chat, backend = session(
+        *("Fine.", [call()], "no number " * 30, "{}", '{"value": 3}'),
+        tools=[get_weather],
+        window=lambda messages: drop_oldest_steps(messages, max_tokens=1),
+    )
+    await chat.ask("How are you?")
+    assert (await chat.ask("How many?", output=int, output_retries=2)).output == 3
+    for request in backend.requests[1:]:
+        assert "How many?" in [message.text for message in request.messages]
+        assert validate_messages(request.messages) == ()
+    assert "cannot be used" in backend.requests[-1].messages[-1].text
+    assert [message.role for message in chat.messages] == [
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+
+
 async def test_a_session_sends_what_is_left() -> None:
     """As a window: all steps of a turn are measured, and the history keeps them."""
     chat, backend = session(

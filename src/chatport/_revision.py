@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from chatport._adjustments import Adjustment
-from chatport._messages import CachePoint, Message, Part, Text, ToolResult
+from chatport._messages import CachePoint, Message, Part, Text, ToolResult, neutral_metadata
 
 ProblemKind: TypeAlias = Literal[
     "duplicate-call-id",
@@ -73,8 +73,14 @@ class Revision:
 
 
 def begins_turn(message: Message) -> bool:
-    """Whether a turn begins with a message: the user asks in it. Results of tools and cache points are no questions."""
+    """Whether a turn begins with a message: the user asks in it.
+
+    Results of tools and cache points are no questions, and neither is what a turn tells a model of an answer that does
+    not fit: the question to it stands before.
+    """
     if message.role != "user" or any(isinstance(part, ToolResult) for part in message.parts):
+        return False
+    if neutral_metadata(message.metadata).get("correction") is True:
         return False
     return speaks(message.parts) or not any(isinstance(part, CachePoint) for part in message.parts)
 
