@@ -99,8 +99,8 @@ BEDROCK_ROOMS: dict[str, frozenset[str]] = {
     "wire": frozenset(
         {
             *{"_aiohttp_session", "_bodies", "_chunks", "_credentials", "_endpoints", "_failures", "_httpx_body"},
-            *{"_httpx_connections", "_httpx_network", "_httpx_session", "_httpx_trace", "_identity", "_patience"},
-            *{"_pool", "_remedies", "_single_flight", "_slots", "_supplied_keys", "_trio_watch", "_wire"},
+            *{"_httpx_connections", "_httpx_network", "_httpx_session", "_httpx_trace", "_identity", "_media_work"},
+            *{"_patience", "_pool", "_remedies", "_single_flight", "_slots", "_supplied_keys", "_trio_watch", "_wire"},
         }
     ),
     "glue": frozenset(

@@ -73,7 +73,8 @@ class Identity:
                 # Many first requests may wait here; one of them finds it for all.
                 found = self._endpoints.get((service, region))
                 if found is None:
-                    found = await anyio.to_thread.run_sync(self._find_endpoint, service, region)
+                    # Files may be slow; a cancelled task does not wait. What the thread finds is kept for the next one.
+                    found = await anyio.to_thread.run_sync(self._find_endpoint, service, region, abandon_on_cancel=True)
         return found
 
     def bearer_token(self) -> str | None:

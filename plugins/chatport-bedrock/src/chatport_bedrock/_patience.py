@@ -41,9 +41,13 @@ class Patience:
         self._total_end = monotonic() + _limit(timeouts.total)
         self._first_event_end = inf
 
+    def seconds_in_total(self) -> float:
+        """How long the request may still take, whatever it waits for."""
+        return self._total_end - monotonic()
+
     def seconds_for_place(self) -> float:
         """How long to wait for a place among the connections."""
-        return min(_limit(self.timeouts.acquire), self._total_end - monotonic())
+        return min(_limit(self.timeouts.acquire), self.seconds_in_total())
 
     def start_waiting_for_answer(self) -> None:
         """Note that the request goes out now."""
@@ -60,13 +64,17 @@ class Patience:
     def place_error(self, exchange: Exchange, *, places: int) -> StreamTimeoutError:
         """Return the error for a request that got no place."""
         if self._is_over():
-            return self._error("total", exchange, "connect")
+            return self.total_error(exchange)
         seconds = self.timeouts.acquire
         message = (
             f"pool of {places} exhausted: all connections were in use for {seconds:g} seconds; raise the backend's "
             f"option max_connections, send fewer requests at once, or wait longer with Timeouts(acquire=…)"
         )
         return StreamTimeoutError(message, timeout="acquire", retryable=True, **exchange.facts("connect"))
+
+    def total_error(self, exchange: Exchange) -> StreamTimeoutError:
+        """Return the error for a request that was not sent before its time was over."""
+        return self._error("total", exchange, "connect")
 
     def connect_error(self, exchange: Exchange) -> StreamTimeoutError:
         """Return the error for a connection that did not come about."""

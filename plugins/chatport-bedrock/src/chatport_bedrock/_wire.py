@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import anyio
 from aiobotocore import __version__ as aiobotocore_version
-from anyio.to_thread import run_sync
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
@@ -36,6 +35,7 @@ from chatport_bedrock._failures import (
     without_frames,
 )
 from chatport_bedrock._identity import Identity
+from chatport_bedrock._media_work import run_media_work
 from chatport_bedrock._patience import CONNECT_SECONDS, Patience, TimedOutError
 from chatport_bedrock._pool import ConnectionPool
 from chatport_bedrock._signature import Keys, sign
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from chatport_bedrock._options import ConnectionOptions
     from chatport_bedrock._pool import Connections
     from chatport_bedrock._slots import Slots
+
+    # What sends, what is sent, the keys that it is signed with, and the region that it goes to.
+    _Prepared: TypeAlias = tuple[Connections, HttpRequest, Keys | None, str]
 
 # aiobotocore has no common type for the answers of its two kinds of session.
 HttpAnswer: TypeAlias = Any
@@ -106,6 +109,30 @@ class Wire:
             BackendError: The service could not be reached, or not in time, or answered with an error.
         """
         patience = Patience(self._timeouts.merged(timeouts))
+        if patience.timeouts.total is None:
+            prepared = await self._prepared(call)
+        else:
+            prepared = await self._prepared_in_time(call, patience)
+        connections, request, keys, region = prepared
+        response = await _answered(connections, request, call.model, patience)
+        if response.status < _FIRST_ERROR_STATUS:
+            if is_other_type(response.headers.get("content-type", ""), call.accept):
+                raise await _other_answer(response, call.accept)
+            if keys is not None:
+                self._identity.accepted(keys)
+            return response
+        async with response:
+            content = await response.read_error()
+        raise self._failure(response, content, region, keys)
+
+    async def _prepared_in_time(self, call: Call, patience: Patience) -> _Prepared:
+        # Only what this request waits for ends: a look-up that others wait for, too, is theirs from then on.
+        with anyio.move_on_after(patience.seconds_in_total()):
+            return await self._prepared(call)
+        raise patience.total_error(Exchange(call.model))
+
+    async def _prepared(self, call: Call) -> _Prepared:
+        """Find out where it goes and as whom, and make what is sent."""
         endpoint = await self._identity.endpoint(call.model, service=call.service)
         url = f"{endpoint.url}{call.path}"
         pieces = await _pieces(call.body)
@@ -117,16 +144,7 @@ class Wire:
         except ClosedError:
             raise closed_failure(Exchange(call.model)) from None
         request = HttpRequest(call.method, url, headers, pieces[0] if len(pieces) == 1 else pieces)
-        response = await _answered(connections, request, call.model, patience)
-        if response.status < _FIRST_ERROR_STATUS:
-            if is_other_type(response.headers.get("content-type", ""), call.accept):
-                raise await _other_answer(response, call.accept)
-            if keys is not None:
-                self._identity.accepted(keys)
-            return response
-        async with response:
-            content = await response.read_error()
-        raise self._failure(response, content, endpoint.region, keys)
+        return connections, request, keys, endpoint.region
 
     def _failure(self, response: WireResponse, content: bytes, region: str, keys: Keys | None) -> BackendError:
         failure = error_from_response(
@@ -160,7 +178,7 @@ class Wire:
             # What stands in `headers` by now is signed.
             now = datetime.now(UTC)
             signed = partial(sign, url, headers, pieces, keys=keys, region=endpoint.region, now=now, method=call.method)
-            headers.update(await run_sync(signed) if _takes_long(call.body) else signed())
+            headers.update(await run_media_work(signed) if _takes_long(call.body) else signed())
         else:
             headers["Authorization"] = f"Bearer {token}"
         headers["Accept"] = call.accept
@@ -212,7 +230,7 @@ async def _sent(connections: Connections, request: HttpRequest, model: str | Non
 async def _pieces(body: bytes | CutBody) -> tuple[bytes, ...]:
     if isinstance(body, bytes):
         return (body,)
-    return await run_sync(body.pieces) if _takes_long(body) else body.pieces()
+    return await run_media_work(body.pieces) if _takes_long(body) else body.pieces()
 
 
 def _takes_long(body: bytes | CutBody) -> bool:
