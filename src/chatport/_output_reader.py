@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from chatport._errors import OutputError
 from chatport._events import OutputRetryStart
-from chatport._messages import NEUTRAL, Message
+from chatport._messages import NEUTRAL, Message, Text
 
 if TYPE_CHECKING:
     from chatport._events import StopReason
@@ -58,7 +58,9 @@ class OutputReader:
         is_final = is_cut(reply.stop_reason) or bool(reply.tool_calls)
         if is_final or steps_left < 1 or attempt > self._retries + 1:
             raise error
-        self.corrections[len(reply.steps) - 1] = Message("user", _correction(error), {NEUTRAL: {"correction": True}})
+        self.corrections[len(reply.steps) - 1] = Message(
+            "user", (Text(_correction(error)),), {NEUTRAL: {"correction": True}}
+        )
         # Not the error's message, which quotes the model.
         _LOGGER.info("answer %d is no %s; asking for another one", attempt - 1, self._output.label)
         return OutputRetryStart(attempt, error)
