@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from chatport.backend import UnsupportedError
 from chatport_bedrock._body import _MARKER, cut_body, encode_body, plain_body
+from chatport_bedrock._calls import chat_call
 
 # Text that json.dumps, a naive marker or UTF-8 could stumble over; the marker itself among it.
 _text = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -172,3 +173,11 @@ def test_the_bytes_are_the_same_in_every_process() -> None:
     }
     mark = _MARKER.encode()
     assert outputs == {b'{"b":"bWVkaWE=","a":"%b","c":{"z":1,"y":["eA==","%b"]}}' % (mark, mark)}
+
+
+def test_a_conversation_is_not_in_a_repr() -> None:
+    """Neither its words nor its media: reports of errors show the variables of frames, and this stands in many."""
+    body = cut_body({"words": "private", "image": b"private" * 100_000})
+    assert repr(body) == "<body: 28 bytes of JSON, 1 media of 700000 bytes>"
+    for sent in (body, encode_body({"words": "private"})):
+        assert "private" not in repr(chat_call("converse", "a.model:0", sent))

@@ -23,6 +23,7 @@ _KEYS = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI", "session-token")
 @given(
     model=st.text(min_size=1, max_size=60),
     prefix=st.sampled_from(["", "/prefix", "/a%20b/c"]),
+    query=st.lists(st.sampled_from(["a=2", "a=1", "a", "a=", "a-b=1", "a.b=0", "ab=1", "b=x%20y", "a0=~"]), max_size=4),
     body=st.binary(max_size=200),
     key=_printable,
     secret=_printable,
@@ -31,10 +32,19 @@ _KEYS = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI", "session-token")
     now=_moments,
 )
 def test_the_same_as_botocore(
-    model: str, prefix: str, body: bytes, key: str, secret: str, token: str | None, region: str, now: datetime
+    model: str,
+    prefix: str,
+    query: list[str],
+    body: bytes,
+    key: str,
+    secret: str,
+    token: str | None,
+    region: str,
+    now: datetime,
 ) -> None:
-    """For any id of a model, body, keys and time the headers are those of botocore's own signer."""
+    """For any id of a model, query, body, keys and time the headers are those of botocore's own signer."""
     url = f"https://host.example:8443{prefix}/model/{quote(model.encode('utf-8', 'replace'), safe='-._~')}/converse"
+    url += f"?{'&'.join(query)}" if query else ""
     if "/./" in url or "/../" in url:
         return  # such ids are no ids; what clients make of the path before sending differs
     headers = {"Host": "host.example:8443", "Content-Type": "application/json"}
@@ -43,6 +53,19 @@ def test_the_same_as_botocore(
         SigV4Auth(Credentials(key, secret, token), "bedrock", region).add_auth(request)
     expected = {name: value for name, value in request.headers.items() if name not in headers}
     assert sign(url, headers, body, keys=Keys(key, secret, token), region=region, now=now) == expected
+
+
+@pytest.mark.parametrize("query", ["a=1&a-b=2", "a-b=2&a=1", "a=2&a=1", "b&a", "a=1&&b=2"])
+def test_the_order_of_a_query(query: str) -> None:
+    """Parameters are signed in the order of their names, then of their values, which is botocore's too."""
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    url, headers = f"https://host.example/foundation-models?{query}", {"Host": "host.example"}
+    request = AWSRequest("GET", url=url, data=b"", headers=headers)
+    with patch("botocore.auth.get_current_datetime", return_value=now):
+        SigV4Auth(Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI"), "bedrock", "us-east-1").add_auth(request)
+    keys = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI")
+    signed = sign(url, headers, b"", keys=keys, region="us-east-1", now=now, method="GET")
+    assert signed["Authorization"] == request.headers["Authorization"]
 
 
 def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:

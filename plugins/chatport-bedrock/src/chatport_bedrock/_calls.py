@@ -1,7 +1,7 @@
 """Calls of the service as values: method, address below the endpoint, body. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -38,7 +38,7 @@ class Call:
         service: Whose hosts it goes to.
         method: The HTTP method.
         path: The encoded path, and the query where there is one.
-        body: What is sent; a GET sends nothing.
+        body: What is sent; a GET sends nothing. Not in the `repr`: it is the whole conversation.
         accept: The type of answer that is wanted.
         model: The model that the caller means: its ARN may say the region, and errors name it. None: no model.
     """
@@ -46,7 +46,7 @@ class Call:
     service: Service = "bedrock-runtime"
     method: Literal["GET", "POST"] = "POST"
     path: str
-    body: bytes | CutBody = b""
+    body: bytes | CutBody = field(default=b"", repr=False)
     accept: str = _JSON
     model: str | None = None
 

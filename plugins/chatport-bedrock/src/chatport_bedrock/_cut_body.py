@@ -26,6 +26,11 @@ class CutBody:
     texts: tuple[bytes, ...]
     media: tuple[bytes, ...] = ()
 
+    def __repr__(self) -> str:
+        """Show how large it is: a report of an error is no place for a whole conversation."""
+        texts, media = sum(map(len, self.texts)), self.media_size
+        return f"<body: {texts} bytes of JSON, {len(self.media)} media of {media} bytes>"
+
     @property
     def media_size(self) -> int:
         """How many bytes the media have: how long `pieces` takes depends on it."""

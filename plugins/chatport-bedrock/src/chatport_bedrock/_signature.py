@@ -103,5 +103,7 @@ def _canonical_address(url: str) -> str:
     """Path and query as they are signed. The path is encoded once more: services other than S3 sign it like that."""
     parts = urlsplit(url)
     path = quote(parts.path or "/", safe="/~")
-    query = "&".join(sorted(parts.query.split("&")))
-    return f"{path}\n{query}"
+    # By name, then by value: `a-b=` comes after `a=`, which is the other way round where whole parameters are compared.
+    parameters = parts.query.split("&") if parts.query else []
+    pairs = sorted([parameter.partition("=")[::2] for parameter in parameters])
+    return f"{path}\n{'&'.join([f'{name}={value}' for name, value in pairs])}"
