@@ -13,6 +13,8 @@ import httpx2
 import pytest
 from aiohttp import http_exceptions
 from botocore import exceptions as botocore_errors
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from chatport import (
     AuthenticationError,
@@ -134,6 +136,16 @@ def test_phases_of_a_request(error: Exception, kind: type[BackendError], phase: 
     """Before a connection stood nothing can have been worked on; afterwards it may have."""
     ours = request_failure(error, _EXCHANGE)
     assert (type(ours), ours.phase, ours.retryable) == (kind, phase, retryable)
+
+
+def test_an_answer_that_aiohttp_cannot_read() -> None:
+    """There may have been a whole answer before it: it is not asked for twice, and shows no status that none gave."""
+    asked = aiohttp.RequestInfo(URL("http://host"), "POST", CIMultiDictProxy(CIMultiDict()), URL("http://host"))
+    cause = aiohttp.ClientResponseError(asked, (), status=400, message="Expected LF after chunk data:\n\n  b'ab'")
+    ours = request_failure(botocore_errors.HTTPClientError(error=cause), Exchange("a.model:0"))
+    assert (type(ours), ours.phase, ours.retryable, ours.status) == (TransportError, "request", False, None)
+    assert "no good HTTP: Expected LF after chunk data: b'ab'" in str(ours)
+    assert "400" not in str(ours)
 
 
 def _fail_as_aiobotocore_does(error: ssl.SSLError) -> None:

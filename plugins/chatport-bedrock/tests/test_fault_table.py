@@ -9,17 +9,18 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 from bedrock_support.answers import MODEL, stream
-from bedrock_support.faults import STREAMS, UNTIL_READ, WHOLE_ANSWERS, Fault, Pause
+from bedrock_support.faults import STREAMS, UNTIL_READ, WHOLE_ANSWERS, WITH_THE_HEAD, Fault, Pause
 from bedrock_support.loopback import Hold, LoopbackServer
 
 import chatport
-from chatport import BackendError, Message, Session, Text, Timeouts
+from chatport import BackendError, Message, Retry, Session, Text, Timeouts, TransportError
 from chatport_bedrock import _wire
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_collecting")]
@@ -120,6 +121,29 @@ async def test_a_fault_of_a_stream(fault: Fault, server: LoopbackServer, session
     took = time.monotonic() - begun
     _check(fault, caught.value, took, session)
     assert "".join(pieces) == fault.arrived
+    await _answer_well(server, session)
+
+
+@pytest.mark.parametrize("fault", WITH_THE_HEAD, ids=lambda fault: fault.name.replace(" ", "-"))
+async def test_a_fault_in_one_packet_with_the_head(
+    fault: Fault, anyio_backend_name: str, server: LoopbackServer, session: Session
+) -> None:
+    """Good frames are delivered; where aiohttp has lost them, the request is not sent again: there was an answer."""
+    is_lost = fault.is_lost_on_asyncio and anyio_backend_name == "asyncio"
+    if is_lost:
+        fault = replace(fault, kind=TransportError, phase="request", arrived="")
+    _play(server, fault)
+    before = len(server.requests)
+    pieces: list[str] = []
+    begun = time.monotonic()
+    with anyio.fail_after(5), pytest.raises(BackendError) as caught:
+        async with session.stream("hi", retry=Retry(base_delay=0)) as reading:
+            async for piece in reading.text:
+                pieces.append(piece)  # noqa: PERF401 - what came before the error counts
+    _check(fault, caught.value, time.monotonic() - begun, session)
+    assert "".join(pieces) == fault.arrived
+    assert caught.value.retryable is not is_lost
+    assert len(server.requests) == before + 1
     await _answer_well(server, session)
 
 

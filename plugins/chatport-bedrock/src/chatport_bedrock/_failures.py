@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
 from botocore import exceptions as botocore_errors
 
 from chatport.backend import (
@@ -130,6 +130,11 @@ def request_failure(error: Exception, exchange: Exchange) -> BackendError:
         hint = " (is there a network, and are region and endpoint right?)"
         is_endpoint = isinstance(error, botocore_errors.EndpointConnectionError)
         return TransportError(f"{reason}{hint if is_endpoint else ''}", **exchange.facts("connect"))
+    if isinstance(cause, aiohttp.ClientResponseError) and not _is_other_protocol(cause):
+        # aiohttp cannot read what came, and throws away all that came before it in the same packet: the head, good
+        # frames. The service has answered and may have done its work, so nothing is sent again.
+        message = f"an answer came, but it is no good HTTP: {one_line(cause.message)}"
+        return TransportError(message, retryable=False, **exchange.facts("request"))
     if isinstance(cause, Exception):
         reason = _reason(cause)
     return TransportError(f"the connection broke before an answer came: {reason}", **exchange.facts("request"))
@@ -216,6 +221,13 @@ def _cause(error: Exception) -> object:
     """What an exception of botocore was made from."""
     kwargs = getattr(error, "kwargs", {})
     return kwargs.get("error") if isinstance(kwargs, dict) else None
+
+
+def _is_other_protocol(error: BaseException | None) -> bool:
+    """Whether what came does not even begin like HTTP, so that nothing was an answer."""
+    while error is not None and not isinstance(error, BadStatusLine):
+        error = error.__cause__
+    return error is not None
 
 
 def _never_connected(error: Exception, cause: object) -> bool:

@@ -1,7 +1,8 @@
 """What can go wrong on the wire, as data: what the server does, and what has to become of it.
 
-Each row is one fault of one answer. `STREAMS` are the faults of ConverseStream, `WHOLE_ANSWERS` those of Converse; the
-tests play every row on both event loops, and at random one after the other.
+Each row is one fault of one answer. `STREAMS` are the faults of ConverseStream, `WHOLE_ANSWERS` those of Converse,
+`WITH_THE_HEAD` those of ConverseStream that the two event loops see in different ways; the tests play every row on both
+event loops, and at random one after the other.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Fault:
         kind: The class of the error, exactly.
         phase: Its phase.
         arrived: The text of the good frames before the fault.
+        is_lost_on_asyncio: Whether aiohttp hands out nothing of it, not even its head.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Fault:
     kind: type[BackendError]
     phase: Phase = "stream"
     arrived: str = ""
+    is_lost_on_asyncio: bool = False
 
     @property
     def stalls(self) -> bool:
@@ -251,6 +254,16 @@ def _broken_chunks(*came: Step | Pause) -> Iterator[tuple[str, tuple[Step | Paus
     yield "a chunk length cut", (*came, b"f", End.FIN)
 
 
+def _with_the_head() -> Iterator[Fault]:
+    """Chunks that break in the very packet that brings the head and good frames."""
+    for name, (chunks, *rest) in _broken_chunks():
+        assert isinstance(chunks, bytes)
+        steps = (STREAM_HEAD + chunked(_WHOLE[:2]) + chunks, *rest)
+        # aiohttp knows at the end only that something is missing; before, it hands out what came.
+        is_lost = name not in {"a chunk shorter than it says", "a chunk length cut"}
+        yield Fault(f"{name}, with the head", steps, StreamInterruptedError, arrived="Hel", is_lost_on_asyncio=is_lost)
+
+
 def _of_http() -> Iterator[Fault]:
     for name, steps in _broken_chunks(STREAM_HEAD, chunked(_WHOLE[:2]), UNTIL_READ):
         yield Fault(name, steps, StreamInterruptedError, arrived="Hel")
@@ -389,4 +402,5 @@ STREAMS = (
     *_errors(),
     *_without_answer(),
 )
+WITH_THE_HEAD = tuple(_with_the_head())
 WHOLE_ANSWERS = (*_whole_answers(), *_errors(), *_without_answer())
