@@ -16,7 +16,6 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-import anyio.lowlevel
 import pytest
 from bedrock_support.answers import (
     METADATA,
@@ -276,7 +275,7 @@ def _left_over() -> tuple[int, int]:
 async def _until_at_most(level: tuple[int, int]) -> None:
     """Wait for threads that nobody waits for any more: trio gives each the name of its work until that is done."""
     with anyio.fail_after(_PROMISE):
-        while not _left_over() <= level:
+        while any(now > before for now, before in zip(_left_over(), level, strict=True)):
             await anyio.lowlevel.checkpoint()
 
 
