@@ -22,8 +22,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="measurements per figure (default: 5, and 2 in a short run)")
     parser.add_argument("--save", metavar="NAME", help="write benchmarks/results/NAME.json as well")
     arguments = parser.parse_args()
-    if arguments.save and (arguments.quick or arguments.only):
-        parser.error("only a whole run is kept")
+    if arguments.save and (arguments.quick or (arguments.only and arguments.save == "run")):
+        parser.error("a short run is not kept, and a part of one not as `run`")
     return arguments
 
 

@@ -91,7 +91,6 @@ SCENARIOS: Final = (
         {"count": 5000},
         {"count": 500},
         (BASE, "floor", "events"),
-        aims=(Aim("events", _CPU, 2.0, is_ratio=False),),
     ),
     Scenario(
         "decode in memory, 16 frames a read",

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pydantic_core import from_json
 
-from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError
+from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError, TextDelta
 from chatport_bedrock._answer import Unknown, message_end
 from chatport_bedrock._errors import error_from_frame
 from chatport_bedrock._frames import Frame, FramePair, HeaderValue
@@ -108,20 +108,27 @@ class StreamDecoder:
         Raises:
             BackendError: As for `feed`.
         """
-        # One of these for every token: the common case in as few steps as possible. A delta is told by its headers,
-        # which are one and the same object for all frames that have the same.
-        read_delta, append = self._blocks.plain_delta, events.append
+        # One of these for every token: the next piece of a text in as few steps as possible. A delta is told by its
+        # headers, which are one and the same object for all frames that have the same.
+        texts, append = self._blocks.texts, events.append
         headers: Mapping[str, HeaderValue] = {}
         try:
             for headers, payload in frames:
                 if headers is self._delta_headers:
                     try:
-                        event = read_delta(from_json(payload))
-                    except ValueError:
-                        event = None
-                    if event is not None:
-                        append(event)
-                        continue
+                        value = from_json(payload)
+                        index, delta = value["contentBlockIndex"], value["delta"]
+                        # An index of True would pass for 1, and two members at once are to be parted.
+                        if index in texts and index.__class__ is int and len(delta) == 1:
+                            text = delta["text"]
+                            if text and text.__class__ is str:
+                                append(TextDelta(index, text))
+                                continue
+                        elif (event := self._blocks.plain_delta(value)) is not None:
+                            append(event)
+                            continue
+                    except (ValueError, KeyError, TypeError):
+                        pass  # it is no such delta: what it is, and what is wrong with it, is found out below
                 events.extend(self._feed_any(Frame(headers, payload)))
         except MalformedError as error:
             name = Frame(headers, b"").event_type or "a frame"

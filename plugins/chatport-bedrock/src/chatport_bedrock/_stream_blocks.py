@@ -31,18 +31,21 @@ _STARTLESS: Final = frozenset({"text", "reasoningContent", "citation", "citation
 class StreamBlocks:
     """What is known of each block of one message.
 
+    Attributes:
+        texts: The indexes of the text blocks that have begun and not ended: for them a delta of text is its next piece.
+
     Args:
         family: The family of the model that answers, for the mark on reasoning.
         unknown: Where pieces go that no block can take.
     """
 
-    __slots__ = ("_blocks", "_family", "_marked", "_misplaced", "_unknown")
+    __slots__ = ("_blocks", "_family", "_marked", "_misplaced", "_unknown", "texts")
 
     def __init__(self, *, family: str, unknown: Unknown) -> None:
         self._family = family
         self._unknown = unknown
-        # A block of a kind that is not known is collected. The word for text is looked up for every token.
-        self._blocks: dict[int, _Kind | RawBlock] = {}
+        self._blocks: dict[int, _Kind | RawBlock] = {}  # of a kind that is not known is what is collected
+        self.texts: set[int] = set()
         self._marked: set[int] = set()
         self._misplaced: str | None = "before messageStart"
 
@@ -55,10 +58,11 @@ class StreamBlocks:
         self._misplaced = "after messageStop"
         left = sorted((index, block) for index, block in self._blocks.items() if isinstance(block, RawBlock))
         self._blocks.clear()
+        self.texts.clear()
         return tuple(PartEnd(index, whole_part(block.block())) for index, block in left)
 
-    def plain_delta(self, payload: Any) -> TextDelta | ReasoningDelta | ToolCallDelta | None:
-        """Take a `contentBlockDelta` that is nothing but the next piece of a block that has begun, as nearly all are.
+    def plain_delta(self, payload: Any) -> ReasoningDelta | ToolCallDelta | None:
+        """Take a `contentBlockDelta` that is nothing but the next piece of reasoning, or of the arguments of a call.
 
         Returns:
             The event; None for any other delta, which is for `delta` to take.
@@ -69,9 +73,6 @@ class StreamBlocks:
             # An index of True would pass for 1, and two members at once are for `delta` to part.
             if index.__class__ is not int or len(delta) != 1:
                 return None
-            if kind == "text":
-                text = delta["text"]
-                return TextDelta(index, text) if text and text.__class__ is str else None
             if kind == "tool call":
                 pieces = delta["toolUse"]
                 text = pieces["input"]
@@ -134,6 +135,7 @@ class StreamBlocks:
         index = self._index(payload)
         block = self._blocks.get(index)
         self._blocks[index] = "closed"
+        self.texts.discard(index)
         return (PartEnd(index, whole_part(block.block())),) if isinstance(block, RawBlock) else ()
 
     def _index(self, payload: dict[str, Any]) -> int:
@@ -207,6 +209,8 @@ class StreamBlocks:
         elif present is not None:
             raise MalformedError(f"block {index} is a {present} and cannot become {kind}")
         self._blocks[index] = kind
+        if kind == "text":
+            self.texts.add(index)
 
     def _collect(self, index: int, delta: dict[str, Any]) -> None:
         """Keep what has no event of its own: for the block, if nothing else is known of it."""
