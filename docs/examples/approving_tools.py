@@ -1,5 +1,6 @@
 """Tools that somebody is asked about: allowed, denied, changed, and left to wait for another process."""
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -43,9 +44,13 @@ async def wait_for_someone(_: ToolCall) -> Decision:
     return Pause()
 
 
+def options_for(address: str) -> dict[str, str]:
+    return {"region": "us-east-1", "endpoint_url": address, "api_key": "made-up"}
+
+
 async def main() -> None:
     with Emulator(api_key="made-up") as emulator, tempfile.TemporaryDirectory() as folder:
-        options = {"region": "us-east-1", "endpoint_url": emulator.url, "api_key": "made-up"}
+        options = options_for(emulator.url)
         # --8<-- [start:ask]
         async with chatport.open_session(MODEL, tools=[transfer], approve=approve, backend_options=options) as session:
             reply = await session.ask("Transfer 500 euros.", tool_choice="transfer")
@@ -67,18 +72,26 @@ async def main() -> None:
                 print("waits:", call.name, call.arguments)
         # --8<-- [end:pause]
 
-        # --8<-- [start:resume]
-        # Later, in another process: the store, and the same tools.
-        async with (
-            SqliteStore(path) as store,
-            chatport.open_session(
-                MODEL, tools=[transfer], backend_options=options, store=store, id="anna-7"
-            ) as session,
-        ):
-            print("still waits:", session.pending_calls)
-            reply = await session.resume(approve=approve)
-            print(reply.text)
-        # --8<-- [end:resume]
+        # The same file once more, as another program: `go_on` runs there.
+        print((await anyio.run_process([sys.executable, __file__, str(path), emulator.url])).stdout.decode())
 
 
-anyio.run(main)
+async def go_on(path: str, address: str) -> None:
+    options = options_for(address)
+    # --8<-- [start:resume]
+    # Later, in another process: the store, and the same tools.
+    async with (
+        SqliteStore(path) as store,
+        chatport.open_session(MODEL, tools=[transfer], backend_options=options, store=store, id="anna-7") as session,
+    ):
+        print("still waits:", session.pending_calls)
+        reply = await session.resume(approve=approve)
+        print(reply.text)
+    # --8<-- [end:resume]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        anyio.run(go_on, sys.argv[1], sys.argv[2])
+    else:
+        anyio.run(main)

@@ -364,6 +364,7 @@ class Session(StoredOwner):
         )
         self._base = base
         self._busy = True
+        self._partial, self._has_landed = None, False
         return Turn(plan)
 
     def _check_open(self) -> None:
@@ -373,6 +374,7 @@ class Session(StoredOwner):
 
     def _end(self, turn: Turn) -> None:
         self._busy = False
+        self._partial = None if self._has_landed else turn.partial()
         self._usage += turn.usage  # what a failed turn has cost is spent all the same
         if self._allowance is not None:
             self._allowance.settle(turn.spending())

@@ -26,6 +26,7 @@ class StoredOwner(HistoryOwner):
     _model: str
     _base: tuple[Message, ...]
     _usage: Usage
+    _has_landed: bool = True  # the last turn
     _stored: StoredHistory | None
 
     @property
@@ -89,16 +90,16 @@ class StoredOwner(HistoryOwner):
             raise StreamClosedError(message)
 
     async def _land(self, reply: Reply[Any]) -> None:
-        if not reply.messages:
-            return  # a turn that was resumed and still waits
-        if self._stored is None:
-            self._messages = (*self._base, *reply.messages)
+        if self._stored is None or not reply.messages:  # none: a turn that was resumed and still waits
+            self._messages = (*self._base, *reply.messages) if reply.messages else self._messages
+            self._has_landed = True
             return
         try:
             await self._stored.land(self._base, reply, f"{self._backend.name}:{self._model}")
         finally:
             if self._stored.has_landed(reply):
                 self._messages = self._stored.messages
+                self._has_landed = True
 
     def _end(self, turn: Turn) -> None:
         """Let go of the session, and note what the turn has cost."""
