@@ -1,5 +1,7 @@
 """Calls that a model gives one id: each call has an id of its own in the history, and each its own result."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,19 +133,31 @@ def test_any_ids_become_distinct_and_the_first_ones_stay(ids: list[str]) -> None
     assert len(notes) == len(ids) - len(first)
 
 
-def test_many_of_one_id_take_as_many_looks() -> None:
-    """Each free number is found once: a message of thousands is no reason to wait."""
+class Looks(set[str]):
+    """Ids that count how often somebody looks whether one is there."""
 
-    class Counting(set[str]):
-        looks = 0
+    count = 0
 
-        def __contains__(self, id_: object) -> bool:
-            Counting.looks += 1
-            return super().__contains__(id_)
+    def __contains__(self, id_: object) -> bool:
+        """Count, and say."""
+        self.count += 1
+        return super().__contains__(id_)
 
-    ids = CallIds(["x"])
-    ids._taken = Counting(["x", "x-5"])
-    made = [ids.another("x") for _ in range(1000)]
-    assert len(set(made)) == 1000
-    assert "x-5" not in made
-    assert Counting.looks == 1001
+
+def test_many_of_one_id_take_as_many_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each number is tried once: a message with thousands of such calls is no reason to wait, in a repair neither."""
+    looks: list[Looks] = []
+
+    def watch(self: CallIds, taken: Iterable[str]) -> None:
+        begin(self, taken)
+        looks.append(Looks(self._taken))
+        self._taken = looks[-1]
+
+    begin = CallIds.__init__
+    monkeypatch.setattr(CallIds, "__init__", watch)
+    message = Message("assistant", (*[call("x")] * 1000, call("x-5")))
+    made, notes = with_distinct_ids(message)
+    assert (len({found.id for found in made.tool_calls}), len(notes)) == (1001, 999)
+    repaired = repair_messages([Message.user("go"), message])
+    assert validate_messages(repaired.messages) == ()
+    assert [table.count for table in looks] == [1000, 1000]

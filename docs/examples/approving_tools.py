@@ -5,13 +5,22 @@ import tempfile
 from pathlib import Path
 
 import anyio
+from pydantic import BaseModel
 
 import chatport
-from chatport import Allow, Decision, Deny, Pause, SqliteStore, ToolCall, tool
+from chatport import Allow, Decision, Deny, OutputError, Pause, SqliteStore, ToolCall, tool
 from chatport_bedrock.emulator import Emulator
 
 FREE, MOST = 100, 1000  # euros
 MODEL = "bedrock:us.amazon.nova-lite-v1:0"
+TYPED_MODEL = "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+class Receipt(BaseModel):
+    """What was transferred."""
+
+    amount: int
+    account: str
 
 
 @tool
@@ -74,6 +83,19 @@ async def main() -> None:
 
         # The same file once more, as another program: `go_on` runs there.
         print((await anyio.run_process([sys.executable, __file__, str(path), emulator.url])).stdout.decode())
+
+        # --8<-- [start:typed]
+        async with chatport.open_session(TYPED_MODEL, tools=[transfer], backend_options=options) as session:
+            try:
+                typed = await session.ask("Transfer 7 euros.", output=Receipt, approve=wait_for_someone)
+            except OutputError as error:
+                if error.partial is None or not error.reply.pending_calls:
+                    raise  # another reason
+                session.keep(error.partial, allow_pending=True)
+                # Now, or later and elsewhere:
+                typed = await session.resume(output=Receipt, approve=approve)
+            print(typed.output)
+        # --8<-- [end:typed]
 
 
 async def go_on(path: str, address: str) -> None:

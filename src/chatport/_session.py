@@ -182,8 +182,8 @@ class Session(StoredOwner):
             ConflictError: Someone else has changed the stored session; `error.reply` has the answer.
             StoreError: The turn cannot be stored; `error.reply` has the answer.
 
-        All from `UnsupportedError` on have `partial`, which says how far the turn came. Whoever must know that also
-        when the task is cancelled uses `stream`, whose `partial` is there at any time.
+        All from `UnsupportedError` on have `partial`, which says how far the turn came. After any exception that is
+        what the session's `partial` says, after cancellation too, and after what a function of the caller's raises.
         """
         async with self._open_turn(content, output, options, streaming=False) as stream:
             return await stream.finish()

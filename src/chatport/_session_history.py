@@ -187,7 +187,8 @@ class HistoryOwner:
             **options: As for `ask`.
 
         Raises:
-            ValueError: No call waits, a result answers none of them, or none of the tools on offer can answer one.
+            ValueError: No call waits, a result answers none of them or could answer two, or none of the tools on offer
+                can answer one.
             BusyError: Another turn is under way.
             ChatError: As for `ask`.
         """

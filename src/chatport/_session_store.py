@@ -90,8 +90,11 @@ class StoredOwner(HistoryOwner):
             raise StreamClosedError(message)
 
     async def _land(self, reply: Reply[Any]) -> None:
-        if self._stored is None or not reply.messages:  # none: a turn that was resumed and still waits
-            self._messages = (*self._base, *reply.messages) if reply.messages else self._messages
+        if not reply.messages:
+            self._has_landed = True  # a turn that was resumed and still waits: there is nothing to add
+            return
+        if self._stored is None:
+            self._messages = (*self._base, *reply.messages)
             self._has_landed = True
             return
         try:

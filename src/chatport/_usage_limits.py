@@ -34,10 +34,11 @@ class UsageLimits:
     its input allow.
 
     Attributes:
-        tokens: How many tokens, of input and output together.
+        tokens: How many tokens, of input and output together, a whole number.
         requests: How many requests, repeated ones included.
         cost: How much money, in the currency of `prices`.
-        prices: Who says what answers cost, such as `LibraryPrices()`.
+        prices: Who says what answers cost, such as `LibraryPrices()`. Asked about is the backend that answers, also
+            where another one has passed the request on; before a request, all that may answer it.
     """
 
     tokens: int | None = None
@@ -164,7 +165,7 @@ class Allowance:
 def possible_answers(backend: _Named, model: str) -> tuple[tuple[str, str], ...]:
     """Return who may answer when a backend is asked: names of backends and models.
 
-    A price is known of who answers, and before that of all who may: one that is around others says who they are.
+    Prices are those of who answers. Before that is known, all who may have to have one: a limit could not be kept else.
     """
     named: Callable[[str], Iterable[tuple[str, str]]] | None = getattr(backend, "possible_answers", None)
     return ((backend.name, model),) if named is None else tuple(named(model))

@@ -150,6 +150,7 @@ def test_resuming_nothing(chat: Command, scripted: Scripted, words: tuple[str, .
         ({"to": "a\u2028b\u00a0c\nd"}, r'pay(to="a\u2028b\u00a0c\nd")'),
         ({"to": "\U000e0041"}, r'pay(to="\udb40\udc41")'),
         ({"to\u202e": [{"in\u202eside": 1}]}, r'pay("to\u202e"=[{"in\u202eside": 1}])'),
+        ({"to": "a b  c   d"}, r'pay(to="a b \u0020c \u0020 d")'),
         ({"amount=5, note": 5000}, 'pay("amount=5, note"=5000)'),
         ({"to": "Zoë 東京 🙂"}, 'pay(to="Zoë 東京 🙂")'),
     ],

@@ -133,7 +133,7 @@ def describe_call(call: ToolCall) -> str:
     """Return a call in one line that shows what it says.
 
     The model has written it, and a person decides by it: what would not be seen, or would change how the rest is seen
-    (marks of direction, line ends, what moves the cursor), is written as JSON escapes it.
+    (marks of direction, line ends, what moves the cursor, several spaces), is written as JSON escapes it.
     """
     arguments = ", ".join(f"{_named(name)}={_as_json(value)}" for name, value in call.arguments.items())
     return f"{_named(call.name)}({arguments})"
@@ -145,7 +145,7 @@ def _named(name: str) -> str:
 
 
 def _as_json(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False).replace("  ", " \\u0020")
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
