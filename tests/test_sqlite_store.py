@@ -546,13 +546,78 @@ async def test_an_opening_that_fails_half_way_leaves_nothing_open(path: Path, mo
 @pytest.mark.anyio
 async def test_a_child_of_a_fork_opens_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's connections do not survive a fork: using one would damage the file, so nobody does."""
+    held: list[sqlite3.Connection] = []
     async with SqliteStore(path) as store:
         with monkeypatch.context() as patch:
             patch.setattr("chatport._sqlite_database.os.getpid", lambda: -1)
+            patch.setattr("chatport._sqlite_database._OF_PARENTS", held)
             with pytest.raises(StoreError, match="forked"):
                 await store.load("a")
             await store.aclose()
     gc.collect()
+    assert len(held) == 2
+    for connection in held:
+        assert connection.execute("PRAGMA user_version").fetchone()  # nobody has closed it, the collector included
+        connection.close()
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_connections_are_closed_though_asyncio_cancels_the_closing(
+    path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Task.cancel` at any point of opening and closing, before a thread has begun too: no connection stays open."""
+    opened: list[Database] = []
+    begin = Database.__init__
+
+    def noted(self: Database, path: str, *, create: bool) -> None:
+        begin(self, path, create=create)
+        opened.append(self)
+
+    monkeypatch.setattr(Database, "__init__", noted)
+
+    async def cancelled_after(task: asyncio.Task[Any]) -> None:
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def main() -> None:
+        store = SqliteStore(path)
+        await store.__aenter__()
+        await cancelled_after(asyncio.ensure_future(store.aclose()))
+        assert len(opened) == 2
+        if store._writer is not None:
+            await store.aclose()  # it was cancelled before it began
+        assert [database._connection for database in opened] == [None, None]
+        opened.clear()
+        store = SqliteStore(path)
+        await cancelled_after(asyncio.ensure_future(store.__aenter__()))
+        if store._writer is not None:
+            await store.aclose()
+        assert all(database._connection is None for database in opened)
+
+    asyncio.run(main())
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_cannot_be_closed_keeps_no_other_one_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is raised, and the second one is closed all the same."""
+    close = Database.close
+    closed: list[Database] = []
+
+    def refuse_once(self: Database) -> None:
+        closed.append(self)
+        close(self)
+        if len(closed) == 1:
+            raise StoreError("gone")
+
+    store = await SqliteStore(path).__aenter__()
+    monkeypatch.setattr(Database, "close", refuse_once)
+    with pytest.raises(StoreError, match="gone"):
+        await store.aclose()
+    assert len(closed) == 2
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Sessions with a store: what lands, who wins, and that memory and store say the same. Every store is held to it."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from chatport import (
     Message,
     OutputError,
     Partial,
+    Pause,
     Session,
     SessionStore,
     SqliteStore,
@@ -26,8 +27,10 @@ from chatport import (
     StoreError,
     StreamClosedError,
     Text,
+    ToolCall,
     ToolResult,
     Usage,
+    tool,
 )
 from chatport.testing import Answer, MemoryStore, ScriptedBackend
 
@@ -293,6 +296,125 @@ async def test_many_who_write_at_once_make_one_line(store: SessionStore) -> None
     assert [text.replace("answer", "question") for text in texts[1::2]] == texts[::2]
 
 
+async def test_an_answer_asked_for_again_that_loses_a_race_is_kept_behind_one_question(store: SessionStore) -> None:
+    """The question stands in the history already: who keeps the new answer rewinds first."""
+    async with stored(store, "1", "two") as loser:
+        await loser.ask("a")
+        async with stored(store) as winner:
+            winner.edit((*winner.messages[:1], Message.assistant("one")))
+            await winner.save()
+        with pytest.raises(ConflictError) as caught:
+            await loser.regenerate()
+        assert caught.value.partial is not None
+        await loser.reload()
+        loser.rewind()
+        loser.keep(caught.value.partial)
+    assert [message.text for message in await history_of(store)] == ["a", "two"]
+
+
+# --- tools that run once ---------------------------------------------------------------------------------------------
+
+
+async def wait(_: ToolCall) -> Pause:
+    """Somebody has to be asked first."""
+    return Pause()
+
+
+@pytest.mark.parametrize("way", ["resume", "first", "later", "regenerate"])
+async def test_of_two_that_go_on_from_one_version_one_runs_tools(store: SessionStore, way: str) -> None:
+    """The other one learns of it before anything runs: its calls are as open as they were, and it can go on."""
+    ran: list[str] = []
+    begun, may_end = anyio.Event(), anyio.Event()
+
+    def pay(who: str) -> Callable[..., Any]:
+        async def run(location: str) -> str:
+            ran.append(who)
+            begun.set()
+            await may_end.wait()
+            return f"paid {location}"
+
+        return tool(name="get_weather", description="Pay.")(run)
+
+    if way != "first":
+        async with stored(store, [call()] if way == "resume" else "Hello.", tools=[get_weather]) as session:
+            await session.ask("Hi", approve=wait)
+    script = ["Done."] if way == "resume" else [[call()], "Done."]
+
+    async def go_on(session: Session) -> None:
+        if way == "resume":
+            await session.resume()
+        elif way == "regenerate":
+            await session.regenerate()
+        else:
+            await session.ask("Pay")
+
+    async with (
+        stored(store, *script, tools=[pay("winner")]) as winner,
+        stored(store, *script, tools=[pay("loser")]) as loser,
+        anyio.create_task_group() as tasks,
+    ):
+        before = loser.messages
+        tasks.start_soon(go_on, winner)
+        with anyio.fail_after(10):  # a tool that runs here a second time waits for ever
+            await begun.wait()
+            with pytest.raises(ConflictError) as caught:
+                await go_on(loser)
+        assert ran == ["winner"]
+        error = caught.value
+        assert (error.reply, loser.messages) == (None, before)
+        assert error.partial is not None
+        assert all(message.role != "tool" for message in error.partial.messages)
+        assert bool(error.partial.messages) == (way != "resume")
+        await loser.reload()
+        assert loser.pending_calls == winner.pending_calls
+        may_end.set()
+    assert await history_of(store) == winner.messages
+    assert winner.messages[-1].text == "Done."
+
+
+async def test_a_worker_that_ends_while_its_tools_run_leaves_the_calls_open(store: SessionStore) -> None:
+    """Claimed is not done: whoever comes next finds the calls, and the sum, and goes on."""
+    cost = Usage(1, 1, total_tokens=2)
+    async with stored(store, Answer([call()], usage=cost), tools=[get_weather]) as session:
+        await session.ask("Hi", approve=wait)
+    begun = anyio.Event()
+
+    async def hang(location: str) -> str:
+        begun.set()
+        await anyio.sleep_forever()
+        return location
+
+    slow = tool(name="get_weather", description="Weather.")(hang)
+    async with stored(store, tools=[slow]) as session, anyio.create_task_group() as tasks:
+        tasks.start_soon(session.resume)
+        await begun.wait()
+        tasks.cancel_scope.cancel()
+    async with stored(store, Answer("Sunny.", usage=cost), tools=[get_weather]) as session:
+        assert [waiting.id for waiting in session.pending_calls] == [call().id]
+        await session.resume()
+        found = await store.load("a")
+        assert found is not None
+        assert (found.messages, found.usage) == (session.messages, cost + cost)
+
+
+async def test_a_turn_that_waits_again_claims_nothing(store: SessionStore) -> None:
+    """Nothing has run, so nothing is written."""
+    async with stored(store, [call()], tools=[get_weather]) as session:
+        await session.ask("Hi", approve=wait)
+        before = await store.load("a")
+        assert (await session.resume(approve=wait)).pending_calls
+        assert await store.load("a") == before
+
+
+async def test_what_a_new_session_began_with_is_there_when_its_tools_run(store: SessionStore) -> None:
+    """A turn that fails after its tools have run leaves the beginning, and the session can be opened as before."""
+    async with stored(store, [call()], chatport.ServiceError("gone"), messages=HI, tools=[get_weather]) as session:
+        with pytest.raises(chatport.ServiceError):
+            await session.ask("How is it?", retry=None)
+    async with stored(store, "Hello.", messages=HI) as session:
+        assert session.messages == HI
+
+
 # --- changes without a turn ------------------------------------------------------------------------------------------
 
 
@@ -415,7 +537,7 @@ async def test_one_thing_at_a_time() -> None:
 class BrokenStore(MemoryStore):
     """A store whose writing fails, in one way or another, as often as is said."""
 
-    def __init__(self, *errors: BaseException | str) -> None:
+    def __init__(self, *errors: BaseException | str | None) -> None:
         super().__init__()
         self.errors = list(errors)
 
@@ -470,6 +592,32 @@ async def test_an_end_that_cannot_be_written_is_said_or_logged(caplog: pytest.Lo
     assert "the stored session 'a' could not be closed" in caplog.text
 
 
+async def test_what_is_changed_after_the_end_is_refused(store: SessionStore) -> None:
+    """It would be stored nowhere; a session without a store is no more than its memory, and stays as free as it was."""
+    async with stored(store, "Hello.") as session:
+        await session.ask("Hi")
+    left = Partial((Message.user("And?"),))
+    for change in (lambda: session.keep(left), lambda: session.edit(()), session.rewind):
+        with pytest.raises(StreamClosedError, match="stored nowhere"):
+            change()
+    assert session.messages == await history_of(store) == HI
+    async with Session(ScriptedBackend(), "m") as plain:
+        pass
+    plain.keep(left)
+    assert plain.rewind() == left.messages
+
+
+async def test_an_end_that_could_not_be_written_can_be_saved_afterwards() -> None:
+    """What failed when the block was left is still there."""
+    store = BrokenStore(StoreError("no room"))
+    session = Session(ScriptedBackend(), "m", store=store, id="a")
+    with pytest.raises(StoreError, match="no room"):
+        async with session:
+            session.keep(Partial(HI))
+    await session.save()
+    assert await history_of(store) == HI
+
+
 async def test_an_end_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that hangs does not hold the program for ever, and the loss is said."""
     monkeypatch.setattr("chatport._closing.CLOSE_SECONDS", 0.01)
@@ -498,6 +646,107 @@ async def test_a_cancellation_while_writing_leaves_store_and_memory_the_same(whe
         assert found.usage.total_tokens == 4
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_saving_that_is_cancelled_is_no_conflict_with_oneself(when: str) -> None:
+    """Written or not, the session knows which, goes on, and has spent what it has spent once."""
+    store = BrokenStore()
+    cost = Usage(1, 1, total_tokens=2)
+    async with stored(store, Answer("no number", usage=cost), Answer("More.", usage=cost)) as session:
+        with pytest.raises(OutputError) as caught:
+            await session.ask("How many?", output=int, output_retries=0)
+        assert caught.value.partial is not None
+        session.keep(caught.value.partial)
+        store.errors.append(when)
+        with anyio.move_on_after(0.05) as scope:
+            await session.save()
+        assert scope.cancelled_caught
+        assert (await store.load("a") is not None) == (when == "after")
+        await session.ask("And?")
+        found = await store.load("a")
+        assert found is not None
+        assert (found.messages, found.usage) == (session.messages, cost + cost)
+        await session.reload()
+        assert (len(session.messages), session.usage) == (4, cost + cost)
+
+
+@pytest.mark.parametrize("when", ["fails", "before", "after", "unknown"])
+async def test_a_sum_that_is_cancelled_is_never_counted_twice(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody can know whether it was added, the sum says that something may be missing."""
+    cost = Usage(1, 1, total_tokens=2)
+    store = MemoryStore()
+    async with stored(store, Answer("1", usage=cost), Answer("no number", usage=cost)) as session:
+        await session.ask("a")
+        with pytest.raises(OutputError):
+            await session.ask("How many?", output=int, output_retries=0)
+        with monkeypatch.context() as patch:
+
+            async def add_usage(name: str, usage: Usage) -> None:
+                if when == "fails":
+                    raise StoreError("no room")
+                if when != "before":
+                    await MemoryStore.add_usage(store, name, usage)
+                if when == "unknown":  # somebody else adds at the same time
+                    await MemoryStore.add_usage(store, name, Usage(100))
+                await anyio.sleep_forever()
+
+            patch.setattr(store, "add_usage", add_usage)
+            if when == "fails":
+                with pytest.raises(StoreError, match="no room"):
+                    await session.save()
+            else:
+                with anyio.move_on_after(0.05) as scope:
+                    await session.save()
+                assert scope.cancelled_caught
+    found = await store.load("a")
+    assert found is not None
+    if when == "unknown":
+        assert (found.usage.output_tokens, found.usage.complete) == (2, False)
+    else:
+        assert found.usage == session.usage == cost + cost
+
+
+@pytest.mark.parametrize("way", ["fails", "hangs"])
+@pytest.mark.parametrize("then", ["reload", "ask", "leave"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_what_an_uncertain_turn_has_cost_is_counted_once(
+    when: str, then: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled while it was written, and the store cannot be read: the sum waits until it is known what happened."""
+    monkeypatch.setattr("chatport._stored_history.CLOSE_SECONDS", 0.01)
+    cost = Usage(1, 1, total_tokens=2)
+    store = BrokenStore(None, when)
+    async with stored(store, *[Answer("Hello.", usage=cost)] * 3) as session:
+        await session.ask("Hi")
+        with monkeypatch.context() as patch:
+
+            async def broken(_: str) -> None:
+                if way == "hangs":
+                    await anyio.sleep_forever()
+                raise StoreError("gone")
+
+            patch.setattr(store, "load", broken)
+            with anyio.move_on_after(0.05) as scope:
+                await session.ask("And?")
+            assert scope.cancelled_caught
+        spent = cost + cost
+        if then == "reload":
+            await session.reload()
+            assert len(session.messages) == (4 if when == "after" else 2)
+            assert session.usage == spent
+        elif then == "ask":
+            spent += cost
+            if when == "after":
+                with pytest.raises(ConflictError):
+                    await session.ask("Once more")
+                await session.reload()
+            else:
+                await session.ask("Once more")
+            assert session.usage == spent
+    found = await store.load("a")
+    assert found is not None
+    assert found.usage == spent
+
+
 @pytest.mark.parametrize("way", ["fails", "hangs"])
 async def test_a_cancellation_comes_through_where_the_store_cannot_be_read(
     way: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -518,7 +767,7 @@ async def test_a_cancellation_comes_through_where_the_store_cannot_be_read(
                 await session.ask("Hi")
         assert scope.cancelled_caught
         assert not session.messages
-        assert "not known whether the last turn of the session 'a' was stored" in caplog.text
+        assert "not known whether the last change of the session 'a' was stored" in caplog.text
         with pytest.raises(ConflictError):
             await session.ask("And?")
         await session.reload()
@@ -612,6 +861,15 @@ async def test_search_finds_words_in_what_is_said(store: SessionStore) -> None:
     assert await found("jahresBERICHT regnet") == [("a", 0)]
     assert await found("タワー") == [("b", 0)]
     assert await found("hidden") == await found("%") == await found("  ") == []
+    assert await found("strasse " * 2000 + "wo") == [("a", 0)]  # a word said twice is one word
+    assert await found(" ".join(map(str, range(100)))) == []
+    with pytest.raises(ValueError, match="at most 100 different words, not 101"):
+        await found(" ".join(map(str, range(101))))
+    for limit in (0, -1):
+        with pytest.raises(ValueError, match="limit must be at least 1"):
+            await store.search("wo", limit=limit)
+        with pytest.raises(ValueError, match="limit must be at least 1"):
+            await store.list_sessions(limit=limit)
     (hit, *_) = await store.search("AGAIN")
     assert hit.excerpt.startswith("Where is the straße ? again x")
     assert hit.excerpt.endswith("…")

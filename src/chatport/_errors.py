@@ -285,7 +285,8 @@ class ConflictError(ChatError):
     `await session.reload()` reads what is stored now; `session.keep(error.partial)` then puts the turn behind it.
 
     Attributes:
-        reply: The reply of the turn that could not land, `output` included; None where it was no turn.
+        reply: The reply of the turn that could not land, `output` included; None where it was no turn, or one that was
+            stopped before its tools ran.
     """
 
     reply: Reply[Any] | None = None

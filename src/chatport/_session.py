@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from chatport._adjustments import reported
@@ -179,11 +180,12 @@ class Session(StoredOwner):
             ToolLoopError: `max_steps` is reached and the model still asks for tools.
             UsageLimitError: As much is spent as `usage_limits` allow.
             OutputError: The answer does not fit `output`, also after `output_retries`; `error.reply` has it.
-            ConflictError: Someone else has changed the stored session; `error.reply` has the answer.
+            ConflictError: Someone else has changed the stored session; `error.reply` has the answer. It is None where
+                that was known before the first tool was to run: none did.
             StoreError: The turn cannot be stored; `error.reply` has the answer.
 
-        All from `UnsupportedError` on have `partial`, which says how far the turn came. After any exception that is
-        what the session's `partial` says, after cancellation too, and after what a function of the caller's raises.
+        All from `UnsupportedError` on have `partial`, which says how far the turn came. Whoever must know that also
+        when the task is cancelled uses `stream`, whose `partial` is there at any time.
         """
         async with self._open_turn(content, output, options, streaming=False) as stream:
             return await stream.finish()
@@ -361,10 +363,10 @@ class Session(StoredOwner):
             turn_allowances(self._allowance, options.get("usage_limits")),
             checked_state(self._tool_policy.merged(options), request.tools),
             None if results is None else open_calls(base, results, request.tools),
+            None if self._stored is None else partial(self._stored.claim, self._messages),
         )
         self._base = base
         self._busy = True
-        self._partial, self._has_landed = None, False
         return Turn(plan)
 
     def _check_open(self) -> None:
@@ -374,7 +376,6 @@ class Session(StoredOwner):
 
     def _end(self, turn: Turn) -> None:
         self._busy = False
-        self._partial = None if self._has_landed else turn.partial()
         self._usage += turn.usage  # what a failed turn has cost is spent all the same
         if self._allowance is not None:
             self._allowance.settle(turn.spending())

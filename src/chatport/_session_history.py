@@ -29,35 +29,23 @@ class HistoryOwner:
 
     _messages: tuple[Message, ...]
     _busy: bool
-    _partial: Partial | None = None
 
-    @property
-    def partial(self) -> Partial | None:
-        """What had happened in the last turn, where it broke off; None where it came to its end, or there was none.
-
-        It says so whatever has ended the turn: cancellation, or an exception that is none of chatport's and so has no
-        `partial` of its own, such as of a function that was given as `approve` or `window`.
-        """
-        return self._partial
-
-    def keep(self, partial: Partial, *, allow_pending: bool = False) -> None:
+    def keep(self, partial: Partial) -> None:
         """Put what is left of a turn that broke off into the history, as a valid turn.
 
         Unfinished tool calls are closed as interrupted. Left out of the unfinished message is what a service would
         refuse: reasoning that is not signed or that nothing follows, and a call that the service was still running.
 
         Args:
-            partial: From `error.partial`, `stream.partial` or `session.partial`.
-            allow_pending: Whether the calls of a whole message wait for `resume` where no answer to them was begun, in
-                place of being closed. So lands a turn with `output=` that was paused.
+            partial: From `error.partial` or `stream.partial`.
 
         Raises:
             BusyError: A turn is under way.
+            StreamClosedError: The block of a session that has a store has ended.
             ValueError: The turn stands in the history already, or does not answer the calls that wait for results.
         """
-        self._check_idle()
-        kept = kept_messages(self._messages, partial, allow_pending=allow_pending)
-        self._messages = (*self._messages, *kept)
+        self._check_changeable()
+        self._messages = (*self._messages, *kept_messages(self._messages, partial))
 
     def edit(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Put other messages in the place of the history, and return those that it held.
@@ -69,9 +57,10 @@ class HistoryOwner:
 
         Raises:
             BusyError: A turn is under way.
+            StreamClosedError: The block of a session that has a store has ended.
             TypeError: Something is no message.
         """
-        self._check_idle()
+        self._check_changeable()
         before, self._messages = self._messages, checked_messages(messages)
         return before
 
@@ -86,9 +75,10 @@ class HistoryOwner:
 
         Raises:
             BusyError: A turn is under way.
+            StreamClosedError: The block of a session that has a store has ended.
             ValueError: There are not so many turns, or no turn begins with that message.
         """
-        self._check_idle()
+        self._check_changeable()
         begins = turn_begins(self._messages)
         if to is not None:
             found = [index for index in begins if self._messages[index] is to]
@@ -116,8 +106,9 @@ class HistoryOwner:
     async def regenerate(self, *, output: Any = None, **options: Unpack[TurnOptions]) -> Reply[Any]:
         """Ask again what the user said last, and put the new answer in the place of what followed it.
 
-        Tools run again where the model calls them again. After an exception the old answer stands as before; whoever
-        wants to `keep` what is left of the new one rewinds first.
+        Tools run again where the model calls them again. After an exception the old answer stands as before, and its
+        question stands before it: whoever wants to `keep` what is left of the new one calls `rewind` first, after a
+        `ConflictError` between `reload` and `keep`.
 
         Args:
             output: As for `ask`.
@@ -187,9 +178,9 @@ class HistoryOwner:
             **options: As for `ask`.
 
         Raises:
-            ValueError: No call waits, a result answers none of them or could answer two, or none of the tools on offer
-                can answer one.
+            ValueError: No call waits, a result answers none of them, or none of the tools on offer can answer one.
             BusyError: Another turn is under way.
+            ConflictError: As for `ask`; where another worker was first to resume, no tool has run here.
             ChatError: As for `ask`.
         """
         async with self._open_turn((), output, options, streaming=False, results=results) as stream:
@@ -228,6 +219,9 @@ class HistoryOwner:
     def _check_idle(self) -> None:
         if self._busy:
             raise BusyError(BUSY)
+
+    def _check_changeable(self) -> None:
+        self._check_idle()
 
     def _open_turn(
         self,

@@ -26,8 +26,8 @@ class StoredOwner(HistoryOwner):
     _model: str
     _base: tuple[Message, ...]
     _usage: Usage
-    _has_landed: bool = True  # the last turn
     _stored: StoredHistory | None
+    _closed: bool
 
     @property
     def id(self) -> str | None:
@@ -84,6 +84,15 @@ class StoredOwner(HistoryOwner):
         self._check_read()
         super()._check_idle()
 
+    def _check_changeable(self) -> None:
+        super()._check_changeable()
+        if self._stored is not None and self._closed:
+            message = (
+                "the block of this stored session has ended, so what is changed now would be stored nowhere: open it "
+                "again, and change it there"
+            )
+            raise StreamClosedError(message)
+
     def _check_read(self) -> None:
         if self._stored is not None and not self._stored.is_read:
             message = "the history of a stored session is read when its block is entered: use `async with`"
@@ -91,18 +100,15 @@ class StoredOwner(HistoryOwner):
 
     async def _land(self, reply: Reply[Any]) -> None:
         if not reply.messages:
-            self._has_landed = True  # a turn that was resumed and still waits: there is nothing to add
-            return
+            return  # a turn that was resumed and still waits
         if self._stored is None:
             self._messages = (*self._base, *reply.messages)
-            self._has_landed = True
             return
         try:
             await self._stored.land(self._base, reply, f"{self._backend.name}:{self._model}")
         finally:
             if self._stored.has_landed(reply):
                 self._messages = self._stored.messages
-                self._has_landed = True
 
     def _end(self, turn: Turn) -> None:
         """Let go of the session, and note what the turn has cost."""

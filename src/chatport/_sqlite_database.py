@@ -13,7 +13,7 @@ from chatport._events import Usage
 from chatport._sqlite_rows import SUMMARY, damage_named, hit_of, summary_of, time_text, turn_of
 from chatport._sqlite_schema import explained, open_connection, roll_back
 from chatport._store import LockedError, StoredSession
-from chatport._stored_form import FORMAT, fold, usage_from_text, usage_text
+from chatport._stored_form import FORMAT, search_words, usage_from_text, usage_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from chatport._sqlite_rows import Addition, TurnRow
     from chatport._store import SearchHit, SessionSummary
+
+
+# What came along through a fork is the parent's: SQLite allows no call on it here, closing included. The interpreter
+# closes what nobody holds, so it is held as long as the process lives.
+_OF_PARENTS: list[sqlite3.Connection] = []
 
 
 class Database:
@@ -41,9 +46,12 @@ class Database:
         """Close the connection; what was running in another thread ends first."""
         with self._lock:
             connection, self._connection = self._connection, None
-            # One that came along through a fork is the parent's: SQLite allows no call on it here, closing included.
-            if connection is not None and self._process == os.getpid():
+            if connection is None:
+                return
+            if self._process == os.getpid():
                 connection.close()
+            else:
+                _OF_PARENTS.append(connection)
 
     @contextmanager
     def _used(self) -> Generator[sqlite3.Connection]:
@@ -129,8 +137,9 @@ class Database:
 
         Raises:
             StoreError: They cannot be read.
+            ValueError: There are too many words.
         """
-        words = fold(text).split()
+        words = search_words(text)
         if not words:
             return ()
         every = " AND ".join(["instr(t.words, ?) > 0"] * len(words))

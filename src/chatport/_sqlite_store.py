@@ -13,7 +13,7 @@ from anyio.lowlevel import RunVar
 
 from chatport._errors import StoreError
 from chatport._events import Usage
-from chatport._store import LockedError, checked_id
+from chatport._store import LockedError, checked_id, checked_limit
 from chatport._worker import run_in_worker
 
 if TYPE_CHECKING:
@@ -76,12 +76,14 @@ class SqliteStore:
         """
         if self._writer is None:
             # Two connections, so that who searches holds nobody up who has a turn to write.
-            self._writer = await self._run("opened", partial(_open, self._path, create=self._create))
+            opened: list[Database] = []
             try:
-                self._reader = await self._run("opened", partial(_open, self._path, create=False))
+                await self._run("opened", lambda: opened.append(_open(self._path, create=self._create)))
+                await self._run("opened", lambda: opened.append(_open(self._path, create=False)))
             except BaseException:
-                await self.aclose()
+                await _close(*opened)  # whatever came in between: one may be open by now that nobody was told of
                 raise
+            self._writer, self._reader = opened
         return self
 
     async def __aexit__(
@@ -93,10 +95,7 @@ class SqliteStore:
     async def aclose(self) -> None:
         """Close the file; what is being written ends first. Closing twice is allowed."""
         writer, reader, self._writer, self._reader = self._writer, self._reader, None, None
-        with anyio.CancelScope(shield=True):
-            for database in (reader, writer):
-                if database is not None:
-                    await run_in_worker(database.close, _limiter(database))
+        await _close(*(database for database in (reader, writer) if database is not None))
 
     async def load(self, session_id: str) -> StoredSession | None:
         """See `SessionStore.load`."""
@@ -135,12 +134,12 @@ class SqliteStore:
     ) -> tuple[SessionSummary, ...]:
         """See `SessionStore.list_sessions`."""
         database = self._opened(self._reader)
-        return await self._run("read", partial(database.list_sessions, _checked_limit(limit), after), database)
+        return await self._run("read", partial(database.list_sessions, checked_limit(limit), after), database)
 
     async def search(self, text: str, *, limit: int = 20) -> tuple[SearchHit, ...]:
         """See `SessionStore.search`. It reads all words that are stored, one after the other."""
         database = self._opened(self._reader)
-        return await self._run("read", partial(database.search, text, _checked_limit(limit)), database)
+        return await self._run("read", partial(database.search, text, checked_limit(limit)), database)
 
     async def delete(self, session_id: str) -> bool:
         """See `SessionStore.delete`. What is deleted is overwritten, and the file becomes smaller."""
@@ -177,6 +176,30 @@ class SqliteStore:
             wait = min(wait * 2, _LONGEST_WAIT)
 
 
+async def _close(*databases: Database) -> None:
+    """Close connections, all of them, whatever becomes of the closing of one."""
+    if databases:
+        try:
+            await _close_one(databases[0])
+        finally:
+            await _close(*databases[1:])
+
+
+async def _close_one(database: Database) -> None:
+    """Close a connection, also where a loop cancels the task in its own way, which no shield holds off."""
+    cancellation: BaseException | None = None
+    is_closed = False
+    while not is_closed:
+        try:
+            with anyio.CancelScope(shield=True):
+                await run_in_worker(database.close, _limiter(database))
+                is_closed = True
+        except anyio.get_cancelled_exc_class() as error:
+            cancellation = error  # it may have been closed, or not: closing twice is allowed
+    if cancellation is not None:
+        raise cancellation
+
+
 def _open(path: str, *, create: bool) -> Database:
     # Whoever has no store does not load SQLite, and who has one does not wait for it on the event loop.
     from chatport._sqlite_database import Database  # noqa: PLC0415
@@ -205,10 +228,3 @@ def _limiter(user: object) -> anyio.CapacityLimiter:
     if user not in limiters:
         limiters[user] = anyio.CapacityLimiter(1)
     return limiters[user]
-
-
-def _checked_limit(limit: int) -> int:
-    if limit < 1:
-        message = f"limit must be at least 1, not {limit}"
-        raise ValueError(message)
-    return limit

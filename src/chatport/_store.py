@@ -166,6 +166,7 @@ class SessionStore(Protocol):
             after: The last one of the page before; None begins with the first page.
 
         Raises:
+            ValueError: `limit` is less than 1.
             StoreError: They cannot be read.
         """
         ...
@@ -176,10 +177,11 @@ class SessionStore(Protocol):
         It looks at text, results of tools and names of documents in the present versions; upper and lower case are one.
 
         Args:
-            text: The words.
+            text: The words, at most 100 different ones.
             limit: The most to return.
 
         Raises:
+            ValueError: There are more words, or `limit` is less than 1.
             StoreError: They cannot be read.
         """
         ...
@@ -211,3 +213,15 @@ def checked_id(session_id: object) -> str:
         message = f"the id of a session has 1 to {_LONGEST_ID} printable characters, and no space at either end"
         raise ValueError(message)
     return session_id
+
+
+def checked_limit(limit: int) -> int:
+    """Return how much to return at the most.
+
+    Raises:
+        ValueError: It is nothing.
+    """
+    if limit < 1:
+        message = f"limit must be at least 1, not {limit}"
+        raise ValueError(message)
+    return limit

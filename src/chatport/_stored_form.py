@@ -25,6 +25,7 @@ FORMAT = 1
 
 _TITLE = 80  # characters
 _AROUND = 60  # characters of an excerpt on either side
+MOST_WORDS = 100  # of one search; SQLite takes no expression that is a thousand deep
 _COUNTS = tuple(item.name for item in fields(Usage) if item.name not in {"complete", "raw"})
 
 
@@ -128,6 +129,19 @@ def usage_from_text(text: str) -> Usage:
 def fold(text: str) -> str:
     """Return text as a search compares it: cases are one, and so are the ways to write one character."""
     return _normal(text).casefold()
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """Return the words to look for, folded, each once.
+
+    Raises:
+        ValueError: There are too many.
+    """
+    words = tuple(dict.fromkeys(fold(text).split()))
+    if len(words) > MOST_WORDS:
+        message = f"a search is for at most {MOST_WORDS} different words, not {len(words)}"
+        raise ValueError(message)
+    return words
 
 
 def _normal(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,13 +15,38 @@ from chatport._reply import Partial
 from chatport._store import SessionStore, StoredTurn, checked_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from chatport._messages import Message
+    from chatport._messages import Message  # noqa: TC004 - nobody evaluates the annotations of `_Write`
     from chatport._reply import Reply
+    from chatport._store import StoredSession
 
 _LOGGER = logging.getLogger("chatport")
-_UNKNOWN = "it is not known whether the last turn of the session %r was stored: reload it"
+_UNKNOWN = "it is not known whether the last change of the session %r was stored: reload it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A write that is under way, or of which nobody knows whether it came through.
+
+    Attributes:
+        kept: How many stored turns it leaves.
+        turns: The turns that it puts behind them.
+        messages: The whole history after it.
+        usage: What it adds to the sum.
+    """
+
+    kept: int
+    turns: tuple[StoredTurn, ...]
+    messages: tuple[Message, ...]
+    usage: Usage
+
+    def is_in(self, stored: StoredSession) -> bool:
+        """Whether a session that was changed since shows it, perhaps with more behind it."""
+        if not self.turns:
+            return stored.messages == self.messages
+        found = stored.turns[self.kept : self.kept + len(self.turns)]
+        return [turn.messages for turn in found] == [turn.messages for turn in self.turns]
 
 
 class StoredHistory:
@@ -41,7 +66,9 @@ class StoredHistory:
         self._turns: tuple[StoredTurn, ...] = ()
         self._messages: tuple[Message, ...] = ()
         self._given: tuple[Message, ...] = ()
-        self._is_usage_written = False  # that of the turn under way
+        self._sum: Usage = Usage()  # that is stored, as far as is known here
+        self._uncertain: _Write | None = None
+        self._is_usage_noted = False  # that of the turn under way
 
     async def read(self) -> Usage:
         """Read the session, and return what it has cost, without what is not saved yet.
@@ -49,11 +76,12 @@ class StoredHistory:
         Raises:
             StoreError: It cannot be read.
         """
-        stored = await self.store.load(self.id)
+        stored = await self._settled()
         self._version = None if stored is None else stored.version
         self._turns = () if stored is None else stored.turns
         self._messages = () if stored is None else stored.messages
-        return Usage() if stored is None else stored.usage
+        self._sum = Usage() if stored is None else stored.usage
+        return self._sum
 
     def beginning(self, given: tuple[Message, ...]) -> tuple[Message, ...]:
         """Return the history to begin with: the stored one, or the given one where nothing is stored.
@@ -80,27 +108,38 @@ class StoredHistory:
             StoreError: It cannot be written; the error has the reply.
         """
         turn = StoredTurn(reply.messages, replace(reply.usage, raw={}), model)
+        self.unsaved_usage += turn.usage
+        self._is_usage_noted = True
         try:
-            await self._write(history, (turn,), self.unsaved_usage + turn.usage)
-            self._is_usage_written = True
+            await self._write(history, (turn,))
         except (ConflictError, StoreError) as error:
             error.reply = reply
             error.partial = Partial(reply.messages, reply.usage)
             raise
-        except anyio.get_cancelled_exc_class():
-            # Where the store learned of it too late, the turn is there, and has to be here too.
-            await self._look_in_time(turn, history)
-            raise
+
+    async def claim(self, history: tuple[Message, ...]) -> None:
+        """Make a new version with nothing new in it: of all who have seen the present one, only one can do that.
+
+        A turn does so before its first tool runs, so that of two workers who go on from one version one runs tools.
+
+        Args:
+            history: The history as it is, without the turn under way.
+
+        Raises:
+            ConflictError: Someone else has changed the session, or claimed it.
+            StoreError: It cannot be written.
+        """
+        await self._write(history, ())
 
     def has_landed(self, reply: Reply[Any]) -> bool:
         """Whether this turn is the last one that is stored."""
         return bool(self._turns) and self._turns[-1].messages is reply.messages
 
     def end_turn(self, usage: Usage) -> None:
-        """Note what a turn has cost, unless it was written with the turn."""
-        if not self._is_usage_written:
+        """Note what a turn has cost, unless that was done when it landed."""
+        if not self._is_usage_noted:
             self.unsaved_usage += usage
-        self._is_usage_written = False
+        self._is_usage_noted = False
 
     async def save(self, history: tuple[Message, ...]) -> None:
         """Write what is not there yet.
@@ -109,12 +148,13 @@ class StoredHistory:
             ConflictError: Someone else has changed the session.
             StoreError: It cannot be written.
         """
-        if self.has_all_of(history):
-            if self._version is not None and self.unsaved_usage != Usage():
-                await self.store.add_usage(self.id, self.unsaved_usage)
-                self.unsaved_usage = Usage()
+        if not self.has_all_of(history):
+            await self._write(history, ())
             return
-        await self._write(history, (), self.unsaved_usage)
+        if self._uncertain is not None:
+            await self._settled()
+        if self._version is not None and self.unsaved_usage != Usage():
+            await self._add_usage()
 
     async def close(self, history: tuple[Message, ...], error: BaseException | None) -> None:
         """Write what is not there yet, when the session ends; `error` is what is being raised already.
@@ -146,14 +186,77 @@ class StoredHistory:
         """The history that is stored."""
         return self._messages
 
-    async def _write(self, history: tuple[Message, ...], turns: tuple[StoredTurn, ...], usage: Usage) -> None:
+    async def _write(self, history: tuple[Message, ...], turns: tuple[StoredTurn, ...]) -> None:
+        if self._uncertain is not None:
+            await self._settled()
         kept, rest = self._kept(history)
         new = (StoredTurn(rest), *turns) if rest else turns
-        keep = None if kept == len(self._turns) else kept
-        self._version = await self.store.append(self.id, new, version=self._version, keep=keep, usage=usage)
-        self._turns = (*self._turns[:kept], *new)
-        self._messages = (*history, *(message for turn in turns for message in turn.messages))
+        messages = (*history, *(message for turn in turns for message in turn.messages)) if turns else history
+        write = self._uncertain = _Write(kept, new, messages, self.unsaved_usage)
         self.unsaved_usage = Usage()
+        keep = None if kept == len(self._turns) else kept
+        try:
+            version = await self.store.append(self.id, new, version=self._version, keep=keep, usage=write.usage)
+        except (ConflictError, StoreError):  # nothing was written
+            self._uncertain = None
+            self.unsaved_usage += write.usage
+            raise
+        except anyio.get_cancelled_exc_class():
+            # Where the store learned of it too late, it is written, and has to be here too.
+            await self._look_in_time(self._look_for_write)
+            raise
+        self._take_over(write, version)
+
+    def _take_over(self, write: _Write, version: str) -> None:
+        """Go on from a write that has come through."""
+        self._uncertain = None
+        self._version = version
+        self._turns = (*self._turns[: write.kept], *write.turns)
+        self._messages = write.messages
+        self._sum += write.usage
+
+    async def _settled(self) -> StoredSession | None:
+        """Read what is stored. Where it was not known whether something was written, the sum is right afterwards.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        stored = await self.store.load(self.id)
+        write, self._uncertain = self._uncertain, None
+        # Versions differ after every change: what stands there now and says the same was written by us.
+        if write is not None and (stored is None or stored.version == self._version or not write.is_in(stored)):
+            self.unsaved_usage += write.usage
+        return stored
+
+    async def _look_for_write(self) -> None:
+        """Read what is stored, and go on from there if the uncertain write is the last one that came through."""
+        write = self._uncertain
+        stored = await self._settled()
+        if write is None or stored is None or stored.version == self._version:
+            return
+        if write.is_in(stored) and stored.messages == write.messages:
+            self._take_over(write, stored.version)
+
+    async def _add_usage(self) -> None:
+        usage, self.unsaved_usage = self.unsaved_usage, Usage()
+        try:
+            await self.store.add_usage(self.id, usage)
+        except StoreError:
+            self.unsaved_usage += usage
+            raise
+        except anyio.get_cancelled_exc_class():
+            # Added twice would be wrong; where nobody knows, the sum says that something may be missing.
+            self.unsaved_usage += Usage(complete=False)
+            await self._look_in_time(lambda: self._look_for_usage(usage))
+            raise
+        self._sum += usage
+
+    async def _look_for_usage(self, usage: Usage) -> None:
+        """Find out whether this was added, by the sum; where others have added to it, that cannot be known."""
+        stored = await self.store.load(self.id)
+        if stored is not None and stored.usage in {self._sum, self._sum + usage}:
+            self.unsaved_usage = usage if stored.usage == self._sum else Usage()
+            self._sum = stored.usage
 
     def _kept(self, history: tuple[Message, ...]) -> tuple[int, tuple[Message, ...]]:
         """Return how many stored turns the history begins with, and what stands behind them."""
@@ -167,28 +270,18 @@ class StoredHistory:
             position = end
         return len(self._turns), history[position:]
 
-    async def _look_in_time(self, turn: StoredTurn, history: tuple[Message, ...]) -> None:
-        """Find out whether a turn was written, for a while and whatever comes: a cancellation is on its way."""
+    async def _look_in_time(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Find out whether something was written, for a while and whatever comes: a cancellation is on its way."""
         is_known = False
         try:
             with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-                await self._look_for(turn, history)
+                await look()
                 is_known = True
         except Exception:
             _LOGGER.warning(_UNKNOWN, self.id, exc_info=True)
         else:
             if not is_known:
                 _LOGGER.warning(_UNKNOWN, self.id)
-
-    async def _look_for(self, turn: StoredTurn, history: tuple[Message, ...]) -> None:
-        """Read what is stored, and go on from there if this turn has been written."""
-        stored = await self.store.load(self.id)
-        messages = (*history, *turn.messages)
-        if stored is not None and stored.version != self._version and stored.messages == messages:
-            # Versions differ after every change: this one is ours, or says the same.
-            self._version, self._turns, self._messages = stored.version, (*stored.turns[:-1], turn), messages
-            self.unsaved_usage = Usage()
-            self._is_usage_written = True
 
 
 def _are_equal(first: Sequence[Message], second: Sequence[Message]) -> bool:

@@ -15,7 +15,6 @@ from anyio import sleep
 
 from chatport._adjustments import reported
 from chatport._attempts import Attempts, Begun
-from chatport._call_ids import with_distinct_ids
 from chatport._errors import BackendError, ChatError, ToolLoopError
 from chatport._events import Event, ReplyEnd, RetryStart, ToolRunEnd, Usage
 from chatport._messages import Message, ToolCall, ToolResult
@@ -27,12 +26,17 @@ from chatport._step_calls import StepCalls, cut_noted, waiting_step
 from chatport._tool_policy import DEFAULT_TOOL_POLICY, ToolPolicy
 from chatport._turn_watch import TurnWatch, watch_turn
 from chatport._url_media import UrlMedia
-from chatport._usage_limits import Allowance, AnswerUsage, Spending, possible_answers
+from chatport._usage_limits import Allowance, AnswerUsage, Spending
 from chatport._window import Window, windowed
 from chatport.backend import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
+        Callable,  # noqa: TC004 - as above
+        Mapping,
+    )
 
     from chatport._content import OpenCalls  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
     from chatport._events import OutputRetryStart
@@ -58,6 +62,7 @@ class TurnPlan:
         allowances: What the turn may spend, and its session.
         tool_policy: How tools are run, and who is asked first.
         open_calls: The calls that the turn begins with, in place of a request; None begins with the request.
+        claim: What is awaited once, before the first tools run; where it raises, none does. None needs no claim.
     """
 
     backend: Backend
@@ -73,6 +78,7 @@ class TurnPlan:
     allowances: tuple[Allowance, ...] = ()
     tool_policy: ToolPolicy = DEFAULT_TOOL_POLICY
     open_calls: OpenCalls | None = None
+    claim: Callable[[], Awaitable[None]] | None = None
 
 
 class Turn:
@@ -90,6 +96,7 @@ class Turn:
         self._attempts: Attempts | None = None  # at the step under way
         self._begun: Begun | None = None  # the answer that is being read
         self._calls: StepCalls | None = None  # that are being answered
+        self._is_claimed = plan.claim is None
         self._started = 0.0
         self._first_event: float | None = None
         self._watch = TurnWatch()
@@ -133,27 +140,21 @@ class Turn:
         """Return what the turn has sent and spent so far."""
         backend, asked = self._plan.backend.name, self._plan.request.model
         sent = sum(step.attempts for step in self._steps)
-        answers = [
-            AnswerUsage(step.backend or backend, step.model or asked, step.usage)
-            for step in self._steps[self._waited :]
-        ]
+        answers = [AnswerUsage(backend, step.model or asked, step.usage) for step in self._steps[self._waited :]]
         if self._attempts is not None:
             sent += self._attempts.sent
             if (usage := self._attempts.usage) is not None:
                 fold = self._attempts.fold
                 finished = fold is not None and fold.end is not None
-                if fold is not None and fold.start is not None:
-                    backend, asked = fold.start.backend or backend, fold.start.model or asked
                 answers.append(AnswerUsage(backend, asked, usage, finished=finished))
         return Spending(sent, tuple(answers))
 
     def _check_allowances(self) -> None:
         if not self._plan.allowances:
             return
-        spending = self.spending()
-        answerers = possible_answers(self._plan.backend, self._plan.request.model)
+        spending, request = self.spending(), self._plan.request
         for allowance in self._plan.allowances:
-            allowance.check(spending, answerers)
+            allowance.check(spending, backend=self._plan.backend.name, model=request.model)
 
     @property
     def _sent_steps(self) -> int:
@@ -166,9 +167,6 @@ class Turn:
         fold = None if self._attempts is None else self._attempts.fold
         if fold is not None and (begun := fold.snapshot()).parts:
             told = self._told(superseded=len(self._steps))
-            begun, _ = with_distinct_ids(begun)
-            if fold.end is not None and begun.tool_calls and is_cut(fold.end.stop_reason):
-                begun = cut_noted(begun, fold.end.stop_reason)
             return Partial((*told, begun), self.usage, unfinished=fold.end is None)
         return Partial(self.messages, self.usage)
 
@@ -276,7 +274,22 @@ class Turn:
         self._calls = StepCalls(self._tools, calls, step.stop_reason, given)
         if not await self._calls.decide(self._plan.tool_policy):
             self._calls = None
+        elif not self._is_claimed:
+            await self._claim()
         return self._calls
+
+    async def _claim(self) -> None:
+        """Claim the stored session: of two that go on from one version of it, one may run tools.
+
+        Raises:
+            ConflictError: It is the other one.
+            StoreError: The store cannot say.
+        """
+        calls, self._calls = self._calls, None  # where this is refused, the calls are as open as before
+        if self._plan.claim is not None:
+            await self._plan.claim()
+        self._is_claimed = True
+        self._calls = calls
 
     def _take_results(self, results: tuple[ToolResult, ...]) -> None:
         self._calls = None
@@ -337,10 +350,7 @@ class Turn:
 
 
 def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:
-    start, answer, end = begun.fold.complete()
-    # What comes from here on, in the history and to whoever is asked, knows calls by their ids; what was passed on as
-    # it came says what the model said.
-    message, renamed = with_distinct_ids(answer)
+    start, message, end = begun.fold.complete()
     return Step(
         message,
         end.stop_reason,
@@ -348,9 +358,8 @@ def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:
         attempts.usage or end.usage,
         start.model,
         start.request_id,
-        (*reported(start.adjustments), *renamed),
+        reported(start.adjustments),
         Timing(begun.moment - started, time.perf_counter() - started, end.service_seconds),
         attempts.sent,
         end.metadata,
-        backend=start.backend,
     )

@@ -26,7 +26,7 @@ def run_sessions(command: SessionsCommand) -> int:
     """Do what is asked of the store and return the exit code.
 
     Raises:
-        CommandError: There is no such session.
+        CommandError: There is no such session, or there are too many words to look for.
         StoreError: The store cannot be read or written.
         OutputError: Standard output takes no more.
     """
@@ -40,7 +40,10 @@ async def _run(command: SessionsCommand, path: str) -> None:
             case "list":
                 _write_list(await store.list_sessions(limit=command.limit), as_json=command.json)
             case "search":
-                hits = await store.search(" ".join(command.words), limit=command.limit)
+                try:
+                    hits = await store.search(" ".join(command.words), limit=command.limit)
+                except ValueError as error:
+                    raise CommandError(str(error)) from error
                 _write_hits(hits, as_json=command.json)
             case "delete":
                 if not await store.delete(command.words[0]):

@@ -12,8 +12,8 @@ import anyio.lowlevel
 from chatport._errors import ConflictError, StoreError
 from chatport._events import Usage
 from chatport._serialize import dump_messages, load_messages
-from chatport._store import SearchHit, SessionSummary, StoredSession, StoredTurn, checked_id
-from chatport._stored_form import excerpt_of, fold, title_of, words_of
+from chatport._store import SearchHit, SessionSummary, StoredSession, StoredTurn, checked_id, checked_limit
+from chatport._stored_form import excerpt_of, search_words, title_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,12 +92,13 @@ class MemoryStore:
         rows = sorted(((kept.updated_at, name) for name, kept in self._sessions.items()), reverse=True)
         if after is not None:
             rows = [row for row in rows if row < (after.updated_at, after.id)]
-        return tuple(self._summary(name) for _, name in rows[:limit])
+        return tuple(self._summary(name) for _, name in rows[: checked_limit(limit)])
 
     async def search(self, text: str, *, limit: int = 20) -> tuple[SearchHit, ...]:
         """See `SessionStore.search`."""
         await anyio.lowlevel.checkpoint()
-        words = fold(text).split()
+        words = search_words(text)
+        checked_limit(limit)
         hits = [
             (turn.created_at, SearchHit(self._summary(name), position, excerpt_of(turn.messages, words[0])))
             for name, kept in self._sessions.items()
