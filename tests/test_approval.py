@@ -15,6 +15,7 @@ from chatport import (
     Deny,
     Json,
     Message,
+    MessageEnd,
     PartEnd,
     Pause,
     Reply,
@@ -58,7 +59,7 @@ class Asked:
         return [asked.id for asked in self.calls]
 
 
-def results(reply: Reply) -> list[ToolResult]:
+def results(reply: Reply[Any]) -> list[ToolResult]:
     """Return the results in a reply."""
     return [part for message in reply.messages for part in message.parts if isinstance(part, ToolResult)]
 
@@ -407,14 +408,152 @@ async def test_calls_of_a_message_that_was_cut_are_not_run_later_either(saved: b
     assert (result.error_kind, result.is_error) == ("cut", True)
 
 
-async def test_a_turn_that_is_to_have_a_type_cannot_pause() -> None:
-    """There is no value to give: the error has the reply, and the history is as before."""
-    chat, _ = session(TWO, TWO, '{"a": 5}', tools=[get_weather])
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "asked without"])
+async def test_a_turn_that_is_to_have_a_type_pauses_by_its_error(kept: bool) -> None:
+    """The error says how: what was paid for is kept with its calls open, and the type is said once more."""
+    chat, backend = session(TWO, '{"a": 5}', tools=[get_weather])
     approve = Asked({"1": Pause()})
-    with pytest.raises(chatport.OutputError) as caught:
-        await chat.ask("go", output=dict[str, int], approve=approve)
-    assert caught.value.reply is not None
-    assert caught.value.reply.pending_calls == tuple(TWO)
+    if kept:
+        with pytest.raises(
+            chatport.OutputError, match=r"keep\(error.partial, allow_pending=True\).*resume\(output"
+        ) as error:
+            await chat.ask("go", output=dict[str, int], approve=approve)
+        assert error.value.partial is not None
+        chat.keep(error.value.partial, allow_pending=True)
+    else:
+        await chat.ask("go", approve=approve)
+    assert chat.pending_calls == tuple(TWO)
+    with pytest.raises(chatport.OutputError) as still:
+        await chat.resume(output=dict[str, int], approve=approve)
+    assert still.value.partial is not None
+    chat.keep(still.value.partial, allow_pending=True)  # nothing new, and nothing lost
+    assert chat.pending_calls == tuple(TWO)
+    reply = await chat.resume(output=dict[str, int])
+    assert reply.output == {"a": 5}
+    assert [part.content for part in results(reply)] == [PARIS.content, ROME.content]
+    assert len(backend.requests) == 2
+    assert chatport.validate_messages(chat.messages) == ()
+
+
+async def test_a_kept_turn_that_is_stored_waits_in_the_store() -> None:
+    """As a paused one does: another session goes on with it."""
+    store = MemoryStore()
+    backend = ScriptedBackend(TWO, '{"a": 5}')
+    approve = Asked({"1": Pause()})
+    async with Session(backend, "m", tools=[get_weather], store=store, id="a") as chat:
+        with pytest.raises(chatport.OutputError) as error:
+            await chat.ask("go", output=dict[str, int], approve=approve)
+        assert error.value.partial is not None
+        chat.keep(error.value.partial, allow_pending=True)
+    async with Session(backend, "m", tools=[get_weather], store=store, id="a") as chat:
+        assert chat.pending_calls == tuple(TWO)
+        assert (await chat.resume(output=dict[str, int])).output == {"a": 5}
+
+
+async def test_what_has_begun_does_not_wait() -> None:
+    """Calls that may have run, and those of a message that broke off, are closed whatever is allowed."""
+    chat, _ = session(Answer(TWO, error=RuntimeError("gone")), TWO, tools=[get_weather])
+    with pytest.raises(RuntimeError):
+        await chat.ask("go")
+    assert chat.partial is not None
+    chat.keep(chat.partial, allow_pending=True)
+    assert chat.pending_calls == ()
+    with pytest.raises(TypeError):
+        await chat.ask("go", approve=Asked({"2": None}))
+    assert chat.partial is not None
+    chat.keep(chat.partial, allow_pending=True)
+    assert chat.pending_calls == ()
+    assert chatport.validate_messages(chat.messages) == ()
+
+
+async def test_a_cut_message_that_was_left_at_its_end_is_not_run_later() -> None:
+    """Its calls look whole: whoever keeps them open has them closed by `resume`."""
+    chat, _ = session(Answer(TWO, stop_reason="length"), "done", tools=[get_weather])
+    async with chat.stream("go") as stream:
+        async for event in stream:
+            if isinstance(event, MessageEnd):
+                break
+    chat.keep(stream.partial, allow_pending=True)
+    assert chat.pending_calls == tuple(TWO)
+    reply = await chat.resume()
+    assert [part.error_kind for part in results(reply)] == ["cut", "cut"]
+
+
+# --- what an exception of the caller's own leaves --------------------------------------------------------------------
+
+
+async def test_an_exception_of_the_callers_own_leaves_what_had_happened() -> None:
+    """It comes out as it is, and has no place for it: the session has, tools that ran included."""
+    failure = LookupError("the window")
+    asked = 0
+
+    async def approve(_: ToolCall) -> Decision:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise failure
+        return Allow()
+
+    chat, _ = session(TWO, TWO, "ok", tools=[get_weather], approve=approve)
+    assert chat.partial is None
+    with pytest.raises(LookupError) as caught:
+        await chat.ask("go")
+    assert caught.value is failure
+    assert not hasattr(failure, "partial")
     assert chat.messages == ()
-    await chat.ask("go", approve=approve)
-    assert (await chat.resume(output=dict[str, int])).output == {"a": 5}
+    partial = chat.partial
+    assert partial is not None
+    assert [message.role for message in partial.messages] == ["user", "assistant", "tool", "assistant", "tool"]
+    assert partial.messages[2].parts == (PARIS, ROME)
+    with pytest.raises(ValueError, match="give some content"):
+        await chat.ask()  # no turn has begun
+    assert chat.partial is partial
+    chat.keep(partial)
+    assert (await chat.ask("go on")).text == "ok"
+    assert chat.partial is None
+
+
+async def test_a_window_that_fails_leaves_what_had_happened() -> None:
+    """After the first step, whose tools have run."""
+
+    def window(messages: tuple[Message, ...]) -> chatport.Revision:
+        if len(messages) > 1:
+            raise LookupError
+        return chatport.Revision(messages, ())
+
+    chat, _ = session(TWO, tools=[get_weather], window=window)
+    with pytest.raises(LookupError):
+        await chat.ask("go")
+    assert chat.partial is not None
+    assert chat.partial.messages[-1].parts == (PARIS, ROME)
+
+
+async def test_a_turn_that_was_cancelled_leaves_what_had_happened() -> None:
+    """`ask` gives nobody a stream to look at."""
+    begun = anyio.Event()
+
+    @chatport.tool
+    async def wait() -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    chat, _ = session([call("1"), ToolCall("2", "wait", {})], tools=[get_weather, wait])
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(chat.ask, "go")
+            await begun.wait()
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+    assert chat.partial is not None
+    ran, interrupted = chat.partial.messages[-1].parts
+    assert ran == PARIS
+    assert isinstance(interrupted, ToolResult)
+    assert interrupted.error_kind == "interrupted"
+
+
+async def test_a_function_that_is_not_async_is_named() -> None:
+    """The error says which option is wrong, and nothing runs."""
+    chat, backend = session(TWO, tools=[get_weather])
+    with pytest.raises(TypeError, match=r"approve= has to be an async function.*Allow\("):
+        await chat.ask("go", approve=lambda _: Allow())  # type: ignore[arg-type,return-value]  # what is refused
+    assert len(backend.requests) == 1

@@ -40,11 +40,11 @@ def test_results_answer_the_calls_that_wait(given: list[Any], reason: str) -> No
         turn_messages([ASKED, CALLED], given)
 
 
-def test_one_result_answers_calls_that_share_an_id() -> None:
-    """There are models that give each call the same one."""
-    twice = Message.assistant(ToolCall("1", "a"), ToolCall("1", "a"))
-    result = ToolResult("1", "x")
-    assert turn_messages([ASKED, twice], [result]) == (Message("tool", (result, result)),)
+def test_one_result_answers_no_two_calls_that_share_an_id() -> None:
+    """In a history from elsewhere: what one call came to is not what the other one did."""
+    twice = Message.assistant(ToolCall("1", "a"), ToolCall("1", "a"), ToolCall("2", "a"))
+    with pytest.raises(ValueError, match="two calls wait under the id '1'"):
+        turn_messages([ASKED, twice], [ToolResult("1", "x"), ToolResult("2", "x")])
 
 
 @pytest.mark.parametrize(

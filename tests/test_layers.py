@@ -24,7 +24,10 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("_adjustments", "_download", "_library_prices", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),
-    ("_approval", "_events", "_hook_specs", "_model_info", "_request", "_revision", "_tool_errors", "_tool_results"),
+    (
+        *("_approval", "_call_ids", "_events", "_hook_specs", "_model_info", "_request", "_revision"),
+        *("_tool_errors", "_tool_results"),
+    ),
     (
         *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_store", "_tool_policy", "_tools"),
         *("_unfold", "_url_media", "_usage_limits", "_usage_observer", "_window"),

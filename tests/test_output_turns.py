@@ -112,12 +112,13 @@ async def test_tools_run_before_the_answer() -> None:
 
 async def test_calls_that_the_caller_answers_come_first() -> None:
     """A turn that ends with calls has no answer yet: the error says what to do, and the reply has the calls."""
-    chat, _ = session([call()], [call()], _ROME, tools=[get_weather])
-    with pytest.raises(OutputError, match=r"asks for tools \(get_weather\).*ask without output=") as caught:
+    chat, _ = session([call()], _ROME, tools=[get_weather])
+    with pytest.raises(OutputError, match=r"asks for tools \(get_weather\).*allow_pending=True") as caught:
         await chat.ask("Which city?", output=City, run_tools=False)
     assert [found.name for found in caught.value.reply.tool_calls] == ["get_weather"]
-    reply = await chat.ask("Which city?", run_tools=False)
-    results = [chatport.ToolResult(found.id, "21 degrees") for found in reply.tool_calls]
+    assert caught.value.partial is not None
+    chat.keep(caught.value.partial, allow_pending=True)
+    results = [chatport.ToolResult(found.id, "21 degrees") for found in chat.pending_calls]
     assert (await chat.ask(*results, output=City)).output.name == "Rome"
 
 

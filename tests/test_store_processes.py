@@ -35,6 +35,37 @@ _ASKS = """
     anyio.run(main, *sys.argv[1:])
 """
 
+_PAYS = """
+    import sys
+    import anyio
+    from chatport import Pause, Session, SqliteStore, ToolCall, tool
+    from chatport.testing import ScriptedBackend
+
+    @tool
+    def pay(amount: int) -> str:
+        'Pay.'
+        print("paid", amount)
+        return f"paid {amount}"
+
+    async def wait(call):
+        return Pause()
+
+    async def main(path, task):
+        calls = [ToolCall("1", "pay", {"amount": 5}), ToolCall("2", "pay", {"amount": 6})]
+        backend = ScriptedBackend(calls) if task == "ask" else ScriptedBackend("done")
+        async with SqliteStore(path) as store, Session(backend, "m", tools=[pay], store=store, id="a") as session:
+            print("waiting", [call.arguments["amount"] for call in session.pending_calls])
+            if task == "ask":
+                reply = await session.ask("Pay.", approve=wait)
+            else:
+                reply = await session.resume()
+                roles = [message.role for message in backend.requests[0].messages]
+                print("asked", roles, [part.id for part in backend.requests[0].messages[-1].parts])
+            print("left", len(reply.pending_calls), repr(reply.text), len(session.messages))
+
+    anyio.run(main, *sys.argv[1:])
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork and no SIGKILL")
@@ -112,3 +143,24 @@ def _answer(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
+
+
+@pytest.mark.slow
+def test_a_turn_is_paused_in_one_process_and_resumed_in_another(tmp_path: Path) -> None:
+    """The file of the store is all that they share: the first runs no tool and ends, the second runs both."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(_PAYS), str(tmp_path / "chats.db")]
+    said = []
+    for task in ("ask", "resume"):
+        result = subprocess.run([*command, task], capture_output=True, text=True, check=False, timeout=60)
+        assert (result.returncode, result.stderr) == (0, "")
+        said.append(result.stdout.splitlines())
+    assert said[0] == ["waiting []", "left 2 '' 2"]
+    first, *paid, asked, left = said[1]
+    assert first == "waiting [5, 6]"
+    assert sorted(paid) == ["paid 5", "paid 6"]
+    assert asked == "asked ['user', 'assistant', 'tool'] ['1', '2']"
+    assert left == "left 0 'done' 4"
+    again = subprocess.run([*command, "resume"], capture_output=True, text=True, check=False, timeout=60)
+    assert again.returncode == 1
+    assert "no call waits at the end of this history" in again.stderr
+    assert "paid" not in again.stdout

@@ -11,16 +11,19 @@ from tests.conversations import call, get_weather, session
 from chatport import (
     ChatError,
     Cost,
+    FallbackBackend,
     MessageEnd,
     OutputRetryStart,
     Retry,
     RetryStart,
     ServiceError,
+    Session,
     Usage,
     UsageLimitError,
     UsageLimits,
 )
-from chatport.testing import Answer
+from chatport.hooks import UsageObserver, observe
+from chatport.testing import Answer, ScriptedBackend
 
 pytestmark = pytest.mark.anyio
 
@@ -233,6 +236,7 @@ async def test_a_fork_begins_with_nothing_spent() -> None:
         ({"requests": -1}, "requests must be more than 0"),
         ({"cost": 0.0, "prices": FlatPrices()}, "cost must be more than 0"),
         ({"cost": float("nan"), "prices": FlatPrices()}, "cost must be more than 0"),
+        ({"cost": Decimal("nan"), "prices": FlatPrices()}, "cost must be more than 0"),
         ({"cost": 1}, "needs prices="),
     ],
 )
@@ -243,7 +247,14 @@ async def test_limits_that_make_no_sense(limits: dict[str, Any], reason: str) ->
 
 
 async def test_what_are_no_limits() -> None:
-    """A number, and prices that have none."""
+    """A number, prices that have none, and limits that are no numbers."""
+    for wrong in ({"tokens": True}, {"tokens": 1.5}, {"tokens": "5"}, {"requests": 2.0}):
+        (name,) = wrong
+        with pytest.raises(TypeError, match=re.escape(f"{name} of UsageLimits must be a whole number, or None for")):
+            UsageLimits(**wrong)
+    for cost in (True, "5"):
+        with pytest.raises(TypeError, match="cost of UsageLimits must be a number"):
+            UsageLimits(cost=cost, prices=FlatPrices())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="method cost"):
         UsageLimits(cost=1, prices={})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="usage_limits must be a UsageLimits or None, not a int"):
@@ -253,3 +264,73 @@ async def test_what_are_no_limits() -> None:
         await chat.ask("go", usage_limits=3)  # type: ignore[call-overload]
     assert (await chat.ask("go")).text == "Hi"
     assert len(backend.requests) == 1
+
+
+# --- who is priced where a backend asks others -----------------------------------------------------------------------
+
+
+class PricesByBackend:
+    """Another price for each backend, and a note of whose price was asked for."""
+
+    def __init__(self, **prices: float) -> None:
+        self.asked: set[tuple[str, str]] = set()
+        self._prices = prices
+
+    def cost(self, usage: Usage, *, backend: str, model: str) -> Cost:
+        self.asked.add((backend, model))
+        if backend not in self._prices:
+            return Cost.unknown(f"no price for {backend}:{model}")
+        return Cost(Decimal(str(self._prices[backend])) * (usage.known_tokens or 0))
+
+
+BUSY = ServiceError("busy", status=503)
+
+
+def falling_back(*far: Any, near: Any = BUSY, limits: UsageLimits) -> Session:
+    """A session on one that fails and another one that answers, whose model has another name."""
+    first, second = ScriptedBackend(*[near] * 9, name="near"), ScriptedBackend(*far, name="far")
+    inner = FallbackBackend([(second, "model-2")], name="inner")
+    return Session(
+        FallbackBackend([(first, None), (inner, None)]), "model-1", usage_limits=limits, tools=[get_weather], retry=None
+    )
+
+
+async def test_an_answer_has_the_price_of_the_backend_that_gave_it() -> None:
+    """Of none but those that may answer anybody asks the price, and what is spent is priced as the answer's."""
+    prices = PricesByBackend(near=100, far=0.01)
+    chat = falling_back(calling(), calling(), "done", limits=UsageLimits(cost=0.15, prices=prices))
+    error = await refused(chat)
+    assert str(error) == "usage limit of the session: 0.20 of 0.15 USD are spent"
+    assert prices.asked == {("near", "model-1"), ("far", "model-2")}
+    assert error.partial is not None
+    assert error.partial.usage.total_tokens == 20
+
+
+async def test_where_one_that_may_answer_has_no_price_nothing_is_sent() -> None:
+    """The limit could not be kept once it has answered: no other vendor's price is taken for it."""
+    chat = falling_back("done", limits=UsageLimits(cost=1, prices=PricesByBackend(near=0.01)))
+    error = await refused(chat)
+    assert "no price for far:model-2" in str(error)
+    assert chat.usage == Usage()
+
+
+async def test_what_broke_off_elsewhere_is_priced_as_its_own() -> None:
+    """An answer that began and did not end counts for what is known, under the name of the one that gave it."""
+    prices = PricesByBackend(near=100, far=0.01)
+    chat = falling_back(Answer("a b", error=BUSY), limits=UsageLimits(cost=1, prices=prices))
+    with pytest.raises(ServiceError):
+        await chat.ask("go")
+    assert prices.asked == {("near", "model-1"), ("far", "model-2")}
+
+
+async def test_replies_and_sums_name_the_backend_that_answered() -> None:
+    """The step does, and an observer counts it there; without others nobody is named."""
+    prices = PricesByBackend(near=100, far=0.01)
+    chat = falling_back(Answer("done", usage=_TEN), limits=UsageLimits(cost=1, prices=prices))
+    observer = UsageObserver(prices)
+    with observe(observer):
+        reply = await chat.ask("go")
+    assert [(step.backend, step.model) for step in reply.steps] == [("far", "model-2")]
+    assert {key: row.cost.amount for key, row in observer.rows.items()} == {("far", "model-2"): Decimal("0.10")}
+    plain, _ = session("Hi")
+    assert [step.backend for step in (await plain.ask("go")).steps] == [None]

@@ -1,16 +1,26 @@
 """Tools that somebody is asked about: allowed, denied, changed, and left to wait for another process."""
 
+import sys
 import tempfile
 from pathlib import Path
 
 import anyio
+from pydantic import BaseModel
 
 import chatport
-from chatport import Allow, Decision, Deny, Pause, SqliteStore, ToolCall, tool
+from chatport import Allow, Decision, Deny, OutputError, Pause, SqliteStore, ToolCall, tool
 from chatport_bedrock.emulator import Emulator
 
 FREE, MOST = 100, 1000  # euros
 MODEL = "bedrock:us.amazon.nova-lite-v1:0"
+TYPED_MODEL = "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+class Receipt(BaseModel):
+    """What was transferred."""
+
+    amount: int
+    account: str
 
 
 @tool
@@ -43,9 +53,13 @@ async def wait_for_someone(_: ToolCall) -> Decision:
     return Pause()
 
 
+def options_for(address: str) -> dict[str, str]:
+    return {"region": "us-east-1", "endpoint_url": address, "api_key": "made-up"}
+
+
 async def main() -> None:
     with Emulator(api_key="made-up") as emulator, tempfile.TemporaryDirectory() as folder:
-        options = {"region": "us-east-1", "endpoint_url": emulator.url, "api_key": "made-up"}
+        options = options_for(emulator.url)
         # --8<-- [start:ask]
         async with chatport.open_session(MODEL, tools=[transfer], approve=approve, backend_options=options) as session:
             reply = await session.ask("Transfer 500 euros.", tool_choice="transfer")
@@ -67,18 +81,39 @@ async def main() -> None:
                 print("waits:", call.name, call.arguments)
         # --8<-- [end:pause]
 
-        # --8<-- [start:resume]
-        # Later, in another process: the store, and the same tools.
-        async with (
-            SqliteStore(path) as store,
-            chatport.open_session(
-                MODEL, tools=[transfer], backend_options=options, store=store, id="anna-7"
-            ) as session,
-        ):
-            print("still waits:", session.pending_calls)
-            reply = await session.resume(approve=approve)
-            print(reply.text)
-        # --8<-- [end:resume]
+        # The same file once more, as another program: `go_on` runs there.
+        print((await anyio.run_process([sys.executable, __file__, str(path), emulator.url])).stdout.decode())
+
+        # --8<-- [start:typed]
+        async with chatport.open_session(TYPED_MODEL, tools=[transfer], backend_options=options) as session:
+            try:
+                typed = await session.ask("Transfer 7 euros.", output=Receipt, approve=wait_for_someone)
+            except OutputError as error:
+                if error.partial is None or not error.reply.pending_calls:
+                    raise  # another reason
+                session.keep(error.partial, allow_pending=True)
+                # Now, or later and elsewhere:
+                typed = await session.resume(output=Receipt, approve=approve)
+            print(typed.output)
+        # --8<-- [end:typed]
 
 
-anyio.run(main)
+async def go_on(path: str, address: str) -> None:
+    options = options_for(address)
+    # --8<-- [start:resume]
+    # Later, in another process: the store, and the same tools.
+    async with (
+        SqliteStore(path) as store,
+        chatport.open_session(MODEL, tools=[transfer], backend_options=options, store=store, id="anna-7") as session,
+    ):
+        print("still waits:", session.pending_calls)
+        reply = await session.resume(approve=approve)
+        print(reply.text)
+    # --8<-- [end:resume]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        anyio.run(go_on, sys.argv[1], sys.argv[2])
+    else:
+        anyio.run(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def results_by_id(pending: Sequence[ToolCall], results: Sequence[ToolResult]) ->
     """Return results by the call they answer.
 
     Raises:
-        ValueError: Two answer the same call, or one answers none.
+        ValueError: Two answer the same call, one answers none, or one could answer two.
     """
     by_id = {result.id: result for result in results}
     if len(by_id) != len(results):
@@ -81,6 +82,13 @@ def results_by_id(pending: Sequence[ToolCall], results: Sequence[ToolResult]) ->
     unknown = by_id.keys() - {call.id for call in pending}
     if unknown:
         message = f"no call waits for the result {', '.join(repr(id_) for id_ in sorted(unknown))}"
+        raise ValueError(message)
+    waiting = Counter(call.id for call in pending)
+    if shared := [id_ for id_ in by_id if waiting[id_] > 1]:
+        message = (
+            f"two calls wait under the id {shared[0]!r}, so nobody knows which of them the result answers: "
+            "`repair_messages(messages, allow_pending=True)` gives one of them another id"
+        )
         raise ValueError(message)
     return by_id
 
@@ -120,12 +128,17 @@ def open_calls(history: Sequence[Message], results: Sequence[ToolResult], tools:
     return OpenCalls(history[-1], given)
 
 
-def kept_messages(history: Sequence[Message], partial: Partial) -> tuple[Message, ...]:
+def kept_messages(history: Sequence[Message], partial: Partial, *, allow_pending: bool = False) -> tuple[Message, ...]:
     """Return what is left of a turn as valid history, to stand behind the history that is there.
 
     Of an unfinished message, empty text is left out, and what would be refused when it is sent again: reasoning that
     nobody signed, whose signature may be cut, or that nothing follows; a call that the service was still running. Calls
     without a result get one that says they were interrupted.
+
+    Args:
+        history: What it is to stand behind.
+        partial: The turn.
+        allow_pending: Whether calls stay open instead where the message is whole and none of them was begun.
 
     Raises:
         ValueError: The turn stands in the history already, or does not fit behind it.
@@ -138,8 +151,8 @@ def kept_messages(history: Sequence[Message], partial: Partial) -> tuple[Message
         parts = _kept_parts(messages.pop().parts)
         if parts:
             messages.append(Message("assistant", parts))
-    open_calls = pending_calls(messages)
-    if open_calls:
+    may_wait = allow_pending and not partial.unfinished and messages[-1].role == "assistant"
+    if pending_calls(messages) and not may_wait:
         given = messages.pop().parts if messages[-1].role == "tool" else ()
         messages.append(Message("tool", _closed(messages[-1].tool_calls, given)))
     return tuple(messages)

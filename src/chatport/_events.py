@@ -99,11 +99,14 @@ class MessageStart:
         model: The model that answers, as far as known.
         request_id: The service's id of the request.
         adjustments: What the backend could not say as asked.
+        backend: The name of the backend that answers, where the one that was asked has passed the request on to
+            another; else None.
     """
 
     model: str
     request_id: str | None = None
     adjustments: tuple[Adjustment, ...] = ()
+    backend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from chatport._errors import (
 from chatport._event_stream import EventStream
 from chatport._events import BackendEvent, MessageEnd, MessageStart
 from chatport._url_media import native_urls
+from chatport._usage_limits import possible_answers
 from chatport.backend import Backend, CountsTokens, ListsModels, Load, ReportsLoad
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class _Search:
             error.backend = error.backend or target.backend.name
             error.model = error.model or target.asked(self.request).model
         self.failures.append((target, error))
-        self.lost = self._start or self.lost
+        if self._start is not None:
+            self.lost = self._named(self._start, target)
 
     def log(self, following: _Target) -> None:
         """Say that another target is asked. Not the error's message, which may repeat what was said."""
@@ -112,10 +114,20 @@ class _Search:
             if note not in present:  # a backend may raise one and the same error again
                 error.add_note(note)
 
-    def told(self, event: BackendEvent, target: _Target) -> BackendEvent:
-        """Return an event with what a reader has to know of the targets before this one."""
-        if self.failures and isinstance(event, MessageStart):
-            return replace(event, adjustments=(*event.adjustments, self._adjustment(target)))
+    def start_told(self, event: BackendEvent, target: _Target) -> BackendEvent:
+        """Return the begin of an answer with who gives it, and in whose place."""
+        if not isinstance(event, MessageStart):
+            return event  # the one who reads refuses it
+        added = (self._adjustment(target),) if self.failures else ()
+        return replace(self._named(event, target), adjustments=(*event.adjustments, *added))
+
+    def _named(self, start: MessageStart, target: _Target) -> MessageStart:
+        # A target may be such a backend itself: it knows better who answers.
+        asked = target.asked(self.request)
+        return replace(start, model=start.model or asked.model, backend=start.backend or target.backend.name)
+
+    def told(self, event: BackendEvent) -> BackendEvent:
+        """Return an event that follows, with what a reader has to know of the targets before this one."""
         if self.lost is not None and isinstance(event, MessageEnd):
             return replace(event, usage=replace(event.usage, complete=False))
         return event
@@ -139,8 +151,9 @@ class FallbackBackend:
     it is raised; `when` says otherwise. When all have failed, the error of the last one is raised, with notes on those
     before it. A session's `Retry` comes after that, and begins with the first target again.
 
-    Who answers is said in `MessageStart.model`, and where it is not the first one in an adjustment of the kind
-    `renamed`, `answered-by-fallback`, and in a log record. Strict turns take it: the targets were asked for.
+    Who answers is said in `MessageStart.backend` and `model`, so that it is counted and priced as theirs, and where it
+    is not the first one in an adjustment of the kind `renamed`, `answered-by-fallback`, and in a log record. Strict
+    turns take it: the targets were asked for.
 
     Metadata and `Settings.extra` keep the names of the targets; `name` is no key of anything.
 
@@ -204,13 +217,13 @@ class FallbackBackend:
                     yield search.lost
                 raise
             async with aclosing(begun.events) as events:
-                yield search.told(begun.start, target)
-                yield search.told(begun.following, target)
+                yield search.start_told(begun.start, target)
+                yield search.told(begun.following)
                 come = ready_events(events) or ()
                 async for event in events:
-                    ready.append(search.told(event, target))
+                    ready.append(search.told(event))
                     while come:
-                        ready.append(search.told(come.popleft(), target))
+                        ready.append(search.told(come.popleft()))
                     while ready:
                         yield ready.popleft()
             return
@@ -219,6 +232,11 @@ class FallbackBackend:
         if isinstance(error, BackendError) and error.retryable and error.retry_after == 0:
             return False  # the same target has learned something and answers if it is asked again
         return isinstance(error, _ELSEWHERE) or (self._when is not None and self._when(error))
+
+    def possible_answers(self, model: str) -> tuple[tuple[str, str], ...]:
+        """Return who may answer a request for a model: names of backends and models."""
+        found = (possible_answers(target.backend, target.model or model) for target in self._targets)
+        return tuple(dict.fromkeys(pair for pairs in found for pair in pairs))
 
     def native_urls(self, medium: Media, model: str) -> bool:
         """Whether all targets take a medium as the URL that it is given as: what is asked has to suit each of them."""

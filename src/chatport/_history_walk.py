@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from chatport._adjustments import Adjustment, AdjustmentKind
+from chatport._call_ids import CallIds
 from chatport._messages import Message, Part, Reasoning, ToolCall, ToolResult
 from chatport._revision import HistoryProblem, ProblemKind, is_blank, speaks
 from chatport._tool_errors import error_result, interrupted_result
@@ -60,7 +61,9 @@ class HistoryWalk:
         self._answered: set[str] = set()
         self._now: dict[str, deque[_Call]] = {}  # the calls of the model's last message, by id
         self._before: defaultdict[str, list[_Call]] = defaultdict(list)  # those open of its messages before that
-        self._ids = {part.id for each in history for part in each.parts if isinstance(part, (ToolCall, ToolResult))}
+        self._ids = CallIds(
+            part.id for each in history for part in each.parts if isinstance(part, (ToolCall, ToolResult))
+        )
         for index in range(len(history)):
             self._walk(index)
         last = max((index for index, draft in enumerate(self._drafts) if draft.message.role == "assistant"), default=-1)
@@ -124,20 +127,13 @@ class HistoryWalk:
     def _take_call(self, draft: _Draft, call: ToolCall, place: tuple[int, int]) -> ToolCall:
         id_ = call.id
         if id_ in self._now:
-            call = replace(call, id=self._another_id(id_))
+            call = replace(call, id=self._ids.another(id_))
             what = f"the id {id_!r} stands twice in this message"
             self._find("duplicate-call-id", place, what, ("renamed", f"this call and its result are {call.id!r} now"))
         taken = _Call(call, place)
         draft.calls.append(taken)
         self._now.setdefault(id_, deque()).append(taken)
         return call
-
-    def _another_id(self, taken: str) -> str:
-        number = 2
-        while f"{taken}-{number}" in self._ids:
-            number += 1
-        self._ids.add(f"{taken}-{number}")
-        return f"{taken}-{number}"
 
     def _without_nested(self, result: ToolResult, place: tuple[int, int]) -> ToolResult:
         """Return a result without what cannot stand inside one."""

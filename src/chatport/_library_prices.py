@@ -28,7 +28,7 @@ class LibraryPrices:
 
         Args:
             providers: Which of the library's providers a backend's name means, where the library does not know the name
-                itself, such as `{"fallback": "aws"}`.
+                itself, such as `{"our-gateway": "aws"}`.
             cached_for: How long caches are kept that the program writes, which has a price where a service has several.
                 `Usage` does not say it.
 

@@ -71,8 +71,8 @@ class OutputReader:
         if reply.tool_calls and not cut:
             names = ", ".join(dict.fromkeys(call.name for call in reply.tool_calls))
             message = (
-                f"the model asks for tools ({names}) that this turn leaves to the caller: ask without output=, and "
-                "with it when the calls are answered"
+                f"the model asks for tools ({names}) whose calls wait, so there is no answer yet: land the turn with "
+                "session.keep(error.partial, allow_pending=True), and go on with session.resume(output=...)"
             )
             return OutputError(message, reply=reply)
         try:

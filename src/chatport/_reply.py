@@ -46,6 +46,8 @@ class Step:
         attempts: How often it was sent.
         metadata: JSON values keyed by backend name.
         tool_message: The results that went back, if tools ran.
+        backend: The name of the backend that answered, where the session's own has passed the request on to another,
+            as `FallbackBackend` does; else None.
     """
 
     message: Message
@@ -59,6 +61,7 @@ class Step:
     attempts: int = 1
     metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     tool_message: Message | None = None
+    backend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

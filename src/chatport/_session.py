@@ -184,8 +184,8 @@ class Session(StoredOwner):
                 that was known before the first tool was to run: none did.
             StoreError: The turn cannot be stored; `error.reply` has the answer.
 
-        All from `UnsupportedError` on have `partial`, which says how far the turn came. Whoever must know that also
-        when the task is cancelled uses `stream`, whose `partial` is there at any time.
+        All from `UnsupportedError` on have `partial`, which says how far the turn came. After any exception that is
+        what the session's `partial` says, after cancellation too, and after what a function of the caller's raises.
         """
         async with self._open_turn(content, output, options, streaming=False) as stream:
             return await stream.finish()
@@ -367,6 +367,7 @@ class Session(StoredOwner):
         )
         self._base = base
         self._busy = True
+        self._partial, self._has_landed = None, False
         return Turn(plan)
 
     def _check_open(self) -> None:
@@ -376,6 +377,7 @@ class Session(StoredOwner):
 
     def _end(self, turn: Turn) -> None:
         self._busy = False
+        self._partial = None if self._has_landed else turn.partial()
         self._usage += turn.usage  # what a failed turn has cost is spent all the same
         if self._allowance is not None:
             self._allowance.settle(turn.spending())

@@ -29,15 +29,27 @@ class HistoryOwner:
 
     _messages: tuple[Message, ...]
     _busy: bool
+    _partial: Partial | None = None
 
-    def keep(self, partial: Partial) -> None:
+    @property
+    def partial(self) -> Partial | None:
+        """What had happened in the last turn, where it broke off; None where it came to its end, or there was none.
+
+        It says so whatever has ended the turn: cancellation, or an exception that is none of chatport's and so has no
+        `partial` of its own, such as of a function that was given as `approve` or `window`.
+        """
+        return self._partial
+
+    def keep(self, partial: Partial, *, allow_pending: bool = False) -> None:
         """Put what is left of a turn that broke off into the history, as a valid turn.
 
         Unfinished tool calls are closed as interrupted. Left out of the unfinished message is what a service would
         refuse: reasoning that is not signed or that nothing follows, and a call that the service was still running.
 
         Args:
-            partial: From `error.partial` or `stream.partial`.
+            partial: From `error.partial`, `stream.partial` or `session.partial`.
+            allow_pending: Whether the calls of a whole message wait for `resume` where no answer to them was begun, in
+                place of being closed. So lands a turn with `output=` that was paused.
 
         Raises:
             BusyError: A turn is under way.
@@ -45,7 +57,8 @@ class HistoryOwner:
             ValueError: The turn stands in the history already, or does not answer the calls that wait for results.
         """
         self._check_changeable()
-        self._messages = (*self._messages, *kept_messages(self._messages, partial))
+        kept = kept_messages(self._messages, partial, allow_pending=allow_pending)
+        self._messages = (*self._messages, *kept)
 
     def edit(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Put other messages in the place of the history, and return those that it held.
@@ -178,7 +191,8 @@ class HistoryOwner:
             **options: As for `ask`.
 
         Raises:
-            ValueError: No call waits, a result answers none of them, or none of the tools on offer can answer one.
+            ValueError: No call waits, a result answers none of them or could answer two, or none of the tools on offer
+                can answer one.
             BusyError: Another turn is under way.
             ConflictError: As for `ask`; where another worker was first to resume, no tool has run here.
             ChatError: As for `ask`.

@@ -26,6 +26,7 @@ class StoredOwner(HistoryOwner):
     _model: str
     _base: tuple[Message, ...]
     _usage: Usage
+    _has_landed: bool = True  # the last turn
     _stored: StoredHistory | None
     _closed: bool
 
@@ -100,15 +101,18 @@ class StoredOwner(HistoryOwner):
 
     async def _land(self, reply: Reply[Any]) -> None:
         if not reply.messages:
-            return  # a turn that was resumed and still waits
+            self._has_landed = True  # a turn that was resumed and still waits: there is nothing to add
+            return
         if self._stored is None:
             self._messages = (*self._base, *reply.messages)
+            self._has_landed = True
             return
         try:
             await self._stored.land(self._base, reply, f"{self._backend.name}:{self._model}")
         finally:
             if self._stored.has_landed(reply):
                 self._messages = self._stored.messages
+                self._has_landed = True
 
     def _end(self, turn: Turn) -> None:
         """Let go of the session, and note what the turn has cost."""

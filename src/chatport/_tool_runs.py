@@ -26,7 +26,7 @@ from chatport._tool_results import describe_exception, result_of
 from chatport._tools import CheckedFunction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, MutableMapping, Sequence
+    from collections.abc import Callable, Container, Iterable, MutableMapping, Sequence
 
     from chatport._messages import ToolCall, ToolErrorKind, ToolResult
     from chatport._request import Tool  # noqa: TC004 - nobody evaluates the annotations of `_Runner`
@@ -71,10 +71,7 @@ async def run_tools(
     """
     results: MutableMapping[int, ToolResult] = {} if finished is None else finished
     open_calls = [(position, call) for position, call in enumerate(calls) if position not in results]
-    for _, call in open_calls:
-        known = tools.get(call.name)
-        if call.executed_by == "server" or (known is not None and known.function is None):
-            raise ValueError(f"the call of {call.name!r} (id {call.id!r}) is not ours to run")
+    _check_ours(tools, open_calls)
     runner = _Runner(tools, policy, watch)
     places = None if policy.max_parallel is None else anyio.Semaphore(policy.max_parallel)
     ended: BaseException | None = None
@@ -103,6 +100,13 @@ async def run_tools(
     return tuple(results[position] for position in range(len(calls)))
 
 
+def _check_ours(tools: Mapping[str, Tool], open_calls: Iterable[tuple[int, ToolCall]]) -> None:
+    for _, call in open_calls:
+        known = tools.get(call.name)
+        if call.executed_by == "server" or (known is not None and known.function is None):
+            raise ValueError(f"the call of {call.name!r} (id {call.id!r}) is not ours to run")
+
+
 async def decide(
     tools: Mapping[str, Tool], calls: Sequence[ToolCall], policy: ToolPolicy, *, answered: Container[int] = ()
 ) -> Mapping[int, Decision] | None:
@@ -120,7 +124,7 @@ async def decide(
         What was said, by the call's position; None where the calls have to wait. The first `Pause` ends the asking.
 
     Raises:
-        TypeError: What was said is no decision.
+        TypeError: What was said is no decision, or is said by a function that is not async.
         BaseException: What the one who is asked raises.
     """
     decisions: dict[int, Decision] = {}
@@ -131,7 +135,11 @@ async def decide(
             continue
         # A copy: what is done to its arguments must not change the history.
         asked = replace(call, arguments=copy.deepcopy(call.arguments))
-        decision = checked_decision(await policy.approve(asked), call)
+        answer: object = policy.approve(asked)
+        if not inspect.isawaitable(answer):
+            message = f"approve= has to be an async function; asked about {call.name!r}, it returned {answer!r}"
+            raise TypeError(message)
+        decision = checked_decision(await answer, call)
         if isinstance(decision, Pause):
             return None
         decisions[position] = decision

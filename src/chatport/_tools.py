@@ -130,17 +130,23 @@ def tool(
     limit = None if timeout is None else checked_tool_timeout(timeout)
 
     def mark(marked: _FunctionT) -> _FunctionT:
-        _check_callable(marked)
-        parameters = _parameters_of(marked, _docstring(marked), skips_first=_is_unbound_method(marked))
-        if name is None:
-            _own_name(marked)
-        try:
-            setattr(marked, _MARK, _Mark(name, description, marked, parameters, strict, limit))
-        except (AttributeError, TypeError) as error:
-            raise TypeError(f"{label_of(marked)} cannot be marked; wrap it in a function of your own") from error
+        _leave_mark(marked, name=name, description=description, strict=strict, timeout=limit)
         return marked
 
     return mark if function is None else mark(function)
+
+
+def _leave_mark(
+    marked: Callable[..., Any], *, name: str | None, description: str | None, strict: bool, timeout: float | None
+) -> None:
+    _check_callable(marked)
+    parameters = _parameters_of(marked, _docstring(marked), skips_first=_is_unbound_method(marked))
+    if name is None:
+        _own_name(marked)
+    try:
+        setattr(marked, _MARK, _Mark(name, description, marked, parameters, strict, timeout))
+    except (AttributeError, TypeError) as error:
+        raise TypeError(f"{label_of(marked)} cannot be marked; wrap it in a function of your own") from error
 
 
 def as_tool(value: ToolLike) -> Tool:

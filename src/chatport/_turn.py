@@ -15,6 +15,7 @@ from anyio import sleep
 
 from chatport._adjustments import reported
 from chatport._attempts import Attempts, Begun
+from chatport._call_ids import with_distinct_ids
 from chatport._errors import BackendError, ChatError, ToolLoopError
 from chatport._events import Event, ReplyEnd, RetryStart, ToolRunEnd, Usage
 from chatport._messages import Message, ToolCall, ToolResult
@@ -26,7 +27,7 @@ from chatport._step_calls import StepCalls, cut_noted, waiting_step
 from chatport._tool_policy import DEFAULT_TOOL_POLICY, ToolPolicy
 from chatport._turn_watch import TurnWatch, watch_turn
 from chatport._url_media import UrlMedia
-from chatport._usage_limits import Allowance, AnswerUsage, Spending
+from chatport._usage_limits import Allowance, AnswerUsage, Spending, possible_answers
 from chatport._window import Window, windowed
 from chatport.backend import Backend
 
@@ -140,21 +141,27 @@ class Turn:
         """Return what the turn has sent and spent so far."""
         backend, asked = self._plan.backend.name, self._plan.request.model
         sent = sum(step.attempts for step in self._steps)
-        answers = [AnswerUsage(backend, step.model or asked, step.usage) for step in self._steps[self._waited :]]
+        answers = [
+            AnswerUsage(step.backend or backend, step.model or asked, step.usage)
+            for step in self._steps[self._waited :]
+        ]
         if self._attempts is not None:
             sent += self._attempts.sent
             if (usage := self._attempts.usage) is not None:
                 fold = self._attempts.fold
                 finished = fold is not None and fold.end is not None
+                if fold is not None and fold.start is not None:
+                    backend, asked = fold.start.backend or backend, fold.start.model or asked
                 answers.append(AnswerUsage(backend, asked, usage, finished=finished))
         return Spending(sent, tuple(answers))
 
     def _check_allowances(self) -> None:
         if not self._plan.allowances:
             return
-        spending, request = self.spending(), self._plan.request
+        spending = self.spending()
+        answerers = possible_answers(self._plan.backend, self._plan.request.model)
         for allowance in self._plan.allowances:
-            allowance.check(spending, backend=self._plan.backend.name, model=request.model)
+            allowance.check(spending, answerers)
 
     @property
     def _sent_steps(self) -> int:
@@ -167,6 +174,9 @@ class Turn:
         fold = None if self._attempts is None else self._attempts.fold
         if fold is not None and (begun := fold.snapshot()).parts:
             told = self._told(superseded=len(self._steps))
+            begun, _ = with_distinct_ids(begun)
+            if fold.end is not None and begun.tool_calls and is_cut(fold.end.stop_reason):
+                begun = cut_noted(begun, fold.end.stop_reason)
             return Partial((*told, begun), self.usage, unfinished=fold.end is None)
         return Partial(self.messages, self.usage)
 
@@ -350,7 +360,10 @@ class Turn:
 
 
 def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:
-    start, message, end = begun.fold.complete()
+    start, answer, end = begun.fold.complete()
+    # What comes from here on, in the history and to whoever is asked, knows calls by their ids; what was passed on as
+    # it came says what the model said.
+    message, renamed = with_distinct_ids(answer)
     return Step(
         message,
         end.stop_reason,
@@ -358,8 +371,9 @@ def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:
         attempts.usage or end.usage,
         start.model,
         start.request_id,
-        reported(start.adjustments),
+        (*reported(start.adjustments), *renamed),
         Timing(begun.moment - started, time.perf_counter() - started, end.service_seconds),
         attempts.sent,
         end.metadata,
+        backend=start.backend,
     )

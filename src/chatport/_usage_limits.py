@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
 
 from chatport._cost import Cost, Prices
 from chatport._errors import UsageLimitError
 from chatport._events import Usage
 
 if TYPE_CHECKING:
-    from decimal import Decimal  # noqa: TC004 - nobody evaluates the annotation of `UsageLimits`
+    from collections.abc import Callable, Iterable
 
     from chatport._errors import LimitName, LimitScope
 
 _NOTHING = Usage(0, 0, total_tokens=0)
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +34,11 @@ class UsageLimits:
     its input allow.
 
     Attributes:
-        tokens: How many tokens, of input and output together.
+        tokens: How many tokens, of input and output together, a whole number.
         requests: How many requests, repeated ones included.
         cost: How much money, in the currency of `prices`.
-        prices: Who says what answers cost, such as `LibraryPrices()`.
+        prices: Who says what answers cost, such as `LibraryPrices()`. Asked about is the backend that answers, also
+            where another one has passed the request on; before a request, all that may answer it.
     """
 
     tokens: int | None = None
@@ -43,13 +51,11 @@ class UsageLimits:
 
         Raises:
             ValueError: A limit allows nothing at all, or one on the cost comes without prices.
-            TypeError: `prices` cannot say a cost.
+            TypeError: A limit is no number, or no whole one where things are counted; `prices` cannot say a cost.
         """
-        for name in ("tokens", "requests", "cost"):
-            limit = getattr(self, name)
-            if limit is not None and not limit > 0:
-                message = f"{name} must be more than 0, or None for no limit, not {limit}"
-                raise ValueError(message)
+        _check_limit("tokens", self.tokens, (int,), "a whole number")
+        _check_limit("requests", self.requests, (int,), "a whole number")
+        _check_limit("cost", self.cost, (int, float, Decimal), "a number")
         if self.cost is not None and self.prices is None:
             message = "a limit on the cost needs prices=, such as LibraryPrices()"
             raise ValueError(message)
@@ -114,13 +120,12 @@ class Allowance:
         self._cost = Cost.sum((self._cost, *costs))
         self._unpriced = self._unpriced or _gap(spending, costs)
 
-    def check(self, spending: Spending, *, backend: str, model: str) -> None:
+    def check(self, spending: Spending, answerers: Iterable[tuple[str, str]]) -> None:
         """Look whether another request may be sent.
 
         Args:
             spending: What the turn under way has spent.
-            backend: Who would be asked.
-            model: The same for the model.
+            answerers: Who may answer it: names of backends and models.
 
         Raises:
             UsageLimitError: A limit is reached, or nobody can say whether it is.
@@ -135,10 +140,11 @@ class Allowance:
             if (tokens := self._tokens + _tokens(spending)) >= limits.tokens:
                 raise self._reached("tokens", f"{tokens} of {limits.tokens} tokens are spent")
         if limits.cost is not None:
-            self._check_cost(limits.cost, spending, AnswerUsage(backend, model, _NOTHING))
+            following = tuple(AnswerUsage(backend, model, _NOTHING) for backend, model in answerers)
+            self._check_cost(limits.cost, spending, following)
 
-    def _check_cost(self, limit: Decimal | float, spending: Spending, following: AnswerUsage) -> None:
-        spending = Spending(spending.requests, (*spending.answers, following))
+    def _check_cost(self, limit: Decimal | float, spending: Spending, following: tuple[AnswerUsage, ...]) -> None:
+        spending = Spending(spending.requests, (*spending.answers, *following))
         costs = self._costs(spending)
         if (reason := self._unpriced or _gap(spending, costs)) is not None:
             raise self._reached("cost", f"a limit of {limit} cannot be kept: {reason}")
@@ -154,6 +160,15 @@ class Allowance:
 
     def _reached(self, limit: LimitName, what: str) -> UsageLimitError:
         return UsageLimitError(f"usage limit of the {self._scope}: {what}", limit=limit, scope=self._scope)
+
+
+def possible_answers(backend: _Named, model: str) -> tuple[tuple[str, str], ...]:
+    """Return who may answer when a backend is asked: names of backends and models.
+
+    Prices are those of who answers. Before that is known, all who may have to have one: a limit could not be kept else.
+    """
+    named: Callable[[str], Iterable[tuple[str, str]]] | None = getattr(backend, "possible_answers", None)
+    return ((backend.name, model),) if named is None else tuple(named(model))
 
 
 def session_allowance(limits: UsageLimits | None) -> Allowance | None:
@@ -175,6 +190,17 @@ def turn_allowances(session: Allowance | None, limits: UsageLimits | None) -> tu
     limits = _checked(limits)
     own = None if limits is None else Allowance(limits, "turn")
     return tuple(allowance for allowance in (session, own) if allowance is not None)
+
+
+def _check_limit(name: str, limit: object, kinds: tuple[type, ...], what: str) -> None:
+    if limit is None:
+        return
+    if isinstance(limit, bool) or not isinstance(limit, kinds):
+        message = f"{name} of UsageLimits must be {what}, or None for no limit, not {limit!r}"
+        raise TypeError(message)
+    if math.isnan(limit) or limit <= 0:  # type: ignore[arg-type,operator]  # it is one of the kinds
+        message = f"{name} must be more than 0, or None for no limit, not {limit}"
+        raise ValueError(message)
 
 
 def _checked(limits: UsageLimits | None) -> UsageLimits | None:

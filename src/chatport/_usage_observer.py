@@ -52,7 +52,7 @@ class UsageObserver:
         """
         self._prices = prices
         self._rows: dict[tuple[str, str], UsageRow] = {}
-        self._begun: dict[str, str] = {}  # the model that has begun to answer, by the turn's id
+        self._begun: dict[str, tuple[str, str]] = {}  # who has begun to answer, backend and model, by the turn's id
         self._lock = threading.Lock()  # sessions may run in several threads
 
     @property
@@ -77,27 +77,27 @@ class UsageObserver:
     def chatport_message_start(self, turn: TurnInfo, start: MessageStart) -> None:
         """Note that an answer has begun."""
         with self._lock:
-            self._begun[turn.id] = start.model or turn.model
+            self._begun[turn.id] = (start.backend or turn.backend, start.model or turn.model)
 
     @hookimpl
     def chatport_step_end(self, turn: TurnInfo, step: Step) -> None:
         """Add an answer."""
         # What an attempt took that broke off was added when it did.
-        self._add(turn, step.model or turn.model, step.usage, answers=1)
+        answerer = (step.backend or turn.backend, step.model or turn.model)
+        self._add(turn, answerer, step.usage, answers=1)
 
     @hookimpl
     def chatport_request_fail(self, turn: TurnInfo, reason: FailReason) -> None:
         """Note what was taken and is not reported."""
         with self._lock:
-            model = self._begun.get(turn.id)
-        if model is not None or reason != "error":
-            self._add(turn, model or turn.model, Usage(complete=False), answers=0)
+            answerer = self._begun.get(turn.id)
+        if answerer is not None or reason != "error":
+            self._add(turn, answerer or (turn.backend, turn.model), Usage(complete=False), answers=0)
 
-    def _add(self, turn: TurnInfo, model: str, usage: Usage, *, answers: int) -> None:
+    def _add(self, turn: TurnInfo, answerer: tuple[str, str], usage: Usage, *, answers: int) -> None:
         cost = Cost()
         if self._prices is not None:
-            cost = self._prices.cost(usage, backend=turn.backend, model=model)
+            cost = self._prices.cost(usage, backend=answerer[0], model=answerer[1])
         with self._lock:
             self._begun.pop(turn.id, None)
-            key = (turn.backend, model)
-            self._rows[key] = self._rows.get(key, UsageRow()) + UsageRow(answers, usage, cost)
+            self._rows[answerer] = self._rows.get(answerer, UsageRow()) + UsageRow(answers, usage, cost)

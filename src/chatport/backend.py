@@ -93,7 +93,10 @@ class Backend(Protocol):
     `native_urls`: True, or a function `(medium, model) -> bool` that says which of them.
 
     A backend may also have `async def preview(request) -> Preview`, which says what would be sent, and the methods of
-    `ListsModels`, `CountsTokens`, `DescribesItself` and `ReportsLoad`: whoever wants one looks whether it is there.
+    `ListsModels`, `CountsTokens`, `DescribesItself` and `ReportsLoad`: whoever wants one looks whether it is there. One
+    that passes requests on to other backends names in `MessageStart.backend` the one that answers, and has
+    `def possible_answers(model)`, which returns pairs of the names of backends and models that may answer: they are who
+    is counted and priced.
     """
 
     @property

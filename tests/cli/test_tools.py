@@ -1,11 +1,13 @@
 """Tools on the command line: who is asked, and a turn that is paused in one process and resumed in another."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.support import Command, Scripted, run_process
 
 from chatport import ToolCall
+from chatport.cli._tools import describe_call
 
 CALL = ToolCall("1", "pay", {"amount": 5})
 TOOLS = """
@@ -137,3 +139,29 @@ def test_resuming_nothing(chat: Command, scripted: Scripted, words: tuple[str, .
     scripted("never")
     result = chat("-m", "scripted:m", *words)
     assert (result.code, said in result.errors) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({"to": "abc\u202efdp.exe"}, r'pay(to="abc\u202efdp.exe")'),
+        ({"to": "a\u2066b\u200b\u200f\ufeff\u00ad"}, r'pay(to="a\u2066b\u200b\u200f\ufeff\u00ad")'),
+        ({"to": "rm\x9b2K\x1b[2K\x7f\x85"}, r'pay(to="rm\u009b2K\u001b[2K\u007f\u0085")'),
+        ({"to": "a\u2028b\u00a0c\nd"}, r'pay(to="a\u2028b\u00a0c\nd")'),
+        ({"to": "\U000e0041"}, r'pay(to="\udb40\udc41")'),
+        ({"to\u202e": [{"in\u202eside": 1}]}, r'pay("to\u202e"=[{"in\u202eside": 1}])'),
+        ({"to": "a b  c   d"}, r'pay(to="a b \u0020c \u0020 d")'),
+        ({"amount=5, note": 5000}, 'pay("amount=5, note"=5000)'),
+        ({"to": "Zoë 東京 🙂"}, 'pay(to="Zoë 東京 🙂")'),
+    ],
+)
+def test_a_call_is_shown_as_what_it_says(arguments: dict[str, Any], shown: str) -> None:
+    """What cannot be seen, or turns the line round, is escaped, in names as well; letters of any script stay."""
+    line = describe_call(ToolCall("1", "pay", arguments))
+    assert line == shown
+    assert line.isprintable()
+
+
+def test_the_name_of_a_call_cannot_hide_anything() -> None:
+    """A model may call what is no tool: where such a call waits, it is shown too."""
+    assert describe_call(ToolCall("1", "pay\u202e()", {})) == r'"pay\u202e()"()'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import re
 import sys
 import threading
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from chatport import Approve, Decision, Reply, ToolCall
 
+_NAME = re.compile(r"[A-Za-z0-9_.:-]+")  # what services take as the name of a tool, and identifiers
 _CHOICES = 'y runs it, n [reason] does not, e {"argument": ...} runs it with these, w leaves it for later'
 
 
@@ -128,9 +130,23 @@ def _decision(line: str) -> Decision | None:
 
 
 def describe_call(call: ToolCall) -> str:
-    """Return a call in one line."""
-    arguments = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in call.arguments.items())
-    return f"{call.name}({arguments})"
+    """Return a call in one line that shows what it says.
+
+    The model has written it, and a person decides by it: what would not be seen, or would change how the rest is seen
+    (marks of direction, line ends, what moves the cursor, several spaces), is written as JSON escapes it.
+    """
+    arguments = ", ".join(f"{_named(name)}={_as_json(value)}" for name, value in call.arguments.items())
+    return f"{_named(call.name)}({arguments})"
+
+
+def _named(name: str) -> str:
+    """Return a name as it stands, if it is one; any other could look like an argument that is not there."""
+    return name if _NAME.fullmatch(name) else _as_json(name)
+
+
+def _as_json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False).replace("  ", " \\u0020")
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
 def say_waiting(reply: Reply[Any], session: str | None) -> bool:
