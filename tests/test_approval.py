@@ -495,7 +495,8 @@ async def test_an_exception_of_the_callers_own_leaves_what_had_happened() -> Non
         return Allow()
 
     chat, _ = session(TWO, TWO, "ok", tools=[get_weather], approve=approve)
-    assert chat.partial is None
+    before = chat.partial
+    assert before is None
     with pytest.raises(LookupError) as caught:
         await chat.ask("go")
     assert caught.value is failure

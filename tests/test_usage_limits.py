@@ -248,7 +248,8 @@ async def test_limits_that_make_no_sense(limits: dict[str, Any], reason: str) ->
 
 async def test_what_are_no_limits() -> None:
     """A number, prices that have none, and limits that are no numbers."""
-    for wrong in ({"tokens": True}, {"tokens": 1.5}, {"tokens": "5"}, {"requests": 2.0}):
+    wrongs: list[dict[str, Any]] = [{"tokens": True}, {"tokens": 1.5}, {"tokens": "5"}, {"requests": 2.0}]
+    for wrong in wrongs:
         (name,) = wrong
         with pytest.raises(TypeError, match=re.escape(f"{name} of UsageLimits must be a whole number, or None for")):
             UsageLimits(**wrong)
