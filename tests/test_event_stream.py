@@ -4,6 +4,7 @@ import gc
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -230,9 +231,10 @@ async def test_the_targets_of_a_fallback_are_read_the_same_way() -> None:
     inner = _Bunched([_START, *(TextDelta(0, str(i)) for i in range(5)), _END])
     backend = chatport.FallbackBackend([(inner, None)])
     request = _chat(backend).request("Hi")
+    start = replace(_START, backend="bunched")
     async with aclosing(backend.stream(request)) as events:
         assert isinstance(events, EventStream)
-        assert [await anext(events) for _ in range(3)] == [_START, TextDelta(0, "0"), TextDelta(0, "1")]
+        assert [await anext(events) for _ in range(3)] == [start, TextDelta(0, "0"), TextDelta(0, "1")]
         assert list(events.ready) == [*(TextDelta(0, str(i)) for i in range(2, 5)), _END]
     assert (await _chat(backend).ask("Hi")).text == "01234"
 
