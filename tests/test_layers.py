@@ -62,66 +62,12 @@ APPLICATIONS = frozenset({"emulator"})
 
 # Inside a vendor's plugin files have their place in a room, and a room knows only the rooms that are named for it:
 # translating, the wire and decoding do not know each other. Rooms are what the picture in the documentation shows.
-BEDROCK_ROOMS: dict[str, frozenset[str]] = {
-    "values": frozenset(
-        {
-            "_aws_credentials",
-            "_calls",
-            "_capabilities",
-            "_cut_body",
-            "_image_header",
-            "_json_values",
-            "_learned",
-            "_limits",
-            "_media_formats",
-            "_model_ids",
-            "_model_table",
-            "_models",
-            "_options",
-            "_profile_ids",
-            "_request_options",
-        }
-    ),
-    "frames": frozenset({"_frame_headers", "_frames"}),
-    "errors": frozenset({"_error_codes", "_error_text", "_error_wordings", "_errors"}),
-    "translate": frozenset(
-        {
-            *{"_automatic_cache"},
-            *{"_blocks", "_body", "_cache_points", "_call_names", "_counting", "_document_names"},
-            *{"_json_limits", "_media_blocks", "_media_limits", "_pairing", "_reasoning", "_request_limits"},
-            *{"_scope", "_settings", "_tool_config", "_translate", "_turn"},
-            *{"_plain_words", "_plan", "_turn_shapes", "_turns"},
-            *{"_operation_members", "_output_config", "_output_text", "_own_tools", "_schemas", "_stored_prompts"},
-            *{"_strict_schemas", "_system_prompt", "_typed_blocks"},
-        }
-    ),
-    "decode": frozenset(
-        {"_answer", "_decode", "_facts", "_model_list", "_parts", "_raw_blocks", "_stream_blocks", "_whole_parts"}
-    ),
-    "signature": frozenset({"_signature"}),
-    "wire": frozenset(
-        {
-            *{"_aiohttp_session", "_bodies", "_chunks", "_credentials", "_endpoints", "_failures", "_httpx_body"},
-            *{"_httpx_connections", "_httpx_network", "_httpx_session", "_httpx_trace", "_identity", "_media_work"},
-            *{"_patience", "_pool", "_remedies", "_single_flight", "_slots", "_supplied_keys", "_trio_watch", "_wire"},
-        }
-    ),
-    "glue": frozenset(
-        {"__init__", "_catalog", "_description", "_profile_models", "_stream_reader", "backend", "plugin"}
-    ),
-    "emulator": frozenset({"emulator"}),
-}
-BEDROCK_KNOWS: dict[str, frozenset[str]] = {
-    "values": frozenset(),
-    "frames": frozenset(),
-    "errors": frozenset({"values", "frames"}),
-    "translate": frozenset({"values", "errors"}),
-    "decode": frozenset({"values", "frames", "errors"}),
-    "signature": frozenset(),
-    "wire": frozenset({"values", "errors", "signature"}),
-    "glue": frozenset({"values", "frames", "errors", "translate", "decode", "wire"}),
-    "emulator": frozenset({"values", "frames", "errors", "glue"}),
-}
+ROOMS: dict[str, dict[str, frozenset[str]]] = {}
+KNOWS: dict[str, dict[str, frozenset[str]]] = {}
+for _path in sorted((_ROOT / "tests" / "rooms").glob("*.toml")):
+    _table = tomllib.loads(_path.read_text(encoding="utf-8"))
+    ROOMS[_path.stem] = {room: frozenset(entry["files"]) for room, entry in _table.items()}
+    KNOWS[_path.stem] = {room: frozenset(entry["knows"]) for room, entry in _table.items()}
 # Only these do I/O or see a vendor's package; the rest of a plugin takes values and returns values.
 IO_ROOMS = frozenset({"wire", "emulator"})
 # The glue may hold locks and cancel scopes; what is pure needs no event loop at all.
@@ -244,11 +190,11 @@ def _by_package(sources: Iterable[Source]) -> list[list[Source]]:
     return [list(group) for _, group in packages]
 
 
-BEDROCK = [source for source in PLUGINS if source.package == "chatport_bedrock"]
+ROOMED = [source for source in PLUGINS if source.package in ROOMS]
 
 each_core_file = pytest.mark.parametrize("source", CORE, ids=lambda source: source.where)
 each_plugin_file = pytest.mark.parametrize("source", PLUGINS, ids=lambda source: source.where)
-each_bedrock_file = pytest.mark.parametrize("source", BEDROCK, ids=lambda source: source.where)
+each_roomed_file = pytest.mark.parametrize("source", ROOMED, ids=lambda source: source.where)
 
 
 def _is_or_below(module: str, packages: frozenset[str]) -> bool:
@@ -307,19 +253,16 @@ def _names(requirements: Iterable[str]) -> set[str]:
 def test_the_tables_name_what_exists() -> None:
     """A file that is gone is gone from the tables too."""
     assert {unit for row in CORE_ROWS for unit in row} == {source.unit for source in CORE}
-    assert {unit for room in BEDROCK_ROOMS.values() for unit in room} == {source.unit for source in BEDROCK}
-    assert BEDROCK_ROOMS.keys() == BEDROCK_KNOWS.keys()
+    for package, rooms in ROOMS.items():
+        assert {unit for room in rooms.values() for unit in room} == {s.unit for s in ROOMED if s.package == package}
+        assert set().union(*KNOWS[package].values()) <= rooms.keys()
 
 
-def test_the_contributing_guide_shows_these_tables() -> None:
-    """Who reads the guide reads the tables of this file, and finds every file of the core in the tree."""
+def test_the_contributing_guide_shows_these_rows() -> None:
+    """Who reads the guide reads the rows of this file, and finds every file of the core in the tree."""
     text = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = [f"| {number} | {_code(units)} |" for number, units in enumerate(CORE_ROWS, 1)]
-    rooms = [
-        f"| {room} | {_code(sorted(units))} | {_listed(BEDROCK_KNOWS[room])} |" for room, units in BEDROCK_ROOMS.items()
-    ]
-    for table in (rows, rooms):
-        assert "\n".join(table) in text, "write this into CONTRIBUTING.md:\n" + "\n".join(table)
+    assert "\n".join(rows) in text, "write this into CONTRIBUTING.md:\n" + "\n".join(rows)
     missing = [
         source.unit
         for source in CORE
@@ -332,17 +275,15 @@ def _code(units: Iterable[str]) -> str:
     return " ".join(f"`{unit}`" for unit in units)
 
 
-def _listed(rooms: frozenset[str]) -> str:
-    return ", ".join(room for room in BEDROCK_ROOMS if room in rooms) or "nothing"
-
-
 # --- the core --------------------------------------------------------------------------------------------------------
 
 
 def test_the_files_are_found() -> None:
     """The tests below have something to look at: the core, and every plugin."""
     assert {"_errors", "_session", "backend", "cli"} <= {source.unit for source in CORE}
-    assert {source.package for source in PLUGINS} == {"chatport_bedrock", "chatport_echo"}
+    vendors = {"chatport_anthropic", "chatport_bedrock", "chatport_local", "chatport_openai"}
+    assert vendors == ROOMS.keys()
+    assert {source.package for source in PLUGINS} == {*vendors, "chatport_echo"}
 
 
 @each_core_file
@@ -429,29 +370,29 @@ def test_plugins_come_in_by_the_door(source: Source) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@each_bedrock_file
+@each_roomed_file
 def test_rooms_inside_the_plugin(source: Source) -> None:
     """A file imports its own room and those that its room knows."""
-    room = _room_of(source.unit)
+    room = _room_of(source.package, source.unit)
     wrong = [
         f"{source.where}:{found.line} ({room}) imports {found.module} ({other})"
         for found in source.imports()
         if found.module.split(".")[0] == source.package
-        and (other := _room_of(_unit_of(found.module))) not in {room, *BEDROCK_KNOWS[room]}
+        and (other := _room_of(source.package, _unit_of(found.module))) not in {room, *KNOWS[source.package][room]}
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def _room_of(unit: str) -> str:
-    rooms = [room for room, units in BEDROCK_ROOMS.items() if unit in units]
-    assert len(rooms) == 1, f"{unit} needs one place in BEDROCK_ROOMS and has {len(rooms)}"
+def _room_of(package: str, unit: str) -> str:
+    rooms = [room for room, units in ROOMS[package].items() if unit in units]
+    assert len(rooms) == 1, f"{unit} needs one place in tests/rooms/{package}.toml and has {len(rooms)}"
     return rooms[0]
 
 
-@each_bedrock_file
+@each_roomed_file
 def test_only_the_wire_does_input_and_output(source: Source) -> None:
     """The vendor's package, sockets and HTTP are met in the wire's room and in the emulator alone."""
-    room = _room_of(source.unit)
+    room = _room_of(source.package, source.unit)
     forbidden = frozenset() if room in IO_ROOMS else IO_PACKAGES
     if room not in LOOP_ROOMS:
         forbidden |= {"anyio"}
