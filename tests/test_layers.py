@@ -25,8 +25,8 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_adjustments", "_download", "_library_prices", "_media", "_output", "_pace", "_signatures"),
     ("_fetch", "_messages"),
     (
-        *("_approval", "_call_ids", "_events", "_hook_specs", "_model_info", "_request", "_revision"),
-        *("_tool_errors", "_tool_results"),
+        *("_approval", "_call_ids", "_events", "_hook_specs", "_message_facts", "_model_info"),
+        *("_request", "_revision", "_tool_errors", "_tool_results"),
     ),
     (
         *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_store", "_tool_policy", "_tools"),

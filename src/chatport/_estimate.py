@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from chatport._media import Audio, Document, Image, Media, Video
+from chatport._message_facts import MessageFacts
 from chatport._messages import CachePoint, Citation, Json, Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:
@@ -29,12 +30,13 @@ def estimate_tokens(messages: Iterable[Message]) -> int:
     """Return about how many tokens messages have. This is an estimate: it may be off by half, and leans upwards.
 
     Text and JSON are measured by their bytes, pictures count alike, other media by their size; media that stand
-    elsewhere, under a URL, count little. The sum over messages is the sum of each.
+    elsewhere, under a URL, count little. The sum over messages is the sum of each, and each is measured once for as
+    long as the message is there: in a conversation that grows, only what is new costs time.
 
     Args:
         messages: Messages, such as a history.
     """
-    return sum(_PER_MESSAGE + _of_parts(message.parts) for message in messages)
+    return sum(map(_of_message, messages))
 
 
 def estimate_request(request: ChatRequest) -> int:
@@ -44,6 +46,9 @@ def estimate_request(request: ChatRequest) -> int:
     )
     output = 0 if request.output_schema is None else _of_json(request.output_schema)
     return estimate_tokens(request.messages) + _of_parts(request.system) + tools + output
+
+
+_of_message: Final = MessageFacts(lambda message: _PER_MESSAGE + _of_parts(message.parts))
 
 
 def _of_parts(parts: Iterable[Part]) -> int:

@@ -64,20 +64,21 @@ async def fit_history(session: Session, *content: Content, max_tokens: int, pinn
     history = session.messages
     content = content or _something(history)
     candidates = oldest_steps(history, pinned)
+    step = next(candidates, None)
     dropped: list[int] = []
     while True:
         left = without(history, dropped)
         request = session.fork(messages=left).request(*content)
         tokens = await count_tokens(session.backend, request)
-        if tokens.tokens <= max_tokens or not candidates:
+        if tokens.tokens <= max_tokens or step is None:
             break
         # The backend counts whole requests; what each step has of that is estimated, and counted again.
-        scale = tokens.tokens / max(estimate_request(request), 1)
+        scale = 1.0 if tokens.is_estimate else tokens.tokens / max(estimate_request(request), 1)
         excess = float(tokens.tokens - max_tokens)
-        while candidates and excess > 0:
-            step = candidates.pop(0)
+        while step is not None and excess > 0:
             excess -= estimate_tokens(history[place] for place in step) * scale
             dropped += step
+            step = next(candidates, None)
     what = f"the oldest messages are left out, for the request to have at most {max_tokens} tokens"
     return Revision(left, notes_of(sorted(dropped), "dropped", "oldest-steps-dropped", what), tokens)
 

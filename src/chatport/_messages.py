@@ -283,7 +283,7 @@ def _json_value(value: object) -> Any:
         raise TypeError(message) from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Message:
     """One message of a conversation.
 

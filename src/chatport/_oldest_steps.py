@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from chatport._adjustments import Adjustment
 from chatport._estimate import estimate_tokens
+from chatport._message_facts import MessageFacts
 from chatport._messages import Message
 from chatport._revision import Revision, begins_turn
 
@@ -18,6 +19,8 @@ CountMessages: TypeAlias = Callable[[Sequence[Message]], int]
 """Says how many tokens messages have; of several it has to be the sum."""
 
 _Turn: TypeAlias = tuple[list[int], list[list[int]]]
+
+_begins_turn: Final = MessageFacts(begins_turn)
 
 
 def drop_oldest_steps(
@@ -53,7 +56,7 @@ def drop_oldest_steps(
         message = f"max_tokens and batch_tokens must be at least 1, not {max_tokens} and {batch_tokens}"
         raise ValueError(message)
     given = tuple(messages)
-    excess = sum(count((message,)) for message in given) - max_tokens
+    excess = total(given, count) - max_tokens
     dropped = places_to_drop(given, -(-excess // batch_tokens) * batch_tokens, count=count, pinned=pinned)
     what = f"the oldest messages are left out, for the rest to have at most {max_tokens} tokens"
     return Revision(without(given, dropped), notes_of(dropped, "dropped", "oldest-steps-dropped", what))
@@ -64,51 +67,65 @@ def places_to_drop(
 ) -> tuple[int, ...]:
     """Return the places of the oldest steps that have so many tokens together, or of all that may go."""
     dropped: list[int] = []
+    if excess <= 0:
+        return ()
     for step in oldest_steps(messages, pinned):
+        excess -= total([messages[place] for place in step], count)
+        dropped += step
         if excess <= 0:
             break
-        excess -= sum(count((messages[place],)) for place in step)
-        dropped += step
     return tuple(sorted(dropped))
 
 
-def oldest_steps(messages: Sequence[Message], pinned: Pinned | None) -> list[list[int]]:
-    """Return what may go, as places of messages that go together, those to go first at the beginning."""
-
-    def may_go(places: Iterable[int]) -> bool:
-        return pinned is None or not any(pinned(messages[place]) for place in places)
-
-    turns = _turns(messages)
-    found: list[list[int]] = []
-    for head, steps in turns[:-1]:
-        free = [step for step in steps if may_go(step)]
-        if len(free) == len(steps) and may_go(head):
-            found += [*free[:-1], [*head, *(free[-1] if free else [])]]
-        else:
-            found += free
-    if turns:
-        found += [step for step in turns[-1][1][:-1] if may_go(step)]
-    return found
+def total(messages: Iterable[Message], count: CountMessages) -> int:
+    """Return how many tokens messages have, each counted by itself."""
+    if count is estimate_tokens:
+        return estimate_tokens(messages)
+    return sum(count((message,)) for message in messages)
 
 
-def _turns(messages: Sequence[Message]) -> list[_Turn]:
-    """Return the places of each turn's messages: what the user said, and each step with the results behind it."""
-    turns: list[_Turn] = []
+def oldest_steps(messages: Sequence[Message], pinned: Pinned | None) -> Iterator[list[int]]:
+    """Yield what may go, as places of messages that go together, those to go first at the beginning."""
+    turn: _Turn | None = None
+    for following in _turns(messages):
+        if turn is not None:
+            yield from _steps_of_a_turn(turn, messages, pinned)
+        turn = following
+    if turn is not None:
+        # Of the newest turn the question stays, and the last step.
+        yield from (step for step in turn[1][:-1] if _may_go(step, messages, pinned))
+
+
+def _steps_of_a_turn(turn: _Turn, messages: Sequence[Message], pinned: Pinned | None) -> list[list[int]]:
+    head, steps = turn
+    free = [step for step in steps if _may_go(step, messages, pinned)]
+    if len(free) < len(steps) or not _may_go(head, messages, pinned):
+        return free
+    return [*free[:-1], [*head, *(free[-1] if free else [])]]
+
+
+def _may_go(places: Iterable[int], messages: Sequence[Message], pinned: Pinned | None) -> bool:
+    return pinned is None or not any(pinned(messages[place]) for place in places)
+
+
+def _turns(messages: Sequence[Message]) -> Iterator[_Turn]:
+    """Yield the places of each turn's messages: what the user said, and each step with the results behind it."""
+    head: list[int] = []
+    steps: list[list[int]] = []
     for place, message in enumerate(messages):
         if message.role == "system":
             continue
-        if begins_turn(message):
-            turns.append(([place], []))
-            continue
-        if not turns:
-            turns.append(([], []))
-        head, steps = turns[-1]
+        if _begins_turn(message):
+            if head or steps:
+                yield head, steps
+            head, steps = [place], []
         # What stands before the first words of a user stays together: its first message may be why the rest is valid.
-        if not steps or (head and message.role == "assistant"):
+        elif not steps or (head and message.role == "assistant"):
             steps.append([place])
         else:
             steps[-1].append(place)
-    return turns
+    if head or steps:
+        yield head, steps
 
 
 def without(messages: Sequence[Message], dropped: Iterable[int]) -> tuple[Message, ...]:

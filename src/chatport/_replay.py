@@ -23,7 +23,7 @@ from chatport._messages import (
     ToolResult,
     Video,
 )
-from chatport._oldest_steps import CountMessages, Pinned, notes_of, places_to_drop
+from chatport._oldest_steps import CountMessages, Pinned, notes_of, places_to_drop, total
 from chatport._revision import Revision, begins_turn
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def summarise_oldest_steps(
         message = f"summary_tokens must be at least 1 and less than max_tokens, not {summary_tokens} and {max_tokens}"
         raise ValueError(message)
     given = tuple(messages)
-    excess = sum(count((message,)) for message in given) - max_tokens
+    excess = total(given, count) - max_tokens
     if excess <= 0:
         return Revision(given)
     dropped = places_to_drop(given, excess + summary_tokens, count=count, pinned=pinned)
