@@ -8,7 +8,10 @@ import textwrap
 import pytest
 
 # Vendors, transports and terminals: whoever wants one of them asks for a backend or the command line.
-_ABSENT = ["aiobotocore", "aiohttp", "boto3", "botocore", "genai_prices", "httpx", "httpx2", "httpcore", "rich", "trio"]
+_ABSENT = [
+    *("aiobotocore", "aiohttp", "boto3", "botocore", "genai_prices", "httpx", "httpx2", "httpcore", "pytest", "rich"),
+    "trio",
+]
 
 
 def _fresh(program: str) -> object:

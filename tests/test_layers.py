@@ -54,6 +54,9 @@ PROVIDED_BY = {"pydantic_core": "pydantic", "typing_extensions": "typing-extensi
 # The loops behind anyio are anyio's business.
 FORBIDDEN_IN_CORE = frozenset({"asyncio", "trio"})
 
+# Who runs the suite for backends has pytest; nothing else may need it, and nobody installs it for the library.
+TEST_TOOLS: dict[str, frozenset[str]] = {"testing": frozenset({"pytest"})}
+
 # What the library modules of any plugin may import of ours, besides their own siblings.
 PLUGIN_DOORS = frozenset({"chatport.backend"})
 # What an application inside a plugin may import.
@@ -228,6 +231,7 @@ def test_what_is_imported_is_declared(sources: list[Source]) -> None:
         for found in source.imports()
         if (top := found.module.split(".")[0]) not in sys.stdlib_module_names
         and PROVIDED_BY.get(top, top.replace("_", "-")) not in declared
+        and not (source.package == "chatport" and top in TEST_TOOLS.get(source.unit, ()))
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -63,9 +63,10 @@ class _Sending:
         self.response.headers.update(headers)
         await self.response.prepare(self._request)
 
-    async def write(self, part: bytes) -> None:
-        """Send one part: one chunk of a chunked body."""
-        await self.response.write(part)
+    async def write(self, part: bytes, size: int | None) -> None:
+        """Send one part: one chunk of a chunked body, or several of that size."""
+        for begin in range(0, len(part), size or len(part) or 1):
+            await self.response.write(part[begin : begin + size] if size else part)
         self.parts_sent += 1
         self._bytes_sent += len(part)
 
@@ -135,7 +136,7 @@ class Handler:
             if operation in LOOK_UPS:
                 return self._looked_up(recorded, body)
             conversation = accept(recorded, body, self._policy)
-            scripted = self._next_scripted()
+            scripted = self._next_scripted(recorded)
             if isinstance(scripted, HttpError):
                 return _error_response(scripted)
             answer = scripted
@@ -168,11 +169,12 @@ class Handler:
         headers = {"content-type": JSON_TYPE, "x-amzn-requestid": str(uuid.uuid4())}
         return web.Response(body=encode_json(answer), headers=headers)
 
-    def _next_scripted(self) -> Scripted:
+    def _next_scripted(self, request: RecordedRequest) -> Answer | HttpError:
         try:
-            return self._script.popleft()
+            scripted = self._script.popleft()
         except IndexError:
             return Answer()
+        return scripted if isinstance(scripted, Answer | HttpError) else scripted(request)
 
     async def _guarded(
         self, request: web.Request, recorded: RecordedRequest, answer: Answer, outgoing: Outgoing
@@ -215,7 +217,7 @@ class Handler:
                 await anyio.sleep(pace)
             elif number % _PARTS_PER_TURN == _PARTS_PER_TURN - 1:
                 await anyio.lowlevel.checkpoint()
-            await sending.write(part)
+            await sending.write(part, answer.write_size)
         await self._hold(answer.hold, len(sending.outgoing.delivery.parts))
         if sending.outgoing.delivery.ending in {"complete", "end"} and sending.is_whole:
             await sending.finish()

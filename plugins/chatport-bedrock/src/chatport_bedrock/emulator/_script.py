@@ -3,11 +3,12 @@
 These are values to enqueue; `plan_delivery` turns an answer's parts into the bytes that go out and the way it ends.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from chatport_bedrock.emulator._answer import Event, error_frame, exception_frame
+from chatport_bedrock.emulator._journal import RecordedRequest
 from chatport_bedrock.emulator._refusal import HttpError
 
 Ending = Literal["complete", "end", "close", "abort"]
@@ -108,6 +109,7 @@ class Answer:
         delay: How long to wait before the head goes out, in seconds.
         pace: How long to wait before each event, in seconds; None for the emulator's own.
         headers: More response headers; they replace those of the same name.
+        write_size: How many bytes to write at a time; None for one write for each event, or for the whole of a body.
     """
 
     body: Mapping[str, Any] | None = None
@@ -117,15 +119,18 @@ class Answer:
     delay: float = 0.0
     pace: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    write_size: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse two answers in one."""
+        """Refuse two answers in one, and writes of nothing."""
+        if self.write_size is not None and self.write_size < 1:
+            raise ValueError("a write has at least one byte")
         if self.body is not None and self.events is not None:
             raise ValueError("an answer has either a body or events")
 
 
-Scripted: TypeAlias = Answer | HttpError
-"""What can be enqueued."""
+Scripted: TypeAlias = Answer | HttpError | Callable[[RecordedRequest], Answer | HttpError]
+"""What can be enqueued; a function is asked when its request is there, and sees it."""
 
 
 class ScriptError(Exception):

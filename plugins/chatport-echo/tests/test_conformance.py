@@ -1,0 +1,44 @@
+"""The suite that every backend has to pass; most of it needs a service, which an echo has not."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from chatport.testing import FEATURES, BackendSuite, Feature, ScriptedAnswer
+from chatport_echo import EchoBackend
+
+_NOTHING_BUT_WORDS = "an echo has only words, and they are the caller's"
+_NO_SERVICE = "there is no service behind an echo"
+
+
+class EchoScript:
+    """No service: the suite asks with the words that it wants to hear."""
+
+    model = "parrot"
+    secrets: Sequence[str] = ()
+    requests: Sequence[bytes] = ()
+    lacks: Mapping[Feature, str] = dict.fromkeys(FEATURES, _NO_SERVICE) | dict.fromkeys(
+        ("images", "documents", "audio", "video", "tools", "tool-choice", "output-schema"), _NOTHING_BUT_WORDS
+    )
+
+    def enqueue(self, *answers: ScriptedAnswer) -> None:
+        """Do nothing: an echo needs no telling."""
+
+    def release(self) -> None:
+        raise NotImplementedError(_NO_SERVICE)
+
+    async def until_held(self, count: int = 1) -> None:
+        raise NotImplementedError(_NO_SERVICE)
+
+    async def until_left(self, count: int = 1) -> float:
+        raise NotImplementedError(_NO_SERVICE)
+
+
+class TestEchoBackend(BackendSuite):
+    @pytest.fixture
+    def script(self) -> EchoScript:
+        return EchoScript()
+
+    @pytest.fixture
+    def backend(self) -> EchoBackend:
+        return EchoBackend()
