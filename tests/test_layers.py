@@ -26,7 +26,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_fetch", "_messages"),
     (
         *("_approval", "_call_ids", "_events", "_hook_specs", "_message_facts", "_model_info"),
-        *("_request", "_revision", "_tool_errors", "_tool_results"),
+        *("_places", "_request", "_revision", "_tool_errors", "_tool_results"),
     ),
     (
         *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_store", "_tool_policy", "_tools"),

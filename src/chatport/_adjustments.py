@@ -22,7 +22,8 @@ class Adjustment:
         kind: `"lossless"` is not reported; `"renamed"`, `"changed"` and `"dropped"` are; the last two are refused
             under `strict=True`.
         code: A short stable word for programs, such as `"setting-dropped"`.
-        path: Where, in the caller's own terms, such as `"messages[2].parts[0]"`.
+        path: Where, in the caller's own terms, such as `"messages[2].parts[0]"`; in what a session returns, messages
+            count as in its history.
         message: What and why, for people.
     """
 

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final, cast
 from anyio import sleep
 
 from chatport._adjustments import reported
-from chatport._errors import BackendError, ProtocolError
+from chatport._errors import BackendError, ProtocolError, UnsupportedError
 from chatport._events import BackendEvent, MessageStart, RetryStart, Usage
 from chatport._fold import Fold
 from chatport._pace import PACES
 from chatport._url_media import UrlMedia, native_urls
 
 if TYPE_CHECKING:
+    from chatport._places import Places
     from chatport._request import ChatRequest
     from chatport._retry import RetryBudget
     from chatport._turn_watch import TurnWatch
@@ -62,7 +63,16 @@ class Attempts:
         is_cost_lost: Whether an attempt had begun to answer and failed: what it has cost nobody reports.
     """
 
-    def __init__(self, backend: Backend, media: UrlMedia, budget: RetryBudget, watch: TurnWatch, *, step: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        media: UrlMedia,
+        budget: RetryBudget,
+        watch: TurnWatch,
+        *,
+        step: int,
+        places: Places | None = None,
+    ) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
@@ -71,12 +81,14 @@ class Attempts:
             budget: What the turn may still lose to repeating.
             watch: Who observes the turn.
             step: The number of the answer in the turn, from 1.
+            places: Where the messages that are sent stand in the history; None where they are the history.
         """
         self._backend = backend
         self._media = media
         self._budget = budget
         self._watch = watch
         self._step = step
+        self._places = places
         self._model: str | None = None
         self._failed = 0
         self.sent = 0
@@ -144,6 +156,8 @@ class Attempts:
         try:
             first = await anext(events)
             moment = time.perf_counter()
+            if self._places is not None and isinstance(first, MessageStart):
+                first = replace(first, adjustments=self._places.adjustments(first.adjustments))
             fold.feed(first)
             start = cast("MessageStart", first)  # the fold takes no other first event
             if (told := reported(start.adjustments)) != start.adjustments:
@@ -154,6 +168,8 @@ class Attempts:
             await events.aclose()
             if isinstance(error, StopAsyncIteration):
                 raise fold.unfinished() from None
+            if self._places is not None and isinstance(error, UnsupportedError):
+                raise self._places.refusal(error) from error.__cause__
             raise
         return Begun(moment, start, following, events, ready_events(events), fold)  # whose reader closes it
 

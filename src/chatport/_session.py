@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm, Unpack
 
-    from chatport._adjustments import Adjustment
     from chatport._output import Output
     from chatport._reply import Reply
+    from chatport._window import Windowed
     from chatport.backend import Backend
 
 _OutputT = TypeVar("_OutputT")
@@ -233,9 +233,15 @@ class Session(StoredOwner):
         if preview is None:
             message = f"the backend {self._backend.name!r} has no preview"
             raise UnsupportedError(message)
-        request, left_out = self._first_request(content, output, options, streaming=True)
-        shown: Preview = await preview(await self._media.filled(request, native_urls(self._backend)))
-        return replace(shown, adjustments=reported((*left_out, *shown.adjustments)))
+        first = self._first_request(content, output, options, streaming=True)
+        try:
+            shown: Preview = await preview(await self._media.filled(first.request, native_urls(self._backend)))
+        except UnsupportedError as error:
+            if first.places is None:
+                raise
+            raise first.places.refusal(error) from error.__cause__
+        told = shown.adjustments if first.places is None else first.places.adjustments(shown.adjustments)
+        return replace(shown, adjustments=reported((*first.left_out, *told)))
 
     def request(
         self, *content: Content, output: TypeForm[Any] | None = None, **options: Unpack[TurnOptions]
@@ -245,7 +251,7 @@ class Session(StoredOwner):
         Raises:
             ValueError: As for `ask`.
         """
-        return self._first_request(content, output, options, streaming=False)[0]
+        return self._first_request(content, output, options, streaming=False).request
 
     def fork(self, **options: Unpack[SessionOptions]) -> Session:
         """Return another session that goes on from here: the same backend and model, the options and the history.
@@ -324,8 +330,8 @@ class Session(StoredOwner):
 
     def _first_request(
         self, content: Sequence[Content], asked: object, options: TurnOptions, *, streaming: bool
-    ) -> tuple[ChatRequest, tuple[Adjustment, ...]]:
-        """Return what is sent first, and what a window leaves out of it."""
+    ) -> Windowed:
+        """Return what is sent first."""
         messages = (*self._messages, *turn_messages(self._messages, content))
         return windowed(self._window, self._request(messages, _as_output(asked), options, streaming=streaming))
 

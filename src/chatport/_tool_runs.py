@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from chatport._approval import Allow, Decision, Deny, Pause, checked_decision
@@ -237,7 +238,13 @@ class _Later:
 async def _started(run: functools.partial[Any], call: ToolCall) -> ToolResult:
     if _is_async(run.func):
         return result_of(call, await run())
-    outcome = await anyio.to_thread.run_sync(_run_in_thread, run, call)
+    try:
+        outcome = await anyio.to_thread.run_sync(_run_in_thread, run, call)
+    except anyio.get_cancelled_exc_class():
+        # A thread that waits for the loop is told of a cancellation by a scope of anyio's. With anyio 4.11 no scope
+        # around this task takes that for its own, and the step would end without a word: raise what theirs is.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        raise
     return result_of(call, await outcome.value) if isinstance(outcome, _Later) else outcome
 
 

@@ -129,6 +129,13 @@ class Turn:
                 messages.append(step.tool_message)
         return tuple(messages)
 
+    def _history_to_be(self) -> tuple[Message, ...] | None:
+        """Return what will stand in the history before the next answer; None where that is what is sent."""
+        if self._reader is None or not self._reader.corrections:
+            return None
+        first = self._plan.request.messages
+        return (*first[: len(first) - len(self._plan.added)], *self._told(superseded=len(self._steps)))
+
     @property
     def usage(self) -> Usage:
         """What is known of the cost so far; incomplete while an answer has begun and not ended."""
@@ -240,10 +247,13 @@ class Turn:
     async def _step(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Send one request, again where that may help, pass the events of its answer on and fold them into a step."""
         plan = self._plan
-        request, left_out = windowed(plan.window, request)
+        sent = windowed(plan.window, request, self._history_to_be())
+        request, left_out = sent.request, sent.left_out
         started = time.perf_counter()
         number = len(self._steps) + 1
-        attempts = self._attempts = Attempts(plan.backend, plan.media, self._budget, self._watch, step=number)
+        attempts = self._attempts = Attempts(
+            plan.backend, plan.media, self._budget, self._watch, step=number, places=sent.places
+        )
         self._check_allowances()
         while isinstance(begun := await attempts.begin(request), RetryStart):
             delay = begun.delay

@@ -1,5 +1,6 @@
 """A long history with everything in it, cut and broken: repaired, forked, rewound and shortened, it is accepted."""
 
+import re
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from functools import partial
@@ -197,6 +198,32 @@ async def test_a_shortened_history_is_accepted(backend: Backend, model: str) -> 
     summed_up = await chatport.summarise_oldest_steps(history, helper, max_tokens=everything // 4, summary_tokens=50)
     assert {note.code for note in summed_up.adjustments} == {"oldest-steps-summarised"}
     await accepted(Session(backend, model, messages=summed_up.messages, tools=[get_weather]))
+
+
+async def test_adjustments_behind_a_window_count_the_history(backend: Backend) -> None:
+    """What is told of a part, or refused, is told of `session.messages`, wherever the window begins."""
+    history = twelve_turns(CLAUDE)
+    everything = chatport.estimate_tokens(history)
+    sent: set[int] = set()
+    for most in (everything, everything // 2, everything // 4):
+        window = partial(chatport.drop_oldest_steps, max_tokens=most)
+        session = Session(backend, CLAUDE, messages=history, tools=[get_weather], window=window)
+        with pytest.raises(UnsupportedError) as caught:
+            await session.ask("And now?", strict=True)
+        preview = await session.preview("And now?")
+        sent.add(len(session.request("And now?").messages))
+        reply = await session.ask("And now?")
+        foreign = [note for note in reply.adjustments if note.code == "foreign-reasoning"]
+        assert foreign == [note for note in caught.value.adjustments if note.code == "foreign-reasoning"]
+        assert foreign == [note for note in preview.adjustments if note.code == "foreign-reasoning"]
+        assert foreign[0].path in str(caught.value)
+        for note in foreign:
+            found = re.fullmatch(r"messages\[(\d+)\]\.parts\[(\d+)\]", note.path)
+            assert found is not None
+            part = session.messages[int(found[1])].parts[int(found[2])]
+            assert isinstance(part, Reasoning)
+            assert part.metadata.get("bedrock", {}).get("family") != "anthropic"
+    assert len(sent) == 3
 
 
 async def test_a_history_is_fitted_to_the_services_count(emulator: Emulator, backend: Backend) -> None:
