@@ -7,7 +7,6 @@ import pytest
 from chatport.testing import FEATURES, BackendSuite, Feature, ScriptedAnswer
 from chatport_echo import EchoBackend
 
-_NOTHING_BUT_WORDS = "an echo has only words, and they are the caller's"
 _NO_SERVICE = "there is no service behind an echo"
 
 
@@ -17,12 +16,13 @@ class EchoScript:
     model = "parrot"
     secrets: Sequence[str] = ()
     requests: Sequence[bytes] = ()
-    lacks: Mapping[Feature, str] = dict.fromkeys(FEATURES, _NO_SERVICE) | dict.fromkeys(
-        ("images", "documents", "audio", "video", "tools", "tool-choice", "output-schema"), _NOTHING_BUT_WORDS
-    )
+    lacks: Mapping[Feature, str] = dict.fromkeys(FEATURES, _NO_SERVICE)
 
     def enqueue(self, *answers: ScriptedAnswer) -> None:
-        """Do nothing: an echo needs no telling."""
+        """An echo needs no telling."""
+
+    def sign(self, text: str) -> str:
+        raise NotImplementedError(_NO_SERVICE)
 
     def release(self) -> None:
         raise NotImplementedError(_NO_SERVICE)

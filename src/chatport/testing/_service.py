@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, get_args
 
 from chatport._errors import (
@@ -30,9 +30,11 @@ from chatport._events import (
     Usage,
 )
 from chatport._fold import Fold
+from chatport._messages import Message
+from chatport._unfold import events_from
 
 if TYPE_CHECKING:
-    from chatport._messages import Message
+    from chatport._messages import Reasoning, Text, ToolCall
 
 RefusalKind: TypeAlias = Literal[
     "invalid-request",
@@ -138,7 +140,12 @@ class UnknownEvent:
 
 
 ServiceEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallStart | ToolCallDelta | UnknownEvent
-"""One piece of a scripted answer: the service sends each as a piece of its own where it streams."""
+"""One piece of a scripted answer: the service sends each as a piece of its own where it streams.
+
+A `ReasoningDelta` has either text or a signature.
+"""
+
+_PIECES = (TextDelta, ReasoningDelta, ToolCallStart, ToolCallDelta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +230,18 @@ class ServiceAnswer:
     def of_words(cls, *words: str) -> ServiceAnswer:
         """Return an answer of one text, in these pieces."""
         return cls(tuple(TextDelta(0, word) for word in words))
+
+    @classmethod
+    def of(cls, *content: str | Text | Reasoning | ToolCall) -> ServiceAnswer:
+        """Return an answer of these parts, each in as few pieces as there are."""
+        events: list[ServiceEvent] = []
+        for event in events_from(Message.assistant(*content), model="any"):
+            if isinstance(event, ReasoningDelta) and event.signature is not None:
+                events += [replace(event, signature=None)] if event.text else []
+                events.append(ReasoningDelta(event.index, signature=event.signature))
+            elif isinstance(event, _PIECES):
+                events.append(event)
+        return cls(tuple(events))
 
     @property
     def message(self) -> Message:
@@ -309,6 +328,10 @@ class ServiceScript(Protocol):
 
     def enqueue(self, *answers: ScriptedAnswer) -> None:
         """Say what to answer to the next requests, in this order."""
+        ...
+
+    def sign(self, text: str) -> str:
+        """Return the signature that the service puts under a reasoning text; any word where it checks none."""
         ...
 
     def release(self) -> None:

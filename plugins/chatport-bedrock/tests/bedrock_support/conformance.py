@@ -26,6 +26,7 @@ from chatport.testing import (
     UnknownEvent,
 )
 from chatport_bedrock import emulator as wire
+from chatport_bedrock.emulator._signatures import sign
 
 _STOP_REASONS: dict[StopReason, str] = {
     "stop": "end_turn",
@@ -54,8 +55,8 @@ class BedrockScript:
     """The emulator, told what to say in the suite's words."""
 
     model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-    secrets: Sequence[str] = ("a-key-that-nobody-may-see",)
-    lacks: Mapping[Feature, str] = {}
+    secrets: Sequence[str] = ("ABSKQmVkcm9ja0FQSUtleS1hYmMxMjM0NTY3ODkw",)
+    lacks: Mapping[Feature, str] = {"audio": "Claude takes none", "video": "Claude takes none"}
 
     def __init__(self) -> None:
         self.emulator = wire.Emulator(api_key=self.secrets[0])
@@ -81,6 +82,9 @@ class BedrockScript:
     def enqueue(self, *answers: ScriptedAnswer) -> None:
         for answer in answers:
             self.emulator.enqueue(_refusal(answer) if isinstance(answer, ServiceRefusal) else _wire_answer(answer))
+
+    def sign(self, text: str) -> str:
+        return sign(text)
 
     def release(self) -> None:
         self.emulator.release(100)

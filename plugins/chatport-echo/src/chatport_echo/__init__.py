@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import fields
 from typing import Any
 
 from chatport.backend import (
@@ -31,7 +32,7 @@ class EchoBackend:
         """Yield the last message's text; a token is a word.
 
         Raises:
-            UnsupportedError: The request is strict, and there is something other than text in that message.
+            UnsupportedError: The request is strict, and asks for something other than these words.
         """
         dropped = _dropped(request)
         if request.strict:
@@ -48,16 +49,25 @@ class EchoBackend:
 
 
 def _dropped(request: ChatRequest) -> tuple[Adjustment, ...]:
-    place = f"messages[{len(request.messages) - 1}].parts"
-    parts = (
-        Adjustment("dropped", "part-dropped", f"{place}[{position}]", "an echo has only words")
-        for position, part in enumerate(request.messages[-1].parts)
+    last = len(request.messages) - 1
+    parts = {
+        f"messages[{last}].parts[{position}]": "an echo has only words"
+        for position, part in enumerate(request.messages[last].parts)
         if not isinstance(part, Text)
-    )
-    if request.output_schema is None:
-        return tuple(parts)
-    why = "an echo says what it hears, whether it fits a schema or not"
-    return (*parts, Adjustment("dropped", "output-schema-dropped", "output_schema", why))
+    }
+    members = {
+        "system": (request.system, "an echo says what it hears, and nothing else"),
+        "tools": (request.tools, "an echo calls nobody but you"),
+        "output_schema": (request.output_schema, "an echo says what it hears, whether it fits a schema or not"),
+        **{
+            f"settings.{field.name}": (getattr(request.settings, field.name), "an echo has no settings")
+            for field in fields(request.settings)
+            if field.name != "extra"
+        },
+    }
+    # "auto" is a wish and "off" what happens anyway.
+    asked = {path: why for path, (value, why) in members.items() if value not in (None, (), "auto", "off")}
+    return tuple(Adjustment("dropped", "echo-dropped", path, why) for path, why in (parts | asked).items())
 
 
 @hookimpl

@@ -6,9 +6,24 @@ from chatport.testing._suite._answers import AnswerTests
 from chatport.testing._suite._contents import CallTests, ContentTests
 from chatport.testing._suite._faults import FaultTests, RefusalTests
 from chatport.testing._suite._leaving import LeavingTests
+from chatport.testing._suite._limits import SecretTests, TimeoutTests
+from chatport.testing._suite._loops import LoopTests
+from chatport.testing._suite._requests import ForeignTests, RequestTests
 
 
-class BackendSuite(AnswerTests, CallTests, ContentTests, RefusalTests, FaultTests, LeavingTests):
+class BackendSuite(
+    AnswerTests,
+    CallTests,
+    ContentTests,
+    RequestTests,
+    ForeignTests,
+    RefusalTests,
+    FaultTests,
+    LeavingTests,
+    TimeoutTests,
+    SecretTests,
+    LoopTests,
+):
     """What every backend has to do, as tests: subclass it in a module of tests, with two fixtures.
 
         class TestMyBackend(BackendSuite):

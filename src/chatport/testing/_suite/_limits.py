@@ -1,0 +1,123 @@
+"""Limits of time, and secrets that stay where they are."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+import pytest
+
+from chatport._errors import BackendError, StreamTimeoutError
+from chatport._timeouts import Timeouts
+from chatport.testing._service import Hold, ServiceAnswer, ServiceRefusal, ServiceScript
+from chatport.testing._suite._asking import PATIENCE, SuiteTests, answer_of, listen, needs, question, question_for
+
+if TYPE_CHECKING:
+    from chatport.backend import Backend
+
+_ANSWER = ServiceAnswer.of_words("One, ", "two, ", "three.")
+_LIMIT = 0.2
+
+
+class TimeoutTests(SuiteTests):
+    """`ChatRequest.timeouts`."""
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        ("limit", "hold", "streaming"),
+        [
+            ("first_event", Hold(after=None), True),
+            ("first_event", Hold(after=None), False),
+            ("first_event", Hold(after=1), False),
+            ("idle", Hold(after=1), True),
+            ("total", Hold(after=None), True),
+            ("total", Hold(after=1), True),
+            ("total", Hold(after=None), False),
+        ],
+        ids=[
+            *("first-event-of-a-stream", "first-event-of-a-whole-answer", "rest-of-a-whole-answer", "idle"),
+            *("total-before-the-answer", "total-in-the-answer", "total-of-a-whole-answer"),
+        ],
+    )
+    async def test_limits(
+        self,
+        opened: Backend,
+        script: ServiceScript,
+        limit: Literal["first_event", "idle", "total"],
+        hold: Hold,
+        *,
+        streaming: bool,
+    ) -> None:
+        """A service that falls silent is left when the time is up, with the name of the limit; it sees that too."""
+        needs(script, "scripted-answers", "holds")
+        script.enqueue(replace(_ANSWER, fault=hold))
+        timeouts = Timeouts(**{"connect": 5, "acquire": 5, "first_event": 5, "idle": 5, "total": 5, limit: _LIMIT})
+        began = time.monotonic()
+        heard = await listen(opened, question(script, timeouts=timeouts, streaming=streaming))
+        took = time.monotonic() - began
+        assert isinstance(heard.error, StreamTimeoutError)
+        assert heard.error.timeout == limit
+        assert _LIMIT * 0.9 <= took < 4
+        if "connections" not in script.lacks:
+            with anyio.fail_after(PATIENCE):
+                await script.until_left()
+        _, message, _ = await answer_of(opened, question_for(script, _ANSWER))
+        assert message == _ANSWER.message
+
+    @pytest.mark.anyio
+    async def test_a_slow_reader_is_not_idle(self, opened: Backend, script: ServiceScript) -> None:
+        """`idle` counts waiting for the service alone, not the time that the reader takes."""
+        needs(script, "scripted-answers", "holds")
+        request = question_for(script, _ANSWER, timeouts=Timeouts(first_event=PATIENCE, idle=_LIMIT))
+        words: list[str] = []
+        events = opened.stream(request)
+        try:
+            with anyio.fail_after(PATIENCE):
+                async for event in events:
+                    words.append(getattr(event, "text", ""))
+                    if len(words) == 2:
+                        await anyio.sleep(_LIMIT * 1.5)  # what is tested is a reader that takes its time
+        finally:
+            await events.aclose()
+        assert "".join(words) == _ANSWER.message.text
+
+
+class SecretTests(SuiteTests):
+    """What the backend was given to prove who it is."""
+
+    @pytest.mark.anyio
+    async def test_secrets_are_not_shown(
+        self, opened: Backend, script: ServiceScript, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Neither in a `repr`, nor in an event, an error or a log record, also where the service repeats them."""
+        if not script.secrets:
+            pytest.skip("the backend has no secrets")
+        caplog.set_level(logging.DEBUG)
+        shown = [repr(opened), str(opened)]
+        heard = await listen(opened, question_for(script, _ANSWER))
+        shown += [repr(heard), *_described(heard.error)]
+        for kind in ("unauthorized", "forbidden", "invalid-request"):
+            if kind in script.lacks:
+                continue
+            script.enqueue(ServiceRefusal(kind, f"Incorrect key provided: {script.secrets[0]}."))
+            shown += _described((await listen(opened, question(script))).error)
+        shown += [record.getMessage() for record in caplog.records]
+        shown += [repr(record.args) for record in caplog.records]
+        found = [text for text in shown for secret in script.secrets if secret in text]
+        assert not found
+
+
+def _described(error: BaseException | None) -> list[str]:
+    """Everything that an error says, and those behind it."""
+    found: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        found += [repr(error), str(error), repr(error.args), repr(vars(error)), *getattr(error, "__notes__", ())]
+        if isinstance(error, BackendError):
+            found.append(error.message)
+        error = error.__cause__ or error.__context__
+    return found

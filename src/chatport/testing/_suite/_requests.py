@@ -1,0 +1,291 @@
+"""What a request says: it reaches the service, or the caller is told that it does not."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chatport._errors import InvalidRequestError, UnsupportedError
+from chatport._media import Audio, Document, Image, Video
+from chatport._messages import CachePoint, Json, Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
+from chatport._request import ChatRequest, Settings, Tool
+from chatport.testing._service import Feature, ServiceAnswer, ServiceScript
+from chatport.testing._suite._asking import SuiteTests, answer_of, listen, needs, question, question_for
+from chatport.testing._suite._contents import TOOLS
+
+if TYPE_CHECKING:
+    from chatport.backend import Backend
+
+_ANSWER = ServiceAnswer.of_words("Fine.")
+
+_PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
+_PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+_MP3 = b"ID3\x03\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x64" + bytes(64)
+_MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(16)
+
+_MEDIA: dict[Feature, tuple[Part, bytes]] = {
+    "images": (Image.from_bytes(_PNG), _PNG),
+    "documents": (Document.from_bytes(_PDF, name="paper"), _PDF),
+    "audio": (Audio.from_bytes(_MP3), _MP3),
+    "video": (Video.from_bytes(_MP4), _MP4),
+}
+_SCHEMA = {
+    "type": "object",
+    "properties": {"zebra": {"type": "string"}},
+    "required": ["zebra"],
+    "additionalProperties": False,
+}
+_MEMBERS: dict[Feature, tuple[dict[str, Any], bytes]] = {
+    "system-prompt": ({"system": (Text("Speak of zebras."),)}, b"Speak of zebras."),
+    "tools": ({"tools": (Tool("zebra", "Count the zebras."),)}, b"Count the zebras."),
+    "output-schema": ({"output_schema": _SCHEMA, "output_name": "animals"}, b"zebra"),
+}
+_SETTINGS = {
+    "max_tokens": Settings(max_tokens=77),
+    "temperature": Settings(temperature=0),
+    "top_p": Settings(top_p=0.5),
+    "top_k": Settings(top_k=5),
+    "stop_sequences": Settings(stop_sequences=("END",)),
+    "reasoning": Settings(reasoning="high"),
+    "reasoning-budget": Settings(reasoning=2048),
+    "cache": Settings(cache="5m"),
+}
+
+
+class RequestTests(SuiteTests):
+    """What a request says."""
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("feature", [*_MEDIA, *_MEMBERS])
+    async def test_what_a_request_can_have(self, opened: Backend, script: ServiceScript, feature: Feature) -> None:
+        """It reaches the service; or, where the service cannot have it, it is refused or reported, never dropped."""
+        request, trace = _with(script, feature)
+        if feature in script.lacks:
+            await _assert_refused_or_reported(opened, script, request, trace)
+            return
+        answer = ServiceAnswer.of_words('{"zebra": "striped"}')
+        script.enqueue(answer)
+        start, message, _ = await answer_of(opened, request)
+        assert [item for item in start.adjustments if item.kind == "dropped"] == []
+        assert "scripted-answers" in script.lacks or message.text == answer.message.text
+        if "requests" not in script.lacks:
+            assert _holds(script.requests[-1], trace)
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("feature", [*_MEDIA, *_MEMBERS])
+    async def test_strict_requests_lose_nothing(self, opened: Backend, script: ServiceScript, feature: Feature) -> None:
+        """With `strict`, what the service cannot have is an error, before anything is sent where the backend knows."""
+        request, _ = _with(script, feature)
+        if feature not in script.lacks:
+            pytest.skip(f"it has {feature}: nothing is lost")
+        try:
+            heard = await listen(opened, replace(request, strict=True))
+        except UnsupportedError:
+            assert list(script.requests) == []
+        else:
+            assert isinstance(heard.error, InvalidRequestError)
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("setting", _SETTINGS)
+    async def test_settings_are_said_or_reported(self, opened: Backend, script: ServiceScript, setting: str) -> None:
+        """Each setting changes what the service is sent, 0 too, or the caller is told that it does not."""
+        plain = question_for(script, _ANSWER)
+        await answer_of(opened, plain)
+        try:
+            start, _, _ = await answer_of(opened, question_for(script, _ANSWER, settings=_SETTINGS[setting]))
+        except UnsupportedError:
+            return
+        name = f"settings.{setting.split('-', maxsplit=1)[0]}"
+        if any(name in item.path for item in start.adjustments):
+            return
+        needs(script, "requests")  # whether it was said nobody can see
+        assert script.requests[0] != script.requests[1], f"{name} changes nothing, and nobody is told"
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("choice", ["any", "none", "get_weather"])
+    async def test_the_choice_of_a_tool(self, opened: Backend, script: ServiceScript, choice: str) -> None:
+        """It changes what the service is sent, or the caller is told that it does not."""
+        needs(script, "tools")
+        await answer_of(opened, question_for(script, _ANSWER, tools=TOOLS))
+        try:
+            start, _, _ = await answer_of(opened, question_for(script, _ANSWER, tools=TOOLS, tool_choice=choice))
+        except UnsupportedError:
+            assert "tool-choice" in script.lacks
+            return
+        told = any("tool" in item.path for item in start.adjustments)
+        if "tool-choice" in script.lacks:
+            assert told
+            return
+        needs(script, "requests")
+        assert told or script.requests[0] != script.requests[1]
+
+    @pytest.mark.anyio
+    async def test_a_conversation_is_sent_whole(self, opened: Backend, script: ServiceScript) -> None:
+        """Every message reaches the service, in order."""
+        needs(script, "requests")
+        words = ("First alpha.", "Then beta.", "Then gamma.", "Then delta.", "Last epsilon.")
+        messages = tuple(
+            Message.user(text) if number % 2 == 0 else Message.assistant(text) for number, text in enumerate(words)
+        )
+        await answer_of(opened, replace(question_for(script, _ANSWER), messages=messages))
+        (body,) = script.requests
+        places = [body.find(text.encode()) for text in words]
+        assert -1 not in places
+        assert places == sorted(places)
+
+    @pytest.mark.anyio
+    async def test_calls_and_their_results_are_sent(self, opened: Backend, script: ServiceScript) -> None:
+        """Two calls and their results, one an error, one of JSON: ids, names, arguments and contents."""
+        needs(script, "requests", "tools")
+        messages = (
+            Message.user("How is it?"),
+            Message.assistant(
+                ToolCall("call_alpha", "get_weather", {"city": "Oslo"}), ToolCall("call_beta", "get_time", {})
+            ),
+            Message(
+                "tool",
+                (
+                    ToolResult("call_alpha", [Json({"degrees": 4711})]),
+                    ToolResult("call_beta", "The clock has stopped.", is_error=True),
+                ),
+            ),
+        )
+        before = copy.deepcopy(messages)
+        start, _, _ = await answer_of(opened, replace(question_for(script, _ANSWER, tools=TOOLS), messages=messages))
+        assert messages == before, "the caller's messages are not the backend's to change"
+        assert [item for item in start.adjustments if item.kind == "dropped"] == []
+        (body,) = script.requests
+        for trace in (b"call_alpha", b"call_beta", b"get_time", b"Oslo", b"4711", b"The clock has stopped."):
+            assert trace in body
+
+    @pytest.mark.anyio
+    async def test_a_picture_in_a_result(self, opened: Backend, script: ServiceScript) -> None:
+        """It reaches the service, or the caller is told that it does not."""
+        needs(script, "requests", "tools")
+        messages = (
+            Message.user("How is it?"),
+            Message.assistant(ToolCall("call_alpha", "get_weather", {"city": "Oslo"})),
+            Message("tool", (ToolResult("call_alpha", ["A picture:", Image.from_bytes(_PNG)]),)),
+        )
+        request = replace(question_for(script, _ANSWER, tools=TOOLS), messages=messages)
+        try:
+            start, _, _ = await answer_of(opened, request)
+        except UnsupportedError:
+            assert list(script.requests) == []
+            return
+        told = any(item.path.startswith("messages[2].parts[0]") for item in start.adjustments)
+        assert told or _holds(script.requests[0], _PNG)
+
+
+class ForeignTests(SuiteTests):
+    """What comes from another backend, or belongs to one."""
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        "part",
+        [
+            Reasoning("Zebra thoughts", "zebra-signature", metadata={"another": {"family": "zebra"}}),
+            Reasoning("Zebra thoughts", metadata={"another": {"family": "zebra"}}),
+            Reasoning(redacted=b"zebra-redacted", metadata={"another": {"family": "zebra"}}),
+            Opaque("another", {"kind": "zebra"}),
+        ],
+        ids=["signed-reasoning", "reasoning", "redacted-reasoning", "opaque"],
+    )
+    async def test_what_only_another_understands(self, opened: Backend, script: ServiceScript, part: Part) -> None:
+        """It is left out and reported, with its place; with `strict` it is refused, and nothing is sent."""
+        needs(script, "requests")
+        messages = (Message.user("Two and two?"), Message.assistant(part, "Four."), Message.user("And three?"))
+        before = copy.deepcopy(messages)
+        request = replace(question(script), messages=messages)
+        with pytest.raises(UnsupportedError):
+            await listen(opened, replace(request, strict=True))
+        assert list(script.requests) == []
+        script.enqueue(_ANSWER)
+        start, _, _ = await answer_of(opened, request)
+        places = [item.path for item in start.adjustments if item.kind in {"dropped", "changed"}]
+        assert "messages[1].parts[0]" in places
+        assert b"zebra" not in script.requests[0]
+        assert b"Four." in script.requests[0]
+        assert messages == before
+
+    @pytest.mark.anyio
+    async def test_what_is_meant_for_another(self, opened: Backend, script: ServiceScript) -> None:
+        """Metadata and wire members under another backend's name are not sent, and are no loss."""
+        needs(script, "requests")
+        parts = (Text("Two and two?", metadata={"another": {"zebra": 1}}), CachePoint(metadata={"another": "zebra"}))
+        message = Message("user", parts[:1], metadata={"another": {"zebra": 2}})
+        settings = Settings(extra={"another": {"zebra": 3}})
+        request = replace(question_for(script, _ANSWER), messages=(message,), settings=settings, strict=True)
+        start, _, _ = await answer_of(opened, request)
+        assert start.adjustments == ()
+        assert b"zebra" not in script.requests[0]
+
+    @pytest.mark.anyio
+    async def test_own_reasoning_goes_back(self, opened: Backend, script: ServiceScript) -> None:
+        """What the service has signed it gets again, to the letter, and nobody is told of a loss."""
+        needs(script, "scripted-answers", "requests", "reasoning", "signatures")
+        signature = script.sign("Hm, zebras.")
+        thought = Reasoning("Hm, zebras.", signature)
+        answer = ServiceAnswer.of(thought, "Four.")
+        asked = question_for(script, answer)
+        _, message, _ = await answer_of(opened, asked)
+        script.enqueue(_ANSWER)
+        messages = (*asked.messages, message, Message.user("And three?"))
+        start, _, _ = await answer_of(opened, replace(asked, messages=messages, strict=True))
+        assert start.adjustments == ()
+        assert signature.encode() in script.requests[1].replace(rb"\/", b"/")
+        assert b"Hm, zebras." in script.requests[1]
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
+    async def test_metadata_has_an_owner(self, opened: Backend, script: ServiceScript, *, streaming: bool) -> None:
+        """What the backend keeps of its own stands under its own name, everywhere."""
+        heard = await listen(opened, question_for(script, _ANSWER, streaming=streaming))
+        _, message, end = heard.folded()
+        assert isinstance(opened.name, str)
+        assert opened.name
+        owners = set(end.metadata).union(message.metadata, *(part.metadata for part in message.parts))
+        assert owners <= {opened.name}
+
+    @pytest.mark.anyio
+    async def test_a_preview_is_what_would_be_sent(self, opened: Backend, script: ServiceScript) -> None:
+        """Where there is one, it has the words, and nothing is sent for it."""
+        preview = getattr(opened, "preview", None)
+        if preview is None:
+            pytest.skip("the backend offers no preview")
+        shown = await preview(question(script, "Is a zebra there?"))
+        assert "Is a zebra there?" in str(shown.request)
+        assert list(script.requests) == []
+
+
+def _with(script: ServiceScript, feature: Feature) -> tuple[ChatRequest, bytes]:
+    """Return a request that has something, and what the service should find of it."""
+    if feature in _MEDIA:
+        part, trace = _MEDIA[feature]
+        return replace(question(script), messages=(Message.user("Look:", part),)), trace
+    members, trace = _MEMBERS[feature]
+    return question(script, **members), trace
+
+
+def _holds(body: bytes, trace: bytes) -> bool:
+    return trace in body or base64.b64encode(trace) in body.replace(rb"\/", b"/")
+
+
+async def _assert_refused_or_reported(
+    backend: Backend, script: ServiceScript, request: ChatRequest, trace: bytes
+) -> None:
+    script.enqueue(_ANSWER)
+    try:
+        heard = await listen(backend, request)
+    except UnsupportedError:
+        assert list(script.requests) == []
+        return
+    if isinstance(heard.error, InvalidRequestError):
+        return  # a backend cannot know all models: the service has refused it, which is no silence
+    start, _, _ = heard.folded()
+    assert any(item.kind in {"dropped", "changed"} for item in start.adjustments)
+    assert not any(_holds(body, trace) for body in script.requests), "it says that it has dropped what it has sent"
