@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -110,9 +109,9 @@ class LoopTests(SuiteTests):
     ) -> None:
         """Of answers that were read, left, cancelled and refused: no task, no thread, no complaint of the loop."""
         threads = set(threading.enumerate())
-        complaints: list[str] = []
-        anyio.run(_scenes, backend, script, complaints, backend=loop)
-        assert complaints == []
+        anyio.run(_scenes, backend, script, backend=loop)
+        gc.collect()
+        # Where asyncio complains of what nobody has awaited or closed; trio has warnings for it.
         assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
         for thread in _of_backend(threads):
             thread.join(2)
@@ -141,8 +140,7 @@ async def _one_answer(backend: Backend, script: ServiceScript, together: threadi
     return message.text
 
 
-async def _scenes(backend: Backend, script: ServiceScript, complaints: list[str]) -> None:
-    _listen_to_the_loop(complaints.append)
+async def _scenes(backend: Backend, script: ServiceScript) -> None:
     before = {task.id for task in anyio.get_running_tasks()}
     await answer_of(backend, question_for(script, _ANSWER))
     await answer_of(backend, question_for(script, _ANSWER, streaming=False))
@@ -160,12 +158,3 @@ async def _scenes(backend: Backend, script: ServiceScript, complaints: list[str]
     await anyio.wait_all_tasks_blocked()
     left = [task for task in anyio.get_running_tasks() if task.id not in before]
     assert not left, f"tasks are left behind: {left}"
-
-
-def _listen_to_the_loop(complain: Callable[[str], Any]) -> None:
-    """Take down what the running loop of asyncio complains about; trio has warnings for it."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    loop.set_exception_handler(lambda _, context: complain(str(context)))
