@@ -9,7 +9,8 @@ import pytest
 
 # Vendors, transports and terminals: whoever wants one of them asks for a backend or the command line.
 _ABSENT = [
-    *("aiobotocore", "aiohttp", "boto3", "botocore", "genai_prices", "httpx", "httpx2", "httpcore", "pytest", "rich"),
+    *("aiobotocore", "aiohttp", "boto3", "botocore", "genai_prices", "httpx", "httpx2", "httpcore", "httpcore2"),
+    *("pytest", "rich"),
     "trio",
 ]
 
@@ -22,7 +23,9 @@ def _fresh(program: str) -> object:
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize("door", ["chatport", "chatport.backend", "chatport.hooks", "chatport.testing"])
+@pytest.mark.parametrize(
+    "door", ["chatport", "chatport.backend", "chatport.backend.http", "chatport.hooks", "chatport.testing"]
+)
 def test_a_door_loads_no_vendor_and_no_plugin(door: str) -> None:
     """After the import no vendor SDK, no transport and no plugin is among the loaded modules."""
     loaded = _fresh(f"""

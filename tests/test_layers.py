@@ -21,11 +21,15 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
         *("_addresses", "_annotations", "_closing", "_cost", "_docstrings", "_errors", "_json"),
         *("_json_schema", "_load", "_retry", "_sniff", "_timeouts", "_tool_context", "_urls", "_worker"),
+        *("_http_chunks", "_http_headers", "_http_request", "_http_slots", "_server_sent_events"),
     ),
-    ("_adjustments", "_download", "_library_prices", "_media", "_output", "_pace", "_signatures"),
-    ("_fetch", "_messages"),
     (
-        *("_approval", "_call_ids", "_events", "_hook_specs", "_message_facts", "_model_info"),
+        *("_adjustments", "_download", "_library_prices", "_media", "_output", "_pace", "_signatures"),
+        *("_http_failures", "_http_options", "_http_patience", "_http_pool", "_json_body"),
+    ),
+    ("_fetch", "_http_network", "_http_wire", "_messages"),
+    (
+        *("_approval", "_call_ids", "_events", "_hook_specs", "_http_connections", "_message_facts", "_model_info"),
         *("_places", "_request", "_revision", "_tool_errors", "_tool_results"),
     ),
     (
@@ -58,9 +62,11 @@ FORBIDDEN_IN_CORE = frozenset({"asyncio", "trio"})
 TEST_TOOLS: dict[str, frozenset[str]] = {"testing": frozenset({"pytest"})}
 
 # What the library modules of any plugin may import of ours, besides their own siblings.
-PLUGIN_DOORS = frozenset({"chatport.backend"})
+PLUGIN_DOORS = frozenset({"chatport.backend", "chatport.backend.http"})
 # What an application inside a plugin may import.
-PUBLIC_DOORS = frozenset({"chatport", "chatport.backend", "chatport.hooks", "chatport.testing"})
+PUBLIC_DOORS = frozenset(
+    {"chatport", "chatport.backend", "chatport.backend.http", "chatport.hooks", "chatport.testing"}
+)
 APPLICATIONS = frozenset({"emulator"})
 
 # Inside a vendor's plugin files have their place in a room, and a room knows only the rooms that are named for it:

@@ -1,0 +1,362 @@
+"""Requests over the connections of httpcore2, without a client and a pool around them.
+
+Those look at every connection and every request whenever one of them begins or ends, ask the system for the state of
+each idle one, and follow, decode and remember more than is wanted. Here the connection that was used last is taken,
+and how many there may be is not looked at: whoever sends has a place for it already.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from contextlib import suppress
+from functools import lru_cache
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+import anyio
+import httpcore2
+
+from chatport._http_failures import ConnectionFailedError, TimedOutError
+from chatport._http_headers import joined_headers
+from chatport._http_network import Network, NothingSentError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from chatport._http_failures import FailureKind
+    from chatport._http_network import DirectStream
+    from chatport._http_request import HttpRequest
+
+_KEEPALIVE_SECONDS: Final = 60.0
+_BODILESS: Final = frozenset({204, 304})
+_DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
+# The first row that fits counts.
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (httpcore2.ConnectTimeout, "connect-timeout"),
+    (httpcore2.ConnectError, "connect"),
+    (httpcore2.ProxyError, "proxy"),
+    (httpcore2.LocalProtocolError, "unsayable"),
+    (httpcore2.RemoteProtocolError, "no-http"),
+    (httpcore2.NetworkError, "broken"),
+)
+_ERRORS: Final[tuple[type[Exception], ...]] = tuple(kind for kind, _ in _KINDS)
+
+
+class HttpAnswer:
+    """An answer whose body is still to be read. Whoever gets one closes it.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers by name in lower case.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_connections",
+        "_has_ended",
+        "_pieces",
+        "_reads_chunks",
+        "_response",
+        "headers",
+        "status",
+    )
+
+    def __init__(self, response: httpcore2.Response, connection: Connection, connections: Connections) -> None:
+        """Look at how the body comes."""
+        self.status = response.status
+        self.headers: Mapping[str, str] = joined_headers(response.headers)
+        self._response = response
+        self._connection: Connection | None = connection
+        self._connections = connections
+        self._pieces: AsyncGenerator[bytes, None] | None = None
+        self._has_ended = False
+        self._reads_chunks = False
+        stream = connection.network.stream
+        if stream is not None:
+            self._reads_chunks = self._expect(stream)
+
+    def _expect(self, stream: DirectStream) -> bool:
+        """Tell the connection how the body comes, and return whether in chunks. h11 has refused what is odd."""
+        if self.status in _BODILESS:
+            stream.expect_bytes(0)
+        elif "transfer-encoding" in self.headers:
+            stream.expect_chunks()
+            return True
+        else:
+            length = self.headers.get("content-length", "").partition(",")[0].strip()
+            stream.expect_bytes(int(length) if length else inf)
+        return False
+
+    async def read(self, seconds: float) -> bytes:
+        """Return the next bytes of the body; none at its end.
+
+        Args:
+            seconds: How long to wait for them.
+
+        Raises:
+            TimedOutError: They did not come in time.
+            ConnectionFailedError: The connection broke, or the body is cut off.
+        """
+        if self._connection is None or self._has_ended:
+            return b""
+        if seconds <= 0:
+            raise TimedOutError
+        try:
+            if self._reads_chunks:
+                stream = cast("DirectStream", self._connection.network.stream)
+                if data := await stream.read_chunks(seconds):
+                    return data
+                self._reads_chunks = False
+            return await self._read_rest(seconds)
+        except _ERRORS as error:
+            raise _failed(error) from error
+
+    async def _read_rest(self, seconds: float) -> bytes:
+        if self._pieces is None:
+            self._pieces = cast("AsyncGenerator[bytes, None]", aiter(cast("Any", self._response.stream)))
+        with anyio.move_on_after(seconds):
+            piece = await anext(self._pieces, b"")
+            self._has_ended = not piece
+            return piece
+        raise TimedOutError
+
+    async def aclose(self) -> None:
+        """Close the connection, or keep it for the next request where the body was read to its end."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                if self._pieces is not None and not self._has_ended:
+                    await self._unwind(self._pieces)
+                await self._response.aclose()
+            finally:
+                await self._connections.give_back(connection)
+
+    @staticmethod
+    async def _unwind(pieces: AsyncGenerator[bytes, None]) -> None:
+        # Cancelled where they wait for bytes, the generators unwind one after the other and close the connection;
+        # closed where they yield, those inside may be left suspended, to be collected some time, with a warning.
+        with anyio.CancelScope(shield=True) as scope:
+            scope.cancel()
+            with suppress(*_ERRORS):
+                async for _ in pieces:
+                    pass
+
+
+class Connection:
+    """One connection, and what made it.
+
+    Attributes:
+        network: What made it.
+        http: What speaks HTTP over it.
+    """
+
+    __slots__ = ("http", "network")
+
+    def __init__(self, http: httpcore2.AsyncConnectionInterface, network: Network) -> None:
+        """Keep both."""
+        self.http = http
+        self.network = network
+
+    def is_whole(self) -> bool:
+        """Whether it can have another request."""
+        stream = self.network.stream
+        return self.http.is_available() and stream is not None and stream.is_whole()
+
+    async def aclose(self) -> None:
+        """Close it, in whatever state it is."""
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.http.aclose()
+            finally:
+                # httpcore2 forgets one that came about just before its request was cancelled.
+                if self.network.stream is not None:
+                    await self.network.stream.aclose()
+
+
+class Connections:
+    """The connections to one host, on one event loop."""
+
+    def __init__(self, origin: httpcore2.Origin, context: ssl.SSLContext, proxy: str | None) -> None:
+        """Open nothing yet.
+
+        Args:
+            origin: The host.
+            context: How certificates are checked.
+            proxy: The address of a proxy.
+        """
+        self._origin = origin
+        self._context = context
+        self._proxy = None if proxy is None else _proxy(proxy, context)
+        self._open: set[Connection] = set()
+        self._idle: deque[Connection] = deque()  # the one that was used last is the last one
+
+    async def send(
+        self, request: HttpRequest, url: httpcore2.URL, headers: Sequence[tuple[str, str]], connect: float | None
+    ) -> HttpAnswer:
+        """Send a request and return its answer once the head of it is there.
+
+        A connection that turns out to be broken before anything was sent on it is nobody's fault: another is taken.
+
+        Args:
+            request: The request.
+            url: Where it goes.
+            headers: All its headers.
+            connect: How long to wait for a new connection, in seconds.
+
+        Raises:
+            ConnectionFailedError: The connection did not come about, or broke.
+        """
+        while True:
+            connection, is_used = await self._take()
+            sent = httpcore2.Request(
+                request.method,
+                url,
+                headers=headers,
+                content=_Content(request.body or b""),
+                extensions={"timeout": {"connect": connect}},
+            )
+            try:
+                response = await connection.http.handle_async_request(sent)
+            except BaseException as error:
+                await self._drop(connection)
+                if is_used and isinstance(error, NothingSentError):
+                    continue
+                if isinstance(error, _ERRORS):
+                    raise _failed(error) from error
+                raise
+            return HttpAnswer(response, connection, self)
+
+    async def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request, if it can have one."""
+        if connection not in self._open or not connection.is_whole():
+            await self._drop(connection)
+            return
+        self._idle.append(connection)
+        # Those that nobody takes any more end one by one.
+        if len(self._idle) > 1 and self._idle[0].http.has_expired():
+            await self._drop(self._idle.popleft())
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self._idle.clear()
+        while self._open:
+            await self._open.pop().aclose()
+
+    async def _take(self) -> tuple[Connection, bool]:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.http.has_expired():
+                return connection, True
+            await self._drop(connection)
+        connection = self._new()
+        self._open.add(connection)
+        return connection, False
+
+    def _new(self) -> Connection:
+        network = Network()
+        if self._proxy is None:
+            http: httpcore2.AsyncConnectionInterface = httpcore2.AsyncHTTPConnection(
+                origin=self._origin,
+                ssl_context=self._context,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+                network_backend=network,
+            )
+        else:
+            # The pool knows which kind of connection goes through a proxy; nothing else of it is used.
+            pool = httpcore2.AsyncConnectionPool(
+                ssl_context=self._context,
+                proxy=self._proxy,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+                network_backend=network,
+            )
+            http = pool.create_connection(self._origin)
+        return Connection(http, network)
+
+    async def _drop(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        await connection.aclose()
+
+
+class _Content:
+    """What is sent, as httpcore2 wants it."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        if self._body:
+            yield self._body
+
+
+@lru_cache(maxsize=256)
+def parse_url(url: str) -> tuple[httpcore2.URL, str]:
+    """Return an address as httpcore2 has it, path and query as they are written, and the value of `Host`.
+
+    Raises:
+        ValueError: It is no address.
+    """
+    parts = urlsplit(url)
+    scheme, host = parts.scheme.encode("ascii"), (parts.hostname or "").encode("ascii")
+    if scheme not in _DEFAULT_PORTS or not host:
+        raise ValueError("not an address of http or https")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    name = f"[{parts.hostname}]" if b":" in host else host.decode()
+    is_default = parts.port in {None, _DEFAULT_PORTS[scheme]}
+    found = httpcore2.URL(scheme=scheme, host=host, port=parts.port, target=target.encode("ascii"))
+    return found, name if is_default else f"{name}:{parts.port}"
+
+
+def make_context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:  # noqa: FBT001 - as the option is
+    """Return how certificates are checked. This reads the disk: call it in a worker thread.
+
+    Raises:
+        OSError: The CA bundle cannot be read, or holds no certificates.
+    """
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if isinstance(verify, str):
+        is_folder = _is_folder(verify)
+        return ssl.create_default_context(capath=verify) if is_folder else ssl.create_default_context(cafile=verify)
+    context = httpcore2.default_ssl_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _is_folder(path: str) -> bool:
+    from pathlib import Path  # noqa: PLC0415 - for who names a bundle
+
+    return Path(path).is_dir()
+
+
+def _proxy(address: str, context: ssl.SSLContext) -> httpcore2.Proxy:
+    from urllib.parse import unquote  # noqa: PLC0415 - for who has a proxy
+
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    where = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}"
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    auth = None
+    if parts.username is not None:
+        auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
+    return httpcore2.Proxy(f"{where}:{port}", auth=auth, ssl_context=context if parts.scheme == "https" else None)
+
+
+def _failed(error: Exception) -> ConnectionFailedError:
+    kind: FailureKind = next(kind for cause, kind in _KINDS if isinstance(error, cause))
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if kind == "connect" and isinstance(error.__cause__, ssl.SSLError):
+        kind = "tls"
+    elif kind == "no-http" and reason.startswith("Server disconnected"):
+        kind = "broken"
+    elif kind == "unsayable":
+        # What h11 says shows the value that it refuses, which may be a key.
+        reason = "a header, the address or the length of the body is not what HTTP allows"
+    return ConnectionFailedError(kind, reason)

@@ -1,0 +1,39 @@
+"""The door for authors of backends that speak HTTP: a wire with limits on every wait, and what stands around it.
+
+It needs the extra `http`: a distribution that uses it depends on `chatport[http]`. Nothing else of the core imports it,
+and its library is loaded when the first request is sent.
+
+    wire = HttpWire(HttpOptions(max_connections=10), backend="example")
+    body = await encode_json({"model": model, "image": DataUrl("image/png", data)})
+    request = HttpRequest("POST", url, (("Authorization", f"Bearer {key}"),), body)
+    async with await wire.send(request, timeouts, model=model) as response:
+        reader = EventReader()
+        while chunk := await response.read(has_begun=has_begun):
+            for event in reader.feed(chunk):
+                ...
+"""
+
+from __future__ import annotations
+
+from chatport._http_headers import retry_after
+from chatport._http_options import HttpOptions, check_base_url, check_header_value
+from chatport._http_request import HttpRequest
+from chatport._http_wire import HttpResponse, HttpWire
+from chatport._json_body import Base64, DataUrl, encode_json, plain_json
+from chatport._server_sent_events import EventReader, ServerSentEvent
+
+__all__ = [
+    "Base64",
+    "DataUrl",
+    "EventReader",
+    "HttpOptions",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpWire",
+    "ServerSentEvent",
+    "check_base_url",
+    "check_header_value",
+    "encode_json",
+    "plain_json",
+    "retry_after",
+]
