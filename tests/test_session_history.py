@@ -169,7 +169,7 @@ async def test_a_fork_has_every_option() -> None:
     policy = {"approve": "approve", "tool_timeout": "timeout", "max_parallel_tools": "max_parallel", "state": "state"}
     own = Session(ScriptedBackend(), "m", **given)
     fork = own.fork()
-    for name in SessionOptions.__annotations__.keys() - {"store", "id"}:
+    for name in SessionOptions.__annotations__.keys() - {"store", "id", "worker"}:
         assert name in given
         if name in policy:
             assert getattr(fork._tool_policy, policy[name]) == getattr(own._tool_policy, policy[name])

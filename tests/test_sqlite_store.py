@@ -264,7 +264,7 @@ async def test_later_steps_are_made_once_and_whole(path: Path, monkeypatch: pyte
         assert await store.load("a") is not None
     assert rows(path, "PRAGMA user_version") == [(len(released) + 1,)]
     monkeypatch.setattr(_sqlite_schema, "MIGRATIONS", released)
-    with pytest.raises(StoreError, match="written by a newer chatport: version 2, and this one knows 1"):
+    with pytest.raises(StoreError, match="written by a newer chatport: version 3, and this one knows 2"):
         await SqliteStore(path).__aenter__()
 
 

@@ -66,6 +66,35 @@ _PAYS = """
     anyio.run(main, *sys.argv[1:])
 """
 
+_RUNS = """
+    import sys
+    import anyio
+    from chatport import ConflictError, Session, SqliteStore, tool
+    from chatport.testing import ScriptedBackend
+
+    @tool
+    def pay(amount: int) -> str:
+        'Pay.'
+        print("pays", amount, flush=True)
+        sys.stdin.readline()
+        return f"paid {amount}"
+
+    async def main(path, worker, claimed):
+        backend = ScriptedBackend("done")
+        async with (
+            SqliteStore(path) as store,
+            Session(backend, "m", tools=[pay], store=store, id="a", worker=worker, max_parallel_tools=1) as session,
+        ):
+            try:
+                reply = await session.resume(claimed=claimed)
+            except ConflictError as error:
+                print("refused", error.claim.worker, error.claim.calls, len(session.pending_calls))
+            else:
+                print("left", [part.error_kind for part in reply.messages[0].parts], repr(reply.text))
+
+    anyio.run(main, *sys.argv[1:])
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork and no SIGKILL")
@@ -164,3 +193,38 @@ def test_a_turn_is_paused_in_one_process_and_resumed_in_another(tmp_path: Path) 
     assert again.returncode == 1
     assert "no call waits at the end of this history" in again.stderr
     assert "paid" not in again.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("claimed", "payments", "end"),
+    [("close", [], "left ['interrupted', 'interrupted'] 'done'"), ("run", ["pays"] * 2, "left [None, None] 'done'")],
+)
+def test_calls_that_another_process_runs_are_run_once(
+    tmp_path: Path, claimed: str, payments: list[str], end: str
+) -> None:
+    """Who opens the session meanwhile is refused, also when the other one was killed: somebody has to decide."""
+    path = str(tmp_path / "chats.db")
+    python = [sys.executable, "-W", "error", "-c"]
+    subprocess.run([*python, textwrap.dedent(_PAYS), path, "ask"], check=True, capture_output=True, timeout=60)
+    command = [*python, textwrap.dedent(_RUNS), path]
+
+    def opened(worker: str, claimed: str) -> list[str]:
+        result = subprocess.run(
+            [*command, worker, claimed], input="\n\n", capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+        return result.stdout.splitlines()
+
+    first = subprocess.Popen(
+        [*command, "one", "refuse"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert _line(first).startswith("pays")
+        assert opened("two", "refuse") == ["refused one ('1', '2') 2"]
+    finally:
+        first.kill()
+        first.communicate()
+    assert opened("two", "refuse") == ["refused one ('1', '2') 2"]
+    *paid, left = opened("two", claimed)
+    assert ([line.split()[0] for line in paid], left) == (payments, end)

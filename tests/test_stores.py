@@ -372,31 +372,6 @@ async def test_of_two_that_go_on_from_one_version_one_runs_tools(store: SessionS
     assert winner.messages[-1].text == "Done."
 
 
-async def test_a_worker_that_ends_while_its_tools_run_leaves_the_calls_open(store: SessionStore) -> None:
-    """Claimed is not done: whoever comes next finds the calls, and the sum, and goes on."""
-    cost = Usage(1, 1, total_tokens=2)
-    async with stored(store, Answer([call()], usage=cost), tools=[get_weather]) as session:
-        await session.ask("Hi", approve=wait)
-    begun = anyio.Event()
-
-    async def hang(location: str) -> str:
-        begun.set()
-        await anyio.sleep_forever()
-        return location
-
-    slow = tool(name="get_weather", description="Weather.")(hang)
-    async with stored(store, tools=[slow]) as session, anyio.create_task_group() as tasks:
-        tasks.start_soon(session.resume)
-        await begun.wait()
-        tasks.cancel_scope.cancel()
-    async with stored(store, Answer("Sunny.", usage=cost), tools=[get_weather]) as session:
-        assert [waiting.id for waiting in session.pending_calls] == [call().id]
-        await session.resume()
-        found = await store.load("a")
-        assert found is not None
-        assert (found.messages, found.usage) == (session.messages, cost + cost)
-
-
 async def test_a_turn_that_waits_again_claims_nothing(store: SessionStore) -> None:
     """Nothing has run, so nothing is written."""
     async with stored(store, [call()], tools=[get_weather]) as session:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import anyio
 
 from chatport import (
+    Claim,
     ConflictError,
     SearchHit,
     SessionStore,
@@ -37,6 +38,7 @@ class DictStore:
         version: str | None,
         keep: int | None = None,
         usage: Usage | None = None,
+        claim: Claim | None = None,
     ) -> str:
         found = self.rows.get(session_id)
         if (found.version if found else None) != version:
@@ -50,6 +52,7 @@ class DictStore:
             (found.usage if found else Usage()) + (usage or Usage()),
             found.created_at if found else now,
             now,
+            claim,  # of this version: one without a claim has none
         )
         return str(self.count)
 

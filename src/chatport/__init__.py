@@ -79,7 +79,7 @@ from chatport._messages import (
 from chatport._model_info import ModelInfo
 from chatport._oldest_steps import CountMessages, Pinned, drop_oldest_steps
 from chatport._opening import ask, open_session
-from chatport._options import SessionOptions, TurnOptions
+from chatport._options import ClaimedCalls, ResumeOptions, SessionOptions, TurnOptions
 from chatport._registry import Registration, available_backends, open_backend, register_backend
 from chatport._repair import repair_messages, validate_messages
 from chatport._replay import replay_messages, summarise_oldest_steps
@@ -98,7 +98,7 @@ from chatport._revision import HistoryProblem, ProblemKind, Revision, TokenCount
 from chatport._serialize import dump_messages, load_messages
 from chatport._session import Session
 from chatport._sqlite_store import SqliteStore
-from chatport._store import SearchHit, SessionStore, SessionSummary, StoredSession, StoredTurn
+from chatport._store import Claim, SearchHit, SessionStore, SessionSummary, StoredSession, StoredTurn
 from chatport._stream import ReplyStream, TextStream
 from chatport._timeouts import TimeoutName, Timeouts
 from chatport._tool_context import ToolContext
@@ -124,6 +124,8 @@ __all__ = [
     "ChatSession",
     "Citation",
     "CitationDelta",
+    "Claim",
+    "ClaimedCalls",
     "ConfigurationError",
     "ConflictError",
     "Content",
@@ -166,6 +168,7 @@ __all__ = [
     "Reply",
     "ReplyEnd",
     "ReplyStream",
+    "ResumeOptions",
     "Retry",
     "RetryStart",
     "Revision",

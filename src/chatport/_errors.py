@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from chatport._adjustments import Adjustment
     from chatport._reply import Partial, Reply
+    from chatport._store import Claim
     from chatport._timeouts import TimeoutName
 
 Phase = Literal["connect", "request", "stream"]
@@ -287,9 +288,12 @@ class ConflictError(ChatError):
     Attributes:
         reply: The reply of the turn that could not land, `output` included; None where it was no turn, or one that was
             stopped before its tools ran.
+        claim: Who has begun to run the calls that were to be resumed, where that is why they were not. Neither
+            `reload` nor `keep` helps then: wait for that worker, or say with `claimed=` what is to become of them.
     """
 
     reply: Reply[Any] | None = None
+    claim: Claim | None = None
 
 
 class StoreError(ChatError):

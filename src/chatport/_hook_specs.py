@@ -125,24 +125,29 @@ class ObserverSpecs:
         """
 
     @_hookspec
-    def chatport_tool_run_start(self, turn: TurnInfo, call: ToolCall) -> None:
-        """See a call of the model that is to be run; its arguments may yet turn out to be wrong.
+    def chatport_tool_run_start(self, turn: TurnInfo, call: ToolCall, asked: ToolCall) -> None:
+        """See a call that is to be run; its arguments may yet turn out to be wrong.
 
         It is called in the task that runs the tool, as its end is: context variables that are set here are seen by the
         tool. The tools of one step run together. Calls that were cut short are not run.
 
         Args:
             turn: The turn.
-            call: The call.
+            call: The call, with the arguments that it is run with.
+            asked: The call as the model made it: `call` itself, unless whoever was asked about it has changed its
+                arguments.
         """
 
     @_hookspec
-    def chatport_tool_run_end(self, turn: TurnInfo, call: ToolCall, result: ToolResult | None, seconds: float) -> None:
+    def chatport_tool_run_end(  # noqa: PLR0917 - hooks are called by name
+        self, turn: TurnInfo, call: ToolCall, asked: ToolCall, result: ToolResult | None, seconds: float
+    ) -> None:
         """See what a call came to.
 
         Args:
             turn: The turn.
-            call: The call.
+            call: As for `chatport_tool_run_start`.
+            asked: The same.
             result: What goes back to the model; None where the run was broken off.
             seconds: How long it took.
         """

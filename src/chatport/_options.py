@@ -1,7 +1,7 @@
 """What can be said of a session and of a turn, and what cannot."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from chatport._approval import Approve
 from chatport._messages import Content, Message
@@ -15,6 +15,10 @@ from chatport._window import Window
 
 DEFAULT_MAX_STEPS = 10
 DEFAULT_OUTPUT_RETRIES = 0
+
+
+ClaimedCalls: TypeAlias = Literal["refuse", "close", "run"]
+"""What becomes of calls that somebody has begun to run: see `ResumeOptions`."""
 
 
 class TurnOptions(TypedDict, total=False):
@@ -56,6 +60,18 @@ class TurnOptions(TypedDict, total=False):
     state: object
 
 
+class ResumeOptions(TurnOptions, total=False):
+    """What can be said of a turn that goes on at calls that wait: all of `TurnOptions`, and this.
+
+    Attributes:
+        claimed: What becomes of calls that a worker has begun to run, by the claim that is stored with the session:
+            `"refuse"`, as without it, is a `ConflictError`; `"close"` answers them as interrupted, as nobody knows how
+            far they came, and goes on; `"run"` runs them, once more perhaps. A call whose result is given is not run.
+    """
+
+    claimed: ClaimedCalls
+
+
 class SessionOptions(TypedDict, total=False):
     """What can be said of a session.
 
@@ -82,6 +98,8 @@ class SessionOptions(TypedDict, total=False):
         store: Where the session is kept, such as an open `SqliteStore`. It is read when the block is entered, and each
             turn is written before its reply is given. Stored are messages and usage; all else is said anew each time.
         id: The session's name in the store; a random one unless given, which `session.id` says.
+        worker: What the store says of who runs the tools of this session; the names of machine and process unless
+            given.
     """
 
     system: Content | None
@@ -102,6 +120,7 @@ class SessionOptions(TypedDict, total=False):
     window: Window | None
     store: SessionStore | None
     id: str | None
+    worker: str | None
 
 
 def check_names(options: Mapping[str, object], known: type, *more: str) -> None:

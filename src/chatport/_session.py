@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
 
 from chatport._adjustments import reported
+from chatport._claims import results_of_claimed
 from chatport._content import open_calls, turn_messages
 from chatport._errors import StreamClosedError, UnsupportedError
 from chatport._events import Usage
@@ -15,6 +16,7 @@ from chatport._messages import Content, Message, ToolResult, as_parts
 from chatport._options import (
     DEFAULT_MAX_STEPS,
     DEFAULT_OUTPUT_RETRIES,
+    ResumeOptions,
     SessionOptions,
     TurnOptions,
     check_names,
@@ -95,7 +97,7 @@ class Session(StoredOwner):
         self._base = self._messages  # what stands before the turn under way
         self._media = UrlMedia()
         self._usage = Usage()
-        self._stored = stored_history(options.get("store"), options.get("id"))
+        self._stored = stored_history(options.get("store"), options.get("id"), options.get("worker"))
         self._busy = False
         self._closed = False
 
@@ -299,7 +301,7 @@ class Session(StoredOwner):
         streaming: bool,
         results: Sequence[ToolResult] | None = None,
     ) -> ReplyStream[Any]:
-        check_names(options, TurnOptions, "output")
+        check_names(options, TurnOptions if results is None else ResumeOptions, "output")
         output = _as_output(asked)
         return ReplyStream(
             SessionTurn(self, lambda: self._begin(content, output, options, results, streaming=streaming))
@@ -308,7 +310,6 @@ class Session(StoredOwner):
     def _request(
         self, messages: tuple[Message, ...], output: Output | None, options: TurnOptions, *, streaming: bool
     ) -> ChatRequest:
-        check_names(options, TurnOptions, "output")
         self._check_read()
         given = options.get("tools")
         tools = self._tools if given is None else as_tools(given)
@@ -332,6 +333,7 @@ class Session(StoredOwner):
         self, content: Sequence[Content], asked: object, options: TurnOptions, *, streaming: bool
     ) -> Windowed:
         """Return what is sent first."""
+        check_names(options, TurnOptions, "output")
         messages = (*self._messages, *turn_messages(self._messages, content))
         return windowed(self._window, self._request(messages, _as_output(asked), options, streaming=streaming))
 
@@ -349,6 +351,7 @@ class Session(StoredOwner):
         self._check_idle()
         if results is not None:
             base, added = self._messages, self._messages[:0]
+            results = (*results, *results_of_claimed(self.claim, base, results, options))
         elif content is None:
             base, added = last_turn(self._messages)
         else:
@@ -388,7 +391,7 @@ class Session(StoredOwner):
         if self._allowance is not None:
             self._allowance.settle(turn.spending())
         if self._stored is not None:
-            self._stored.end_turn(turn.usage)
+            self._stored.end_turn(turn.usage, has_begun=turn.has_run_calls)
 
 
 def _as_output(asked: object) -> Output | None:

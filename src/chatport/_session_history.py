@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm, Unpack
 
     from chatport._messages import Content, Message, ToolCall, ToolResult
-    from chatport._options import TurnOptions
+    from chatport._options import ResumeOptions, TurnOptions
     from chatport._reply import Partial, Reply
     from chatport._stream import ReplyStream
 
@@ -165,36 +165,42 @@ class HistoryOwner:
 
     @overload
     async def resume(
-        self, *results: ToolResult, output: None = None, **options: Unpack[TurnOptions]
+        self, *results: ToolResult, output: None = None, **options: Unpack[ResumeOptions]
     ) -> Reply[None]: ...
 
     @overload
     async def resume(
-        self, *results: ToolResult, output: type[_OutputT], **options: Unpack[TurnOptions]
+        self, *results: ToolResult, output: type[_OutputT], **options: Unpack[ResumeOptions]
     ) -> Reply[_OutputT]: ...
 
     @overload
     async def resume(
-        self, *results: ToolResult, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]
+        self, *results: ToolResult, output: TypeForm[_OutputT], **options: Unpack[ResumeOptions]
     ) -> Reply[_OutputT]: ...
 
-    async def resume(self, *results: ToolResult, output: Any = None, **options: Unpack[TurnOptions]) -> Reply[Any]:
+    async def resume(self, *results: ToolResult, output: Any = None, **options: Unpack[ResumeOptions]) -> Reply[Any]:
         """Go on with a turn that ended at calls of tools: run them, and ask again until the model is done.
 
         The history is all that is needed, so another process can do it. `approve=` is asked about each call, also about
         those that it allowed before: nothing was run. If it still has to wait, the reply has `pending_calls` again,
         and the history is as before.
 
+        In a session that has a store no call is run twice unless that is asked for: before the first one runs, the
+        store is told who runs them, and what that worker leaves undone is not begun again without `claimed=`. So it is
+        after a turn of this session that broke off while its tools ran, or later: `keep(session.partial)` keeps what
+        they gave back.
+
         Args:
             *results: Results of calls that are not to be run, because they have been, or because somebody said no.
             output: As for `ask`.
-            **options: As for `ask`.
+            **options: See `ResumeOptions`: those of `ask`, and `claimed`.
 
         Raises:
             ValueError: No call waits, a result answers none of them or could answer two, or none of the tools on offer
                 can answer one.
             BusyError: Another turn is under way.
-            ConflictError: As for `ask`; where another worker was first to resume, no tool has run here.
+            ConflictError: As for `ask`; where another worker was first to resume, no tool has run here. So it is where
+                `error.claim` says who has begun to run the calls.
             ChatError: As for `ask`.
         """
         async with self._open_turn((), output, options, streaming=False, results=results) as stream:
@@ -202,21 +208,21 @@ class HistoryOwner:
 
     @overload
     def resume_stream(
-        self, *results: ToolResult, output: None = None, **options: Unpack[TurnOptions]
+        self, *results: ToolResult, output: None = None, **options: Unpack[ResumeOptions]
     ) -> ReplyStream[None]: ...
 
     @overload
     def resume_stream(
-        self, *results: ToolResult, output: type[_OutputT], **options: Unpack[TurnOptions]
+        self, *results: ToolResult, output: type[_OutputT], **options: Unpack[ResumeOptions]
     ) -> ReplyStream[_OutputT]: ...
 
     @overload
     def resume_stream(
-        self, *results: ToolResult, output: TypeForm[_OutputT], **options: Unpack[TurnOptions]
+        self, *results: ToolResult, output: TypeForm[_OutputT], **options: Unpack[ResumeOptions]
     ) -> ReplyStream[_OutputT]: ...
 
     def resume_stream(
-        self, *results: ToolResult, output: Any = None, **options: Unpack[TurnOptions]
+        self, *results: ToolResult, output: Any = None, **options: Unpack[ResumeOptions]
     ) -> ReplyStream[Any]:
         """Do what `resume` does, and read what happens as it does, inside `async with`.
 

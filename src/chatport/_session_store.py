@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chatport._events import Usage
     from chatport._messages import Message
     from chatport._reply import Reply
+    from chatport._store import Claim
     from chatport._stored_history import StoredHistory
     from chatport._turn import Turn
     from chatport.backend import Backend
@@ -34,6 +35,14 @@ class StoredOwner(HistoryOwner):
     def id(self) -> str | None:
         """The session's name in its store; None where it has no store."""
         return None if self._stored is None else self._stored.id
+
+    @property
+    def claim(self) -> Claim | None:
+        """Who has begun to run the `pending_calls`, by what the store said when it was read last; None for nobody.
+
+        It may be this session: what a turn that broke off has run has run. See `resume`, with `claimed=`.
+        """
+        return None if self._stored is None else self._stored.claim_on(self._messages)
 
     async def save(self) -> None:
         """Store what was changed without a turn, such as by `keep`. The next turn does that too, and leaving the block.

@@ -13,7 +13,7 @@ from chatport._events import Usage
 from chatport._sqlite_rows import SUMMARY, damage_named, hit_of, summary_of, time_text, turn_of
 from chatport._sqlite_schema import explained, open_connection, roll_back
 from chatport._store import LockedError, StoredSession
-from chatport._stored_form import FORMAT, search_words, usage_from_text, usage_text
+from chatport._stored_form import FORMAT, claim_from_text, search_words, usage_from_text, usage_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -96,7 +96,11 @@ class Database:
             StoreError: It cannot be read.
         """
         with self._reading() as connection:
-            found = connection.execute(f"SELECT {SUMMARY} FROM sessions s WHERE id = ?", (session,)).fetchone()
+            found = connection.execute(
+                f"SELECT {SUMMARY}, v.claim FROM sessions s LEFT JOIN versions v ON v.number = s.version "
+                "WHERE s.id = ?",
+                (session,),
+            ).fetchone()
             if found is None:
                 return None
             rows = connection.execute(
@@ -112,9 +116,13 @@ class Database:
                 ).fetchall()
             )
         with damage_named(self._path, session):
-            summary = summary_of(found)
+            *columns, claim = found
+            summary = summary_of(tuple(columns))
             turns = tuple(turn_of(row, blobs) for row in rows)
-        return StoredSession(summary.id, summary.version, turns, summary.usage, summary.created_at, summary.updated_at)
+            claimed = None if claim is None else claim_from_text(claim)
+        return StoredSession(
+            summary.id, summary.version, turns, summary.usage, summary.created_at, summary.updated_at, claimed
+        )
 
     def list_sessions(self, limit: int, after: SessionSummary | None) -> tuple[SessionSummary, ...]:
         """Return sessions, the last changed first.
@@ -181,7 +189,8 @@ class Database:
                 head = _insert_turn(connection, addition.session, row, head)
                 connection.execute("INSERT INTO present VALUES (?, ?, ?)", (addition.session, position, head))
             number = connection.execute(
-                "INSERT INTO versions (session, head, created_at) VALUES (?, ?, ?)", (addition.session, head, now)
+                "INSERT INTO versions (session, head, created_at, claim) VALUES (?, ?, ?, ?)",
+                (addition.session, head, now, addition.claim),
             ).lastrowid
             connection.execute(
                 "UPDATE sessions SET version = ?, title = ?, model = ?, turns = ?, usage = ?, updated_at = ? "

@@ -12,6 +12,7 @@ from chatport._events import Usage
 from chatport._store import SearchHit, SessionSummary, StoredTurn
 from chatport._stored_form import (
     FORMAT,
+    claim_text,
     decode_messages,
     encode_messages,
     excerpt_of,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from chatport._messages import Message
+    from chatport._store import Claim
 
 
 SUMMARY = "s.id, s.version, s.title, s.turns, s.model, s.usage, s.created_at, s.updated_at"
@@ -52,6 +54,7 @@ class Addition:
         version: The version that was seen.
         keep: How many of the present turns stay; None keeps all.
         usage: What to add to the sum.
+        claim: Who runs the calls at its end, as text; None for nobody.
     """
 
     session: str
@@ -60,10 +63,18 @@ class Addition:
     version: str | None
     keep: int | None
     usage: Usage
+    claim: str | None
 
     @classmethod
     def of(
-        cls, session: str, turns: Sequence[StoredTurn], *, version: str | None, keep: int | None, usage: Usage
+        cls,
+        session: str,
+        turns: Sequence[StoredTurn],
+        *,
+        version: str | None,
+        keep: int | None,
+        usage: Usage,
+        claim: Claim | None,
     ) -> Addition:
         """Prepare one.
 
@@ -72,7 +83,7 @@ class Addition:
         """
         rows = tuple(row_of(turn) for turn in turns)
         title = next((title for turn in turns if (title := title_of(turn.messages))), "")
-        return cls(session, rows, title, version, keep, usage)
+        return cls(session, rows, title, version, keep, usage, None if claim is None else claim_text(claim))
 
 
 def row_of(turn: StoredTurn) -> TurnRow:

@@ -68,6 +68,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX turn_blobs_by_hash ON turn_blobs (hash)",
     ),
+    # Who runs the calls at the end of a version. It stands with the version, so that one that an older chatport makes,
+    # which has this file open still, has none.
+    ("ALTER TABLE versions ADD COLUMN claim TEXT",),
 )
 
 

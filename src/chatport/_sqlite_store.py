@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chatport._sqlite_database import Database
     from chatport._sqlite_rows import Addition
-    from chatport._store import SearchHit, SessionSummary, StoredSession, StoredTurn
+    from chatport._store import Claim, SearchHit, SessionSummary, StoredSession, StoredTurn
 
 _T = TypeVar("_T")
 
@@ -110,6 +110,7 @@ class SqliteStore:
         version: str | None,
         keep: int | None = None,
         usage: Usage | None = None,
+        claim: Claim | None = None,
     ) -> str:
         """See `SessionStore.append`."""
         database = self._opened(self._writer)
@@ -120,7 +121,7 @@ class SqliteStore:
 
         # A large image takes time to look at: that is done once, and without holding up who else has a turn to write.
         addition = await run_in_worker(
-            partial(_addition, session_id, turns, version=version, keep=keep, usage=usage or Usage())
+            partial(_addition, session_id, turns, version=version, keep=keep, usage=usage or Usage(), claim=claim)
         )
         return await self._run("written", partial(database.append, addition), database)
 
@@ -208,11 +209,17 @@ def _open(path: str, *, create: bool) -> Database:
 
 
 def _addition(
-    session: str, turns: Sequence[StoredTurn], *, version: str | None, keep: int | None, usage: Usage
+    session: str,
+    turns: Sequence[StoredTurn],
+    *,
+    version: str | None,
+    keep: int | None,
+    usage: Usage,
+    claim: Claim | None,
 ) -> Addition:
     from chatport._sqlite_rows import Addition  # noqa: PLC0415 - loaded when the store was opened
 
-    return Addition.of(session, turns, version=version, keep=keep, usage=usage)
+    return Addition.of(session, turns, version=version, keep=keep, usage=usage, claim=claim)
 
 
 _LIMITERS: RunVar[WeakKeyDictionary[object, anyio.CapacityLimiter]] = RunVar("chatport stores")

@@ -9,7 +9,7 @@ from chatport._events import StopReason, ToolRunStart
 from chatport._messages import NEUTRAL, Message, ToolCall, ToolResult, neutral_metadata
 from chatport._output_reader import is_cut
 from chatport._reply import Step
-from chatport._tool_errors import error_result, interrupted_result
+from chatport._tool_errors import error_result, interrupted_result, unbegun_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,11 +47,20 @@ class StepCalls:
         self._is_cut = is_cut(stop_reason)
         self._results = {position: given[call.id] for position, call in enumerate(calls) if call.id in given}
         self._decisions: Mapping[int, Decision] = {}
+        self._begun: set[int] = set()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the running of any call has begun."""
+        return bool(self._begun)
 
     def results_so_far(self) -> tuple[ToolResult, ...]:
-        """Return a result of each call: the one there is, or that it was interrupted."""
-        results = self._results
-        return tuple(results.get(position) or interrupted_result(call) for position, call in enumerate(self.calls))
+        """Return a result of each call: the one there is, or that it was interrupted, before it was begun or after."""
+        return tuple(
+            self._results.get(position)
+            or (interrupted_result(call) if position in self._begun else unbegun_result(call))
+            for position, call in enumerate(self.calls)
+        )
 
     async def decide(self, policy: ToolPolicy) -> bool:
         """Ask who is to be asked before anything runs; return whether the calls may go on, or have to wait."""
@@ -71,6 +80,10 @@ class StepCalls:
             if not (refused or self._is_cut or position in self._results):
                 yield ToolRunStart(call, decision.arguments if type(decision) is Allow else None)
 
+    def to_run(self) -> tuple[ToolCall, ...]:
+        """Return the calls that are about to run."""
+        return tuple(start.call for start in self.run_starts())
+
     async def run(self, policy: ToolPolicy, watch: TurnWatch) -> tuple[ToolResult, ...]:
         """Run what may run, and return the results in the order of the calls."""
         if self._is_cut:
@@ -83,7 +96,13 @@ class StepCalls:
 
         # What has run is told also when the run is broken off: a tool's effects do not go away with the turn.
         return await run_tools(
-            self._tools, self.calls, finished=self._results, watch=watch, policy=policy, decisions=self._decisions
+            self._tools,
+            self.calls,
+            finished=self._results,
+            begun=self._begun,
+            watch=watch,
+            policy=policy,
+            decisions=self._decisions,
         )
 
 

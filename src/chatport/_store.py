@@ -36,6 +36,25 @@ class StoredTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has begun to run the calls that wait at the end of a stored session.
+
+    It is written before the first of them runs, and stands until they have results. Nothing makes it void by itself: a
+    worker that has died and one that waits for a slow tool look the same from outside, and whoever guesses wrong runs a
+    tool twice. What to do about it is said to `Session.resume`, with `claimed=`.
+
+    Attributes:
+        worker: Who runs them, as the session's option `worker` says; for people, and for programs that know theirs.
+        claimed_at: Since when, with a time zone.
+        calls: The ids of the calls. Others of the same message have not been begun.
+    """
+
+    worker: str
+    claimed_at: datetime
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredSession:
     """A session as it is stored, in one version.
 
@@ -46,6 +65,7 @@ class StoredSession:
         usage: What it has cost so far, in tokens, turns that failed or were taken back included.
         created_at: When its first turn landed.
         updated_at: When it was changed last.
+        claim: Who runs the calls at its end, as it was given with this version.
     """
 
     id: str
@@ -54,6 +74,7 @@ class StoredSession:
     usage: Usage
     created_at: datetime
     updated_at: datetime
+    claim: Claim | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -128,6 +149,7 @@ class SessionStore(Protocol):
         version: str | None,
         keep: int | None = None,
         usage: Usage | None = None,
+        claim: Claim | None = None,
     ) -> str:
         """Make a new version: some or all of the turns that are there, and new ones behind them.
 
@@ -137,6 +159,8 @@ class SessionStore(Protocol):
             version: The version that the caller has seen; None says that there must be no such session yet.
             keep: How many of the present turns stay, from the first; None keeps them all.
             usage: What to add to the session's sum: what the turns have cost, and what failed ones have since.
+            claim: Who runs the calls at the end of this version. It belongs to the version: a new one without a claim
+                has none, whatever the one before it had.
 
         Returns:
             The token of the new version.

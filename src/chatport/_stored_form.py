@@ -10,6 +10,7 @@ import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from chatport._events import Usage
@@ -17,6 +18,7 @@ from chatport._json import parse_json
 from chatport._media import Document, Media
 from chatport._messages import Message, Part, Text, ToolResult
 from chatport._serialize import dump_messages, load_messages
+from chatport._store import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -121,6 +123,29 @@ def usage_from_text(text: str) -> Usage:
     ):
         raise ValueError("usage: must be numbers of tokens by name")
     return Usage(**record, complete=complete)
+
+
+# --- claims ---------------------------------------------------------------------------------------------------------
+
+
+def claim_text(claim: Claim) -> str:
+    """Return a claim as JSON."""
+    record = {"worker": claim.worker, "claimed_at": claim.claimed_at.isoformat(), "calls": claim.calls}
+    return json.dumps(record, separators=(",", ":"))
+
+
+def claim_from_text(text: str) -> Claim:
+    """Return the claim that a text says.
+
+    Raises:
+        ValueError: It says none.
+    """
+    stored = parse_json(text)
+    record = cast("dict[str, Any]", stored if isinstance(stored, dict) else {})
+    worker, moment, calls = (record.get(name) for name in ("worker", "claimed_at", "calls"))
+    if not (isinstance(worker, str) and isinstance(moment, str) and isinstance(calls, list)):
+        raise ValueError("claim: must say a worker, a time and calls")  # noqa: TRY004 - it is the text that is wrong
+    return Claim(worker, datetime.fromisoformat(moment), tuple(map(str, cast("list[object]", calls))))
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import anyio
 
+from chatport._claims import CallClaims
 from chatport._closing import CLOSE_SECONDS, close_in_time
 from chatport._errors import ConflictError, StoreError
 from chatport._events import Usage
@@ -17,9 +19,9 @@ from chatport._store import SessionStore, StoredTurn, checked_id
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from chatport._messages import Message  # noqa: TC004 - nobody evaluates the annotations of `_Write`
+    from chatport._messages import Message, ToolCall  # noqa: TC004 - nobody evaluates the annotations of `_Write`
     from chatport._reply import Reply
-    from chatport._store import StoredSession
+    from chatport._store import Claim, StoredSession  # noqa: TC004 - as above
 
 _LOGGER = logging.getLogger("chatport")
 _UNKNOWN = "it is not known whether the last change of the session %r was stored: reload it"
@@ -34,19 +36,25 @@ class _Write:
         turns: The turns that it puts behind them.
         messages: The whole history after it.
         usage: What it adds to the sum.
+        claim: Who runs the calls at the end of what it leaves.
     """
 
     kept: int
     turns: tuple[StoredTurn, ...]
     messages: tuple[Message, ...]
     usage: Usage
+    claim: Claim | None
 
     def is_in(self, stored: StoredSession) -> bool:
         """Whether a session that was changed since shows it, perhaps with more behind it."""
         if not self.turns:
-            return stored.messages == self.messages
+            return stored.messages == self.messages and stored.claim == self.claim
         found = stored.turns[self.kept : self.kept + len(self.turns)]
         return [turn.messages for turn in found] == [turn.messages for turn in self.turns]
+
+
+class _Claimed(TypedDict, total=False):
+    claim: Claim
 
 
 class StoredHistory:
@@ -56,10 +64,11 @@ class StoredHistory:
     the store: so many of its turns stay, and these come behind them.
     """
 
-    def __init__(self, store: SessionStore, session_id: str) -> None:
+    def __init__(self, store: SessionStore, session_id: str, worker: str | None = None) -> None:
         """Prepare; nothing is read yet."""
         self.store = store
         self.id = session_id
+        self.claims = CallClaims(worker)
         self.is_read = False
         self.unsaved_usage = Usage()
         self._version: str | None = None
@@ -81,6 +90,7 @@ class StoredHistory:
         self._turns = () if stored is None else stored.turns
         self._messages = () if stored is None else stored.messages
         self._sum = Usage() if stored is None else stored.usage
+        self.claims.stored = None if stored is None else stored.claim
         return self._sum
 
     def beginning(self, given: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -117,26 +127,33 @@ class StoredHistory:
             error.partial = Partial(reply.messages, reply.usage)
             raise
 
-    async def claim(self, history: tuple[Message, ...]) -> None:
+    async def claim(self, history: tuple[Message, ...], calls: Sequence[ToolCall]) -> None:
         """Make a new version with nothing new in it: of all who have seen the present one, only one can do that.
 
         A turn does so before its first tool runs, so that of two workers who go on from one version one runs tools.
+        Where these are calls of the history, the version says so: who reads it afterwards does not run them.
 
         Args:
             history: The history as it is, without the turn under way.
+            calls: The calls of the history that are about to run.
 
         Raises:
             ConflictError: Someone else has changed the session, or claimed it.
             StoreError: It cannot be written.
         """
-        await self._write(history, ())
+        await self._write(history, (), calls)
+
+    def claim_on(self, history: tuple[Message, ...]) -> Claim | None:
+        """Return who has begun to run the calls at the end of a history, as far as this process has seen it."""
+        return self.claims.behind(self._messages, history)
 
     def has_landed(self, reply: Reply[Any]) -> bool:
         """Whether this turn is the last one that is stored."""
         return bool(self._turns) and self._turns[-1].messages is reply.messages
 
-    def end_turn(self, usage: Usage) -> None:
-        """Note what a turn has cost, unless that was done when it landed."""
+    def end_turn(self, usage: Usage, *, has_begun: bool) -> None:
+        """Note what a turn has cost, unless that was done when it landed, and whether it had begun to run anything."""
+        self.claims.end_turn(has_begun=has_begun)
         if not self._is_usage_noted:
             self.unsaved_usage += usage
         self._is_usage_noted = False
@@ -152,7 +169,11 @@ class StoredHistory:
             await self._write(history, ())
             return
         if self._uncertain is not None:
-            await self._settled()
+            await (self._settled() if self._uncertain.turns else self._look_for_write())
+        if self.claims.is_stale:
+            # Nothing has begun under it. Where others have made a version meanwhile, it is gone with the one before.
+            with suppress(ConflictError):
+                await self._write(history, ())
         if self._version is not None and self.unsaved_usage != Usage():
             await self._add_usage()
 
@@ -186,17 +207,23 @@ class StoredHistory:
         """The history that is stored."""
         return self._messages
 
-    async def _write(self, history: tuple[Message, ...], turns: tuple[StoredTurn, ...]) -> None:
+    async def _write(
+        self, history: tuple[Message, ...], turns: tuple[StoredTurn, ...], calls: Sequence[ToolCall] = ()
+    ) -> None:
         if self._uncertain is not None:
             await self._settled()
         kept, rest = self._kept(history)
         new = (StoredTurn(rest), *turns) if rest else turns
         messages = (*history, *(message for turn in turns for message in turn.messages)) if turns else history
-        write = self._uncertain = _Write(kept, new, messages, self.unsaved_usage)
+        claim = None if turns else self.claim_on(history)  # a turn answers what waited, or takes it back
+        if calls:
+            claim = self.claims.made(calls, claim)
+        write = self._uncertain = _Write(kept, new, messages, self.unsaved_usage, claim)
         self.unsaved_usage = Usage()
         keep = None if kept == len(self._turns) else kept
+        said: _Claimed = {} if claim is None else {"claim": claim}  # a store of before there were claims knows none
         try:
-            version = await self.store.append(self.id, new, version=self._version, keep=keep, usage=write.usage)
+            version = await self.store.append(self.id, new, version=self._version, keep=keep, usage=write.usage, **said)
         except (ConflictError, StoreError):  # nothing was written
             self._uncertain = None
             self.unsaved_usage += write.usage
@@ -214,6 +241,7 @@ class StoredHistory:
         self._turns = (*self._turns[: write.kept], *write.turns)
         self._messages = write.messages
         self._sum += write.usage
+        self.claims.stored = write.claim
 
     async def _settled(self) -> StoredSession | None:
         """Read what is stored. Where it was not known whether something was written, the sum is right afterwards.
@@ -288,18 +316,24 @@ def _are_equal(first: Sequence[Message], second: Sequence[Message]) -> bool:
     return len(first) == len(second) and all(a is b or a == b for a, b in zip(first, second, strict=True))
 
 
-def stored_history(store: SessionStore | None, session_id: str | None) -> StoredHistory | None:
+def stored_history(
+    store: SessionStore | None, session_id: str | None, worker: str | None = None
+) -> StoredHistory | None:
     """Return what keeps a session in a store; None where it has none.
 
     Raises:
-        TypeError: The store is none, or there is an id and no store.
+        TypeError: The store is none, or there is an id or a worker and no store, or the worker is no str.
         ValueError: The id cannot be one.
     """
     if store is None:
-        if session_id is not None:
-            message = "id= names a session in a store: say which with store="
-            raise TypeError(message)
+        for name, given in (("id", session_id), ("worker", worker)):
+            if given is not None:
+                message = f"{name}= is for a session in a store: say which with store="
+                raise TypeError(message)
         return None
+    if worker is not None and not isinstance(worker, str):
+        message = f"worker is a str, not a {type(worker).__name__}"
+        raise TypeError(message)
     if not isinstance(store, SessionStore):
         message = f"store must be a SessionStore, such as an open SqliteStore, not a {type(store).__name__}"
         raise TypeError(message)
@@ -307,4 +341,4 @@ def stored_history(store: SessionStore | None, session_id: str | None) -> Stored
         from uuid import uuid4  # noqa: PLC0415 - for who has a store and no name
 
         session_id = uuid4().hex
-    return StoredHistory(store, checked_id(session_id))
+    return StoredHistory(store, checked_id(session_id), worker)

@@ -50,7 +50,7 @@ class ToolContext(Generic[StateT_co]):
 
     @property
     def call(self) -> ToolCall:
-        """The call as the model made it; its `id` tells one call from another."""
+        """The call with the arguments that it is run with; its `id` tells one call from another."""
         return self._call
 
     def __repr__(self) -> str:

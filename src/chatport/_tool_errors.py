@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from chatport._messages import ToolCall, ToolErrorKind
 
 _INTERRUPTED = "Interrupted: this call was not run to its end."
+_NOT_BEGUN = "Interrupted before this call was begun: it was not run."
+_ABANDONED = "Interrupted: this call was begun, and nobody knows how far it came."
 
 
 def error_result(call: ToolCall, text: str, kind: ToolErrorKind) -> ToolResult:
@@ -23,6 +25,21 @@ def error_result(call: ToolCall, text: str, kind: ToolErrorKind) -> ToolResult:
 def interrupted_result(call: ToolCall) -> ToolResult:
     """Return what stands for the result of a call that was not run to its end; always the same."""
     return error_result(call, _INTERRUPTED, "interrupted")
+
+
+def unbegun_result(call: ToolCall) -> ToolResult:
+    """Return what stands for the result of a call that was certainly not run: whatever ended its turn came before."""
+    return _interrupted(call, _NOT_BEGUN, begun=False)
+
+
+def abandoned_result(call: ToolCall) -> ToolResult:
+    """Return what stands for the result of a call that another worker has begun, and of which no more is known."""
+    return _interrupted(call, _ABANDONED, begun=True)
+
+
+def _interrupted(call: ToolCall, text: str, *, begun: bool) -> ToolResult:
+    metadata = {NEUTRAL: {"error": "interrupted", "begun": begun}}
+    return ToolResult(call.id, text, is_error=True, metadata=metadata)
 
 
 def denied_result(call: ToolCall, reason: str) -> ToolResult:

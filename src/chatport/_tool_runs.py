@@ -27,7 +27,7 @@ from chatport._tool_results import describe_exception, result_of
 from chatport._tools import CheckedFunction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, MutableMapping, Sequence
+    from collections.abc import Callable, Container, Iterable, MutableMapping, MutableSet, Sequence
 
     from chatport._messages import ToolCall, ToolErrorKind, ToolResult
     from chatport._request import Tool  # noqa: TC004 - nobody evaluates the annotations of `_Runner`
@@ -46,6 +46,7 @@ async def run_tools(
     calls: Sequence[ToolCall],
     *,
     finished: MutableMapping[int, ToolResult] | None = None,
+    begun: MutableSet[int] | None = None,
     watch: TurnWatch | None = None,
     policy: ToolPolicy = DEFAULT_TOOL_POLICY,
     decisions: Mapping[int, Decision] = _NO_DECISIONS,
@@ -62,6 +63,7 @@ async def run_tools(
         calls: The calls.
         finished: Filled with each result as soon as there is one, by the call's position; what it holds stays true
             when the run is broken off. A call whose result it holds already is not run.
+        begun: Filled with the position of each call when its tool is about to be called.
         watch: Told of each call's begin and end, in the task that runs it.
         policy: How long a call may take, how many run at once, and what their contexts hold.
         decisions: What was said of each call, by its position; one that nobody was asked about is run.
@@ -81,7 +83,8 @@ async def run_tools(
         nonlocal ended
         try:
             async with places or contextlib.nullcontext():
-                results[position] = await runner.result(call, decisions.get(position))
+                begin = _nothing if begun is None else functools.partial(begun.add, position)
+                results[position] = await runner.result(call, decisions.get(position), begin)
         except (KeyboardInterrupt, SystemExit) as error:
             # asyncio stops its loop where a task raises one of these, and once more where the task that waits for it
             # does: that leaves worker threads behind. So it is carried over and raised once, where the turn is run.
@@ -106,6 +109,10 @@ def _check_ours(tools: Mapping[str, Tool], open_calls: Iterable[tuple[int, ToolC
         known = tools.get(call.name)
         if call.executed_by == "server" or (known is not None and known.function is None):
             raise ValueError(f"the call of {call.name!r} (id {call.id!r}) is not ours to run")
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 async def decide(
@@ -165,37 +172,39 @@ class _Runner:
     policy: ToolPolicy
     watch: TurnWatch | None
 
-    async def result(self, call: ToolCall, decision: Decision | None) -> ToolResult:
+    async def result(self, call: ToolCall, decision: Decision | None, begin: Callable[[], None]) -> ToolResult:
         match decision:
             case Deny(reason=reason):
                 return denied_result(call, reason)
             case Allow(arguments=dict() as arguments):
-                edited = replace(call, arguments=arguments)
-                return edited_result(await self._watched(call, edited), arguments)
+                return await self._watched(replace(call, arguments=arguments), call, begin)
             case _:
-                return await self._watched(call, call)
+                return await self._watched(call, call, begin)
 
-    async def _watched(self, call: ToolCall, run_as: ToolCall) -> ToolResult:
-        watch = self.watch
-        if watch is None:
-            return await self._in_time(call, run_as)
+    async def _watched(self, call: ToolCall, asked: ToolCall, begin: Callable[[], None]) -> ToolResult:
+        """Run a call as it is to be run, and tell who watches of it, and of the result that the history gets."""
         started = time.perf_counter()
         result: ToolResult | None = None
         try:
-            watch.tool_run_start(call)
-            result = await self._in_time(call, run_as)
+            if self.watch is not None:
+                self.watch.tool_run_start(call, asked)
+            result = await self._in_time(call, begin)
+            if call is not asked:
+                result = edited_result(result, call.arguments)
             return result
         finally:
-            watch.tool_run_end(call, result, started)
+            if self.watch is not None:
+                self.watch.tool_run_end(call, asked, result, started)
 
-    async def _in_time(self, call: ToolCall, run_as: ToolCall) -> ToolResult:
+    async def _in_time(self, call: ToolCall, begin: Callable[[], None]) -> ToolResult:
         try:
-            run = _prepared(self.tools, run_as, self.policy)
+            run = _prepared(self.tools, call, self.policy)
         except InvalidArgumentsError as error:
             kind: ToolErrorKind = "unknown-tool" if isinstance(error, _UnknownToolError) else "invalid-arguments"
             return error_result(call, str(error), kind)
         except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
             return _failed(call, error)
+        begin()
         limit = self.tools[call.name].timeout or self.policy.timeout
         if limit is None or limit == math.inf:
             return await _run_tool(run, call)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Awaitable,  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
         Callable,  # noqa: TC004 - as above
         Mapping,
+        Sequence,  # noqa: TC004 - as above
     )
 
     from chatport._content import OpenCalls  # noqa: TC004 - nobody evaluates the annotations of `TurnPlan`
@@ -63,7 +64,8 @@ class TurnPlan:
         allowances: What the turn may spend, and its session.
         tool_policy: How tools are run, and who is asked first.
         open_calls: The calls that the turn begins with, in place of a request; None begins with the request.
-        claim: What is awaited once, before the first tools run; where it raises, none does. None needs no claim.
+        claim: What is awaited once, before the first tools run; where it raises, none does. It is told which of the
+            calls that the turn began with are about to run. None needs no claim.
     """
 
     backend: Backend
@@ -79,7 +81,7 @@ class TurnPlan:
     allowances: tuple[Allowance, ...] = ()
     tool_policy: ToolPolicy = DEFAULT_TOOL_POLICY
     open_calls: OpenCalls | None = None
-    claim: Callable[[], Awaitable[None]] | None = None
+    claim: Callable[[Sequence[ToolCall]], Awaitable[None]] | None = None
 
 
 class Turn:
@@ -98,6 +100,7 @@ class Turn:
         self._begun: Begun | None = None  # the answer that is being read
         self._calls: StepCalls | None = None  # that are being answered
         self._is_claimed = plan.claim is None
+        self._has_run = False
         self._started = 0.0
         self._first_event: float | None = None
         self._watch = TurnWatch()
@@ -295,23 +298,29 @@ class Turn:
         if not await self._calls.decide(self._plan.tool_policy):
             self._calls = None
         elif not self._is_claimed:
-            await self._claim()
+            await self._claim(self._calls)
         return self._calls
 
-    async def _claim(self) -> None:
+    async def _claim(self, calls: StepCalls) -> None:
         """Claim the stored session: of two that go on from one version of it, one may run tools.
 
         Raises:
             ConflictError: It is the other one.
             StoreError: The store cannot say.
         """
-        calls, self._calls = self._calls, None  # where this is refused, the calls are as open as before
+        self._calls = None  # where this is refused, the calls are as open as before
         if self._plan.claim is not None:
-            await self._plan.claim()
+            await self._plan.claim(calls.to_run() if len(self._steps) == self._waited else ())
         self._is_claimed = True
         self._calls = calls
 
+    @property
+    def has_run_calls(self) -> bool:
+        """Whether the running of any call has begun."""
+        return self._has_run or (self._calls is not None and self._calls.has_begun)
+
     def _take_results(self, results: tuple[ToolResult, ...]) -> None:
+        self._has_run = self.has_run_calls
         self._calls = None
         self._steps[-1] = replace(self._steps[-1], tool_message=Message("tool", results))
 

@@ -73,15 +73,16 @@ class TurnWatch:
         if hooks := self._table.get("chatport_retry_start"):
             self._tell(hooks, attempt=attempt, delay=delay, error=error)
 
-    def tool_run_start(self, call: ToolCall) -> None:
-        """Tell of a call that is about to be run."""
+    def tool_run_start(self, call: ToolCall, asked: ToolCall) -> None:
+        """Tell of a call that is about to be run, as it is to be run."""
         if hooks := self._table.get("chatport_tool_run_start"):
-            self._tell(hooks, call=call)
+            self._tell(hooks, call=call, asked=asked)
 
-    def tool_run_end(self, call: ToolCall, result: ToolResult | None, started: float) -> None:
+    def tool_run_end(self, call: ToolCall, asked: ToolCall, result: ToolResult | None, started: float) -> None:
         """Tell what a call came to; `started` is a reading of `time.perf_counter`."""
         if hooks := self._table.get("chatport_tool_run_end"):
-            self._tell(hooks, call=call, result=result, seconds=time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._tell(hooks, call=call, asked=asked, result=result, seconds=seconds)
 
     def turn_end(self, reply: Reply[Any]) -> None:
         """Tell of a complete turn."""

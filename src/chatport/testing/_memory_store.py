@@ -12,7 +12,7 @@ import anyio.lowlevel
 from chatport._errors import ConflictError, StoreError
 from chatport._events import Usage
 from chatport._serialize import dump_messages, load_messages
-from chatport._store import SearchHit, SessionSummary, StoredSession, StoredTurn, checked_id, checked_limit
+from chatport._store import Claim, SearchHit, SessionSummary, StoredSession, StoredTurn, checked_id, checked_limit
 from chatport._stored_form import excerpt_of, search_words, title_of, words_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class _Kept:
     usage: Usage
     created_at: datetime
     updated_at: datetime
+    claim: Claim | None
 
 
 class MemoryStore:
@@ -45,7 +46,7 @@ class MemoryStore:
         if kept is None:
             return None
         turns = tuple(replace(turn, messages=load_messages(text)) for text, turn in kept.turns)
-        return StoredSession(session_id, kept.version, turns, kept.usage, kept.created_at, kept.updated_at)
+        return StoredSession(session_id, kept.version, turns, kept.usage, kept.created_at, kept.updated_at, kept.claim)
 
     async def append(
         self,
@@ -55,6 +56,7 @@ class MemoryStore:
         version: str | None,
         keep: int | None = None,
         usage: Usage | None = None,
+        claim: Claim | None = None,
     ) -> str:
         """See `SessionStore.append`."""
         await anyio.lowlevel.checkpoint()  # from here on nothing waits, so nothing is done by halves
@@ -73,6 +75,7 @@ class MemoryStore:
             (Usage() if kept is None else kept.usage) + (usage or Usage()),
             now if kept is None else kept.created_at,
             now,
+            claim,
         )
         self._sessions[session_id] = new
         return new.version
