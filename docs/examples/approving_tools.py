@@ -8,7 +8,7 @@ import anyio
 from pydantic import BaseModel
 
 import chatport
-from chatport import Allow, Decision, Deny, OutputError, Pause, SqliteStore, ToolCall, tool
+from chatport import Allow, ConflictError, Decision, Deny, OutputError, Pause, SqliteStore, ToolCall, tool
 from chatport_bedrock.emulator import Emulator
 
 FREE, MOST = 100, 1000  # euros
@@ -84,6 +84,8 @@ async def main() -> None:
         # The same file once more, as another program: `go_on` runs there.
         print((await anyio.run_process([sys.executable, __file__, str(path), emulator.url])).stdout.decode())
 
+        await leave_calls(path, options)
+
         # --8<-- [start:typed]
         async with chatport.open_session(TYPED_MODEL, tools=[transfer], backend_options=options) as session:
             try:
@@ -110,6 +112,43 @@ async def go_on(path: str, address: str) -> None:
         reply = await session.resume(approve=approve)
         print(reply.text)
     # --8<-- [end:resume]
+
+
+async def go_on_behind(session: chatport.Session) -> chatport.Reply:
+    # --8<-- [start:claimed]
+    try:
+        return await session.resume()
+    except ConflictError as error:
+        if error.claim is None:
+            raise  # somebody was faster: `await session.reload()` shows what there is now
+        print(error.claim.worker, "has begun at", error.claim.claimed_at, error.claim.calls)
+        # We have looked: that worker has ended.
+        return await session.resume(claimed="close")
+    # --8<-- [end:claimed]
+
+
+async def leave_calls(path: Path, options: dict[str, str]) -> None:
+    """A worker that ends while its tool runs, and another one that comes after it."""
+    scope = anyio.CancelScope()
+
+    async def vanish(amount: int) -> str:
+        scope.cancel()
+        await anyio.sleep_forever()
+        return f"{amount} euros are somewhere"
+
+    lost = tool(name="transfer", description="Transfer money.")(vanish)
+    async with SqliteStore(path) as store:
+        async with chatport.open_session(
+            MODEL, tools=[lost], backend_options=options, store=store, id="anna-8", worker="worker-1"
+        ) as session:
+            await session.ask("Transfer 6 euros.", tool_choice="transfer", approve=wait_for_someone)
+            with scope:
+                await session.resume()
+        async with chatport.open_session(
+            MODEL, tools=[transfer], backend_options=options, store=store, id="anna-8", worker="worker-2"
+        ) as session:
+            reply = await go_on_behind(session)
+            print(reply.messages[0].parts, reply.text)
 
 
 if __name__ == "__main__":

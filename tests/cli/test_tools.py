@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.cli.support import Command, Scripted, run_process
 
-from chatport import ToolCall
+from chatport import ServiceError, ToolCall
 from chatport.cli._tools import describe_call
 
 CALL = ToolCall("1", "pay", {"amount": 5})
@@ -85,6 +85,26 @@ def test_calls_wait_where_nobody_says_anything(
     assert (result.code, "no call waits" in result.errors) == (1, True)
 
 
+@pytest.mark.parametrize(("way", "paid"), [("close", "5;"), ("run", "5;5;")])
+@pytest.mark.parametrize("how", [(), ("--no-stream",), ("--json",), ("--json", "--no-stream")])
+def test_calls_that_were_begun_and_left(
+    chat: Command, scripted: Scripted, tools: Path, tmp_path: Path, way: str, paid: str, how: tuple[str, ...]
+) -> None:
+    """Who resumes them has to say what is to become of them: a tool is not run a second time unasked."""
+    scripted([CALL], ServiceError("gone"), "done")
+    stored = ("--store", str(tmp_path / "chats.db"), "--session", "trip")
+    where = ("-m", "scripted:m", "--tools", str(tools), *stored, *how)
+    assert chat(*where, "Pay").code == 3
+    result = chat(*where, "--resume", "--approve", "allow", "--attempts", "1")
+    assert (result.code, _paid(tools)) == (1, "5;")
+    result = chat(*where, "--resume", "--approve", "allow")
+    assert (result.code, _paid(tools)) == (1, "5;")
+    assert "has begun to run the calls that wait, at 20" in result.errors
+    assert "hint: wait for it; where it has ended, --claimed close" in result.errors
+    result = chat(*where, "--resume", "--claimed", way, "--approve", "allow")
+    assert (result.code, "done" in result.output, _paid(tools)) == (0, True, paid)
+
+
 def test_calls_that_nothing_keeps(chat: Command, scripted: Scripted, tools: Path) -> None:
     """It is said."""
     scripted([CALL])
@@ -132,7 +152,13 @@ def test_files_without_tools(chat: Command, scripted: Scripted, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("--resume", "Hi"), "asks nothing"), (("--resume",), "goes on with a stored session")]
+    ("words", "said"),
+    [
+        (("--resume", "Hi"), "asks nothing"),
+        (("--resume",), "goes on with a stored session"),
+        (("--claimed", "run", "Hi"), "--resume goes on with"),
+        (("--resume", "--claimed", "refuse"), "invalid choice: 'refuse'"),
+    ],
 )
 def test_resuming_nothing(chat: Command, scripted: Scripted, words: tuple[str, ...], said: str) -> None:
     """A command line that makes no sense."""

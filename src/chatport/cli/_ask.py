@@ -12,7 +12,7 @@ import anyio
 from chatport import BackendError, ChatError, PartEnd, Retry, Settings, open_session
 from chatport.cli._errors import CommandError, UsageError
 from chatport.cli._input import read_content
-from chatport.cli._output import say, write_output
+from chatport.cli._output import one_line, say, write_output
 from chatport.cli._printer import ReplyPrinter
 from chatport.cli._report import describe_adjustment, describe_cut, describe_timing, describe_usage, reply_json
 from chatport.cli._stores import opened_store
@@ -42,6 +42,8 @@ def run_ask(command: AskCommand) -> int:
     """
     if command.resume:
         _check_resume(command)
+    elif command.claimed != "refuse":
+        raise UsageError("--claimed says what becomes of calls that --resume goes on with")
     content = () if command.resume else read_content(command.prompt, command.attachments)
     choice = choose_target(command.model, command.options, environment=True)
     waits: bool = anyio.run(_ask, command, content, choice)
@@ -57,9 +59,19 @@ def _check_resume(command: AskCommand) -> None:
 
 async def _ask(command: AskCommand, content: Sequence[str | Attachment], choice: Choice) -> bool:
     async with opened_session(command, choice) as session:
-        if command.resume and not session.pending_calls:
-            raise CommandError(f"no call waits in the session {session.id!r}")
+        if command.resume:
+            _check_waiting(session, command)
         return await answer(session, content, command)
+
+
+def _check_waiting(session: Session, command: AskCommand) -> None:
+    if not session.pending_calls:
+        raise CommandError(f"no call waits in the session {session.id!r}")
+    claim = session.claim
+    if claim is not None and command.claimed == "refuse":
+        since = f"{claim.claimed_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        hint = "wait for it; where it has ended, --claimed close answers them as interrupted, --claimed run runs them"
+        raise CommandError(f"{one_line(claim.worker)} has begun to run the calls that wait, at {since}", hint=hint)
 
 
 @asynccontextmanager
@@ -119,30 +131,34 @@ async def _answer_in_time(session: Session, content: Sequence[str | Attachment],
 
 async def _answer(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> Reply:
     if command.json:
-        reply = await _whole_reply(session, content, streaming=command.streaming)
+        reply = await _whole_reply(session, content, command)
         _say_adjustments(reply)
         write_output(reply_json(reply) + "\n")
         return reply
     printer = ReplyPrinter()
     try:
         if command.streaming:
-            return await _streamed_reply(session, content, printer)
-        return await _printed_reply(session, content, printer)
+            return await _streamed_reply(session, content, command, printer)
+        return await _printed_reply(session, content, command, printer)
     finally:
         # However it ends, by an error or an interrupt, what comes next begins a line.
         printer.end_line()
 
 
-async def _streamed_reply(session: Session, content: Sequence[str | Attachment], printer: ReplyPrinter) -> Reply:
-    async with _opened(session, content) as stream:
+async def _streamed_reply(
+    session: Session, content: Sequence[str | Attachment], command: AskCommand, printer: ReplyPrinter
+) -> Reply:
+    async with _opened(session, content, command) as stream:
         async for event in stream:
             printer.show(event)
     return stream.reply
 
 
-async def _printed_reply(session: Session, content: Sequence[str | Attachment], printer: ReplyPrinter) -> Reply:
+async def _printed_reply(
+    session: Session, content: Sequence[str | Attachment], command: AskCommand, printer: ReplyPrinter
+) -> Reply:
     try:
-        reply = await (session.ask(*content) if content else session.resume())
+        reply = await _reply(session, content, command)
     except BackendError as error:
         # Broken off, but paid for.
         printer.write(error.partial.text if error.partial is not None else "")
@@ -153,15 +169,19 @@ async def _printed_reply(session: Session, content: Sequence[str | Attachment], 
     return reply
 
 
-async def _whole_reply(session: Session, content: Sequence[str | Attachment], *, streaming: bool) -> Reply:
-    if not streaming:
-        return await (session.ask(*content) if content else session.resume())
-    async with _opened(session, content) as stream:
+async def _whole_reply(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> Reply:
+    if not command.streaming:
+        return await _reply(session, content, command)
+    async with _opened(session, content, command) as stream:
         return await stream.finish()
 
 
-def _opened(session: Session, content: Sequence[str | Attachment]) -> ReplyStream:
-    return session.stream(*content) if content else session.resume_stream()
+async def _reply(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> Reply:
+    return await (session.ask(*content) if content else session.resume(claimed=command.claimed))
+
+
+def _opened(session: Session, content: Sequence[str | Attachment], command: AskCommand) -> ReplyStream:
+    return session.stream(*content) if content else session.resume_stream(claimed=command.claimed)
 
 
 def _say_adjustments(reply: Reply) -> None:

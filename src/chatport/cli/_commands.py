@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from chatport import ClaimedCalls  # noqa: TC004 - nobody evaluates the annotations of `AskCommand`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class AskCommand:
         tools: Python files whose functions the model may call.
         approve: `"ask"`, `"allow"`, `"deny"` or `"wait"`: what is said of each call before it runs.
         resume: Whether to go on with calls that wait, in place of asking anything.
+        claimed: What becomes of those that a worker has begun to run: see `ResumeOptions`.
         usage: Whether to say what it cost.
         json: Whether the answer is one JSON object.
         debug: Whether to show log records and traces.
@@ -46,6 +50,7 @@ class AskCommand:
     tools: tuple[str, ...] = ()
     approve: str = "ask"
     resume: bool = False
+    claimed: ClaimedCalls = "refuse"
     usage: bool = False
     json: bool = False
     debug: bool = False

@@ -123,6 +123,7 @@ def _parse_ask(arguments: list[str]) -> Command:
         attachments=tuple(given.attachments),
         **_how_to_ask(given),
         resume=given.resume,
+        claimed=given.claimed,
         json=given.json,
     )
 
@@ -284,6 +285,12 @@ def _ask_parser() -> argparse.ArgumentParser:
     _add_how_to_ask(parser)
     add_output(parser, "print the answer as one JSON object instead of text")
     parser.add_argument("--resume", action="store_true", help="go on with the calls that wait in a stored session")
+    parser.add_argument(
+        "--claimed",
+        choices=("close", "run"),
+        default="refuse",
+        help="with --resume: calls that a worker has begun and left are answered as interrupted, or run again",
+    )
     parser.add_argument("--version", action="store_true", help="print the version")
     return parser
 
