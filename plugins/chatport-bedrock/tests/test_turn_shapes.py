@@ -192,3 +192,16 @@ def test_what_the_service_ran_is_left_out_where_a_model_takes_no_calls_beside_an
     dropped = [("dropped", "foreign-server-tool", f"messages[1].parts[{index}]") for index in (0, 1)]
     assert codes(LLAMA, HELLO, grounded, HELLO) == dropped
     assert len(turns(NOVA, HELLO, grounded, HELLO)[1][1]) == 3
+
+
+def test_what_another_service_ran_is_left_out() -> None:
+    """A call that a service ran itself is of no use to one that has no such tool, and would be refused by it."""
+    mark = {"another-one": {"id": 1}}
+    searched = Message.assistant(
+        ToolCall("s", "web_search", executed_by="server", metadata=mark),
+        ToolResult("s", "found", metadata=mark),
+        Text("It is sunny."),
+    )
+    assert turns(NOVA, HELLO, searched, HELLO)[1] == ("assistant", [{"text": "It is sunny."}])
+    dropped = [("dropped", "foreign-server-tool", f"messages[1].parts[{index}]") for index in (0, 1)]
+    assert codes(NOVA, HELLO, searched, HELLO) == dropped

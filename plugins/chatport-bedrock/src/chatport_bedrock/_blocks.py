@@ -86,11 +86,11 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
         case Reasoning():
             return _reasoning_blocks(part, place, path, scope)
         case ToolCall() if place == "assistant":
-            if part.executed_by == "server" and _refuses_service_runs(path, scope):
+            if part.executed_by == "server" and _refuses_service_run(part, path, scope):
                 return []
             return [_tool_use_block(part, path, scope)]
         case ToolResult() if place in {"user", "assistant"}:
-            if place == "assistant" and _refuses_service_runs(path, scope):
+            if place == "assistant" and _refuses_service_run(part, path, scope):
                 return []
             return _tool_result_blocks(part, place, path, scope)
         case CachePoint():
@@ -219,12 +219,15 @@ def _tool_use_block(part: ToolCall, path: str, scope: Scope) -> Block:
     return {"toolUse": {"toolUseId": call_id, "name": scope.tool_name(part.name, path), "input": arguments, **server}}
 
 
-def _refuses_service_runs(path: str, scope: Scope) -> bool:
-    """Whether the model takes no tool that the service ran inside an answer; then that is noted."""
-    if scope.capabilities.text_beside_calls:
+def _refuses_service_run(part: ToolCall | ToolResult, path: str, scope: Scope) -> bool:
+    """Whether a call that a service ran itself, or its result, cannot be said to the model; then that is noted."""
+    if part.metadata and BACKEND not in part.metadata:
+        why = f"it was run on {', '.join(sorted(part.metadata))}"
+    elif not scope.capabilities.text_beside_calls:
+        why = "this model takes no calls with their results inside an answer"
+    else:
         return False
-    why = "it is left out: this model takes no calls with their results inside an answer"
-    scope.note("dropped", "foreign-server-tool", path, why)
+    scope.note("dropped", "foreign-server-tool", path, f"it is left out: {why}")
     return True
 
 
