@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from chatport.testing._http_replies import HttpReply, HttpStep, ReplySource, ServedConnection, ServedRequest
+from chatport.testing._http_service import HttpService
 from chatport.testing._memory_store import MemoryStore
 from chatport.testing._scripted import Answer, Script, ScriptedBackend
 from chatport.testing._service import (
@@ -34,11 +36,17 @@ __all__ = [
     "Damage",
     "Feature",
     "Hold",
+    "HttpReply",
+    "HttpService",
+    "HttpStep",
     "MemoryStore",
     "RefusalKind",
+    "ReplySource",
     "Script",
     "ScriptedAnswer",
     "ScriptedBackend",
+    "ServedConnection",
+    "ServedRequest",
     "ServiceAnswer",
     "ServiceEvent",
     "ServiceFault",
