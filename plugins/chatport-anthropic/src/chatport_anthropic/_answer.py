@@ -1,0 +1,118 @@
+"""What an answer says besides its content: why it stopped, what it cost, and what this decoder does not know."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chatport.backend import MessageEnd, StopReason, Usage
+from chatport_anthropic._json_values import is_object
+
+__all__ = ["STOP_REASONS", "Unknown", "merged_usage", "message_end", "usage_of"]
+
+BACKEND: Final = "anthropic"
+
+STOP_REASONS: Final[dict[str, StopReason]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "refusal": "content_filter",
+    "model_context_window_exceeded": "context_window",
+    # The service has stopped in the middle of its own tools: it goes on where it is sent what it has said so far.
+    "pause_turn": "other",
+}
+"""Recorded, but for `refusal` and `model_context_window_exceeded`, which are documented."""
+
+_MAX_UNKNOWN: Final = 32
+_MAX_UNKNOWN_CHARACTERS: Final = 64 * 1024
+
+
+class Unknown:
+    """Keeps what an answer holds and this decoder does not know, up to a bound, and counts what goes beyond it.
+
+    It comes out as `MessageEnd.metadata["anthropic"]["unknown"]`: a list of what was seen, in order, and at its end
+    `{"left_out": n}` if there was too much.
+    """
+
+    __slots__ = ("_characters", "_kept", "_left_out")
+
+    def __init__(self) -> None:
+        self._kept: list[dict[str, Any]] = []
+        self._characters = 0
+        self._left_out = 0
+
+    def add(self, found: dict[str, Any]) -> None:
+        """Keep one thing: a JSON object that says what was found and where."""
+        size = len(repr(found))  # near enough to its size as JSON
+        if len(self._kept) >= _MAX_UNKNOWN or self._characters + size > _MAX_UNKNOWN_CHARACTERS:
+            self._left_out += 1
+            return
+        self._kept.append(found)
+        self._characters += size
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what was kept, as a member for the metadata; nothing where there is nothing."""
+        left_out = [{"left_out": self._left_out}] if self._left_out else []
+        found = [*self._kept, *left_out]
+        return {"unknown": found} if found else {}
+
+
+def message_end(facts: Mapping[str, Any], usage: object, unknown: Unknown) -> MessageEnd:
+    """Return the end of a message.
+
+    Args:
+        facts: What the answer says about itself, `stop_reason` among it; what is null says nothing.
+        usage: What it cost, in the service's words.
+        unknown: What was found besides.
+    """
+    reason = facts.get("stop_reason")
+    raw = reason if isinstance(reason, str) else None
+    kept = {
+        name: value for name, value in facts.items() if value is not None and (name != "stop_reason" or raw is None)
+    }
+    if is_object(usage) and usage.get("service_tier") is not None:
+        kept.setdefault("service_tier", usage["service_tier"])
+    kept |= unknown.metadata()
+    return MessageEnd(
+        STOP_REASONS.get(raw or "", "other"),
+        raw,
+        usage_of(usage),
+        {BACKEND: kept} if kept else {},
+    )
+
+
+def merged_usage(first: object, last: object) -> dict[str, Any] | None:
+    """Return the usage of a stream: what its end says is cumulative, and wins where it says something."""
+    if not is_object(first):
+        return last if is_object(last) else None
+    if not is_object(last):
+        return first
+    return {**first, **{name: value for name, value in last.items() if value is not None or name not in first}}
+
+
+def usage_of(usage: object) -> Usage:
+    """Return what an exchange cost.
+
+    The service counts in `input_tokens` what was neither read from a cache nor written to one; here the input is all
+    of it. It says no total.
+    """
+    if not is_object(usage):
+        return Usage(complete=False)
+    read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
+    fresh, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    details = usage.get("output_tokens_details")
+    whole = None if fresh is None else fresh + (read or 0) + (written or 0)
+    return Usage(
+        input_tokens=whole,
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=_count(details, "thinking_tokens") if is_object(details) else None,
+        total_tokens=None if whole is None or output is None else whole + output,
+        complete=whole is not None and output is not None,
+        raw=usage,
+    )
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int | None:
+    value = usage.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

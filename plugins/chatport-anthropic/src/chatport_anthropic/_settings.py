@@ -1,0 +1,100 @@
+"""The neutral settings as members of the body.
+
+How freely to choose is not for every model to be told, and not while it thinks; a budget for thinking is a part of
+what a model may write. What cannot be sent is left out and told.
+"""
+
+from typing import Any, Final
+
+from chatport.backend import Settings, UnsupportedError
+from chatport_anthropic._capabilities import Sampling
+from chatport_anthropic._json_values import check_text
+from chatport_anthropic._scope import Scope
+from chatport_anthropic._thinking import AskedThinking
+
+__all__ = ["check_settings", "settings_members"]
+
+_SAMPLING: Final[tuple[Sampling, ...]] = ("temperature", "top_p", "top_k")
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that every model refuses.
+
+    Raises:
+        UnsupportedError: A number is out of range or none, or a stop sequence is blank.
+    """
+    for name in ("max_tokens", "top_k"):
+        number: object = getattr(settings, name)
+        if number is not None and (type(number) is not int or number < (1 if name == "max_tokens" else 0)):
+            raise UnsupportedError(f"settings.{name}: it must be a whole number, not {number!r}")
+    for name in ("temperature", "top_p"):
+        share: object = getattr(settings, name)
+        if share is None:
+            continue
+        # NaN is not between any two numbers.
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+            raise UnsupportedError(f"settings.{name}: the service takes a number from 0 to 1, not {share!r}")
+    for index, sequence in enumerate(settings.stop_sequences or ()):
+        check_text(sequence, f"settings.stop_sequences[{index}]")
+        if not sequence.strip():
+            raise UnsupportedError(f"settings.stop_sequences[{index}]: the service wants a visible character in each")
+
+
+def settings_members(settings: Settings, thinking: AskedThinking, scope: Scope) -> dict[str, Any]:
+    """Return `max_tokens`, which is always sent, and what the caller has set besides.
+
+    Args:
+        settings: The settings of the request.
+        thinking: How the request asks its model to think.
+        scope: The request's scope; adjustments are noted there.
+    """
+    members: dict[str, Any] = {"max_tokens": _max_tokens(settings, thinking, scope)}
+    members |= _taken_sampling(settings, thinking, scope)
+    if settings.stop_sequences:
+        members["stop_sequences"] = list(settings.stop_sequences)
+    return members
+
+
+def _max_tokens(settings: Settings, thinking: AskedThinking, scope: Scope) -> int:
+    most = scope.capabilities.max_tokens
+    limit = settings.max_tokens
+    if limit is None:
+        why = f"the service wants a limit: it is {most} tokens, as many as this model writes"
+        if not scope.capabilities.known:
+            why = f"the service wants a limit: it is {most} tokens, as nothing is known of this model"
+        scope.note("lossless", "max-tokens-added", "settings.max_tokens", why)
+        return most if thinking.budget is None else max(most, thinking.budget + 1)
+    if thinking.budget is None or settings.reasoning is None:
+        return limit
+    whole = limit + thinking.budget
+    if scope.capabilities.known and whole > most > thinking.budget:
+        why = f"with {thinking.budget} tokens of thinking this model writes {most - thinking.budget} more, not {limit}"
+        scope.note("changed", "max-tokens-lowered", "settings.max_tokens", why)
+        return most
+    why = f"the service counts thinking too: the model may write {whole} tokens, so that {limit} are left to answer"
+    scope.note("lossless", "budget-added", "settings.max_tokens", why)
+    return whole
+
+
+def _taken_sampling(settings: Settings, thinking: AskedThinking, scope: Scope) -> dict[str, Any]:
+    """The settings that say how freely to choose, without those that the model refuses here."""
+    can = scope.capabilities
+    kept: dict[str, Any] = {}
+    for name in _SAMPLING:
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        rival = next((other for other in kept if {name, other} <= can.exclusive_settings), None)
+        if name in can.refused_settings:
+            _drop(name, "this model refuses it", scope)
+        elif thinking.kind is not None and not (name == "temperature" and value == 1):
+            _drop(name, "this model refuses it while it thinks", scope)
+        elif rival is not None:
+            _drop(name, f"this model takes it or settings.{rival}, not both", scope)
+        else:
+            kept[name] = value
+    return kept
+
+
+def _drop(name: str, why: str, scope: Scope) -> None:
+    scope.note("dropped", "setting-dropped", f"settings.{name}", f"left out: {why}")

@@ -1,0 +1,272 @@
+"""A `ChatRequest` as the body of `POST /v1/messages`, and what had to be adjusted for it.
+
+Pure: values in, values out, the same bytes for the same request in every process.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chatport.backend import (
+    Adjustment,
+    CachePoint,
+    ChatRequest,
+    Message,
+    Opaque,
+    Part,
+    Settings,
+    ToolCall,
+    ToolResult,
+    UnsupportedError,
+    deep_merge,
+)
+from chatport_anthropic._blocks import part_blocks
+from chatport_anthropic._cache_marks import fit_cache_marks, mark_before, with_cache_marks
+from chatport_anthropic._call_names import CallIds, ToolNames
+from chatport_anthropic._json_values import check_json, is_array, is_object
+from chatport_anthropic._models import capabilities, model_family
+from chatport_anthropic._output_plan import OutputPlan, plan_output
+from chatport_anthropic._output_text import Restorer
+from chatport_anthropic._schemas import StrictRoom
+from chatport_anthropic._scope import BACKEND, Block, Scope
+from chatport_anthropic._settings import check_settings, settings_members
+from chatport_anthropic._thinking import asked_thinking, thinking_members
+from chatport_anthropic._tool_config import can_force, check_tools, tool_members, tool_names_of, with_own_tools
+from chatport_anthropic._turn import is_tool_change
+from chatport_anthropic._turns import has_tool_blocks, translate_messages
+
+__all__ = ["MEMBERS", "Translation", "translate"]
+
+MEMBERS: Final = frozenset(
+    {
+        *{"betas", "cache_control", "container", "context_management", "inference_geo", "max_tokens", "mcp_servers"},
+        *{"messages", "metadata", "output_config", "service_tier", "speed", "stop_sequences", "system", "temperature"},
+        *{"thinking", "tool_choice", "tools", "top_k", "top_p"},
+    }
+)
+"""Members of the body, and `betas`, which goes into a header: what belongs into `settings.extra["anthropic"]`."""
+_ORDER: Final = ("model", "max_tokens", "tools", "system", "messages")
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A request in the service's words.
+
+    Attributes:
+        model: The model id, as the caller gave it.
+        body: The body: JSON values, media as leaves of `chatport.backend.http`. It shares values with the request: do
+            not change it. Whether it streams is not said in it.
+        adjustments: Everything that was adjusted, what is lossless too, in the caller's terms.
+        betas: What the request has to say in `anthropic-beta`.
+        tool_names: The caller's names of tools by those on the wire, where they differ.
+        output: How JSON is asked for, where it is.
+    """
+
+    model: str
+    body: dict[str, Any] = field(hash=False)
+    adjustments: tuple[Adjustment, ...] = ()
+    betas: tuple[str, ...] = ()
+    tool_names: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    output: OutputPlan | None = None
+
+    def restorer(self) -> Restorer:
+        """Return what makes the events of one answer those that the caller asked for."""
+        plan = self.output
+        return Restorer(
+            self.tool_names,
+            answer_tool=None if plan is None else plan.tool_name,
+            way=None if plan is None else plan.way,
+            is_plain_id=CallIds.is_plain,
+        )
+
+
+def translate(request: ChatRequest) -> Translation:
+    """Return a request in the service's words. The request is not changed.
+
+    Args:
+        request: The request. Losses are noted where it is `strict` too: to refuse them is the caller's business, and so
+            is `streaming`.
+
+    Raises:
+        UnsupportedError: Something in it cannot be said to this service; the message says where.
+        ValueError: `tool_choice` cannot be met by the tools on offer.
+        TypeError: `settings.extra["anthropic"]` is no dict, or what belongs into it stands beside it.
+    """
+    if not request.model or not request.model.isprintable():
+        raise UnsupportedError(f"model: an id has visible characters, and not {request.model[:80]!r}")
+    extra = _own_extra(request.settings)
+    own_tools = extra.pop("tools", None)
+    betas = _betas(extra.pop("betas", ()))
+    check_settings(request.settings)
+    check_tools(request, more_tools=bool(own_tools))
+    scope = _scope(request)
+    system, start = _system_prompt(request, scope)
+    turns = translate_messages(request.messages, start, scope)
+    members, output = _members(request, [block for _, block in system], turns, scope, extra=extra, own_tools=own_tools)
+    body = deep_merge({name: value for name, value in members.items() if value not in ([], {})}, extra)
+    if "tools" in members or own_tools is not None:
+        body["tools"] = with_own_tools(members.get("tools", ()), own_tools)
+    if is_object(choice := body.get("tool_choice")) and "type" not in choice:
+        # Such as {"disable_parallel_tool_use": True} alone: what it says of is the choice that nobody has made.
+        body["tool_choice"] = {"type": "auto", **choice}
+    body = fit_cache_marks(with_cache_marks(body, request.settings.cache, scope), scope)
+    named = (*betas, *(beta for beta in scope.betas if beta not in betas))
+    return Translation(
+        request.model, _ordered(body), tuple(scope.adjustments), named, scope.tools.given_names(), output
+    )
+
+
+def _ordered(body: dict[str, Any]) -> dict[str, Any]:
+    """The body as people read it, and as the service caches it."""
+    return {**{name: body[name] for name in _ORDER if name in body}, **body}
+
+
+def _members(
+    request: ChatRequest,
+    system: list[Block],
+    turns: list[dict[str, Any]],
+    scope: Scope,
+    *,
+    extra: Mapping[str, Any],
+    own_tools: object,
+) -> tuple[dict[str, Any], OutputPlan | None]:
+    """The members of the body, of which empty ones are not to be sent, and how JSON is asked for."""
+    settings = request.settings
+    with_tools = (bool(request.tools) or bool(own_tools)) and request.tool_choice != "none"
+    thoughts = thinking_members(settings.reasoning, scope, with_tools=with_tools)
+    if _kind_of(extra, "thinking") not in {None, _kind_of(thoughts, "thinking")}:
+        thoughts.pop("thinking", None)  # the two forms merged would be neither
+    # What the caller says in the service's own words counts as well: it is sent, and overrides what is made here.
+    thinking = asked_thinking(deep_merge(thoughts, extra), scope.capabilities.thinking)
+    room = StrictRoom()
+    output = plan_output(
+        request,
+        scope,
+        room,
+        taken=(*_tool_names(request), *tool_names_of(own_tools)),
+        can_force=can_force(thinking, scope),
+        cites=_asks_for_citations(turns),
+        has_tool_blocks=has_tool_blocks(turns),
+    )
+    tools = tool_members(request, turns, scope, thinking=thinking, room=room, more_tools=bool(own_tools))
+    if output is not None:
+        tools = output.with_tool(tools, request, scope)
+        instruction = output.instruction(has_tools=with_tools)
+        if instruction is not None:
+            system = [*system, {"type": "text", "text": instruction}]
+        thoughts = deep_merge(thoughts, output.format_members())
+    members: dict[str, Any] = {
+        "model": request.model,
+        **settings_members(settings, thinking, scope),
+        **tools,
+        "system": system,
+        "messages": turns,
+        **thoughts,
+    }
+    if "type" in _object(extra, "tool_choice"):
+        members.pop("tool_choice", None)
+    return members, output
+
+
+def _kind_of(members: Mapping[str, Any], name: str) -> object:
+    return _object(members, name).get("type")
+
+
+def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = holder.get(name)
+    return value if is_object(value) else {}
+
+
+def _asks_for_citations(turns: Iterable[dict[str, Any]]) -> bool:
+    blocks = [block for turn in turns for block in turn["content"]]
+    nested = [inner for block in blocks if is_array(block.get("content")) for inner in block["content"]]
+    return any(is_object(each) and _object(each, "citations").get("enabled") is True for each in (*blocks, *nested))
+
+
+# --- extra -----------------------------------------------------------------------------------------------------------
+
+
+def _own_extra(settings: Settings) -> dict[str, Any]:
+    if misplaced := sorted(MEMBERS & settings.extra.keys()):
+        wanted = f"settings.extra = {{{BACKEND!r}: …}}"
+        raise TypeError(f"settings.extra: {', '.join(misplaced)} would say nothing there; write it into {wanted}")
+    extra: object = settings.extra.get(BACKEND, {})
+    if not is_object(extra):
+        raise TypeError(f"settings.extra[{BACKEND!r}] must be a dict, not {type(extra).__name__}")
+    check_json(extra, f'settings.extra["{BACKEND}"]')
+    return dict(extra)
+
+
+def _betas(given: object) -> tuple[str, ...]:
+    names = given.split(",") if isinstance(given, str) else given
+    if not is_array(names) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"settings.extra[{BACKEND!r}]['betas'] must be a list of str, not {given!r}")
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+# --- the system prompt -----------------------------------------------------------------------------------------------
+
+
+def _system_prompt(request: ChatRequest, scope: Scope) -> tuple[list[tuple[str, Block]], int]:
+    """The blocks of the system prompt with their paths, and where the conversation begins behind it.
+
+    The system messages that begin the conversation belong to it.
+    """
+    count = len(request.messages)
+    start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), count)
+    blocks: list[tuple[str, Block]] = []
+    for path, part in _system_parts(request, start):
+        if isinstance(part, CachePoint):
+            mark_before(blocks, part, path, scope)
+        else:
+            blocks += ((path, block) for block in part_blocks(part, "system", path, scope))
+    for index in range(start):
+        why = "a system message that begins the conversation goes into the system prompt"
+        scope.note("lossless", "system-message-moved", f"messages[{index}]", why)
+    return blocks, start
+
+
+def _is_prompt(message: Message) -> bool:
+    """Whether a message that begins the conversation goes into the system prompt, which holds no change of tools."""
+    return message.role == "system" and not any(
+        isinstance(part, Opaque) and is_tool_change(part.data) for part in message.parts
+    )
+
+
+def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]]:
+    for index, part in enumerate(request.system):
+        yield f"system[{index}]", part
+    for number, message in enumerate(request.messages[:start]):
+        for index, part in enumerate(message.parts):
+            yield f"messages[{number}].parts[{index}]", part
+
+
+# --- names of tools and ids of calls ---------------------------------------------------------------------------------
+
+
+def _scope(request: ChatRequest) -> Scope:
+    return Scope(
+        model_family(request.model),
+        capabilities(request.model),
+        ToolNames(_tool_names(request)),
+        CallIds(_call_ids(request.messages), _own_call_ids(request.messages)),
+    )
+
+
+def _tool_names(request: ChatRequest) -> Iterator[str]:
+    yield from (tool.name for tool in request.tools)
+    for message in request.messages:
+        yield from (part.name for part in message.parts if isinstance(part, ToolCall))
+
+
+def _call_ids(messages: Sequence[Message]) -> Iterator[str]:
+    for message in messages:
+        yield from (part.id for part in message.parts if isinstance(part, (ToolCall, ToolResult)))
+
+
+def _own_call_ids(messages: Iterable[Message]) -> Iterator[str]:
+    """The ids that the service is known to have issued: of calls that bear our mark."""
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, ToolCall) and BACKEND in part.metadata:
+                yield part.id
