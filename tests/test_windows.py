@@ -152,6 +152,27 @@ async def test_senseless_numbers_are_refused() -> None:
         await summarise_oldest_steps(LONG, chat, max_tokens=5, summary_tokens=5)
 
 
+async def test_what_a_service_has_run_stays_with_its_call() -> None:
+    """It may answer in a later message: then both are one step. In a later turn: then the call stays."""
+    called = Message.assistant(ToolCall("s", "search", {}, executed_by="server"))
+    found = Message.assistant(ToolResult("s", "found"))
+    one, two, now = (Message.user(word) for word in ("one", "two", "now?"))
+    fine = Message.assistant("fine")
+    history = [one, fine, called, fine, found, Message.assistant("so"), now]
+    kept = [len(drop_oldest_steps(history, max_tokens=most, count=each_one).messages) for most in range(7, 0, -1)]
+    assert kept == [7, 6, 3, 3, 3, 1, 1]
+    history = [one, called, two, found, now]
+    assert drop_oldest_steps(history, max_tokens=1, count=each_one).messages == (one, called, now)
+    history = [one, called, found, two, called, two, found, now]  # the nearer call is the one that is answered
+    assert drop_oldest_steps(history, max_tokens=1, count=each_one).messages == (two, called, now)
+    for most in range(1, 9):
+        assert validate_messages(drop_oldest_steps(history, max_tokens=most, count=each_one).messages) == ()
+    other = Message.assistant(ToolCall("t", "search", {}, executed_by="server"))
+    both = Message.assistant(ToolResult("t", "found"), ToolResult("s", "found"))
+    history = [one, called, two, other, fine, both, Message.assistant("so")]
+    assert drop_oldest_steps(history, max_tokens=6, count=each_one).messages == (one, called, two, history[-1])
+
+
 @given(broken_histories() | valid_histories, st.integers(1, 40), st.integers(1, 5), st.sets(st.integers(0, 9)))
 def test_whatever_is_left_out_the_rest_validates(history: list[Message], most: int, batch: int, pins: set[int]) -> None:
     """A call stays with its result, what is pinned stays, the order stays, and everything left out is noted."""

@@ -1,9 +1,10 @@
 """Stored sessions on the command line: gone on with, talked to, listed, searched, exported, deleted."""
 
 import json
+import os
+import signal
 import sys
 import threading
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.cli.support import Command, Scripted, run_process
 
 from chatport import BackendError, Message, SqliteStore, StoredTurn, load_messages
 from chatport.backend import ChatRequest
-from chatport.cli import _chat, main
+from chatport.cli import main
 from chatport.cli._commands import ChatCommand, SessionsCommand
 from chatport.cli._errors import UsageError
 from chatport.cli._parser import parse_arguments
@@ -194,32 +195,36 @@ def test_a_talk_goes_on_after_a_lost_race(chat: Command, scripted: Scripted, pat
     assert stored(path) == ["Theirs", "Theirs", "Two", "Mine."]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("times", [1, 2])
 def test_an_interrupt_breaks_an_answer_off_and_the_talk_goes_on(
-    chat: Command, scripted: Scripted, path: str, monkeypatch: pytest.MonkeyPatch
+    chat: Command, scripted: Scripted, path: str, times: int
 ) -> None:
     """What was broken off is no part of the session."""
-    asked = threading.Event()
-    futures: list[Future[None]] = []
-    wait_for = _chat._wait_for
-
-    def interrupted(future: Future[None]) -> None:
-        futures.append(future)
-        if len(futures) == 2:
-            assert asked.wait(30)
-            raise KeyboardInterrupt
-        wait_for(future)
 
     def endless(_: ChatRequest) -> Any:
-        asked.set()
-        return "Too late. " * 100_000
+        for _again in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+        return "Too late. " * 1_000_000
 
     scripted("First.", endless, "Third.")
-    monkeypatch.setattr(_chat, "_wait_for", interrupted)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     words = ("chat", "-m", "scripted:m", "--store", path, "--session", "a")
     result = chat(*words, piped=b"One\nTwo\nThree\n", at_terminal=True)
     assert result.code == 0
-    assert "the answer was broken off" in result.errors
+    assert "the answer was broken off; it is not part of the session" in result.errors
     assert stored(path) == ["One", "First.", "Three", "Third."]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_talk_in_a_thread(chat: Command, scripted: Scripted) -> None:
+    """No interrupt can be raised there, so none is looked for."""
+    scripted("First.")
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(chat("chat", "-m", "scripted:m", piped=b"One\n").code))
+    thread.start()
+    thread.join(30)
+    assert codes == [0]
 
 
 def test_without_an_input_there_is_no_talk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,7 @@
     chatport "What is in this picture?" -a cat.png
 
 The library never imports it. Exit codes: 0 for an answer, 1 for an error, 2 for a command line that makes no sense,
-3 where calls of tools wait to be
-approved, 130 when interrupted, 141 when the reader of the output has gone.
+3 where calls of tools wait to be approved, 130 when interrupted, 141 when the reader of the output has gone.
 """
 
 from __future__ import annotations

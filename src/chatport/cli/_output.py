@@ -52,17 +52,6 @@ def say(text: str) -> None:
         errors.flush()
 
 
-def ask_person(question: str) -> str:
-    """Ask at the terminal and return the line that is typed; empty at the end of the input."""
-    lines, errors = cast("TextIO | None", sys.stdin), cast("TextIO | None", sys.stderr)
-    if lines is None:
-        return ""
-    if errors is not None:
-        errors.write(question)
-        errors.flush()
-    return lines.readline()
-
-
 class TextWriter:
     """Text that comes in pieces, on standard output."""
 

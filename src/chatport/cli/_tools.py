@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import re
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import anyio
-from anyio.from_thread import BlockingPortal
 
 from chatport import Allow, Deny, Pause, Tool
 from chatport._tools import as_tools, is_marked
 from chatport.cli._errors import CommandError
 from chatport.cli._input import is_piped
-from chatport.cli._output import ask_person, say
+from chatport.cli._lines import ask_person
+from chatport.cli._output import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,26 +79,8 @@ def approver(how: str) -> Approve:
 
 
 async def _asked(call: ToolCall) -> Decision:
-    """Ask in a thread that nobody waits for where the turn ends: nothing can end the waiting for a person's line."""
-    answered: list[Decision] = []
-    ended = anyio.Event()
-
-    def ask() -> None:
-        try:
-            answered.append(_ask(call))
-        finally:
-            with contextlib.suppress(RuntimeError):  # the turn has ended meanwhile
-                portal.call(ended.set)
-
-    async with BlockingPortal() as portal:
-        threading.Thread(target=ask, name="chatport asks", daemon=True).start()
-        await ended.wait()
-    return answered[0] if answered else Pause()
-
-
-def _ask(call: ToolCall) -> Decision:
     say(f"the model calls {describe_call(call)}; {_CHOICES}")
-    while line := ask_person("run it? "):
+    while line := await ask_person("run it? "):
         decision = _decision(line.strip())
         if decision is not None:
             return decision
