@@ -86,7 +86,8 @@ def test_every_decision_is_listed_and_complete() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     """No page is written and then not found."""
     navigation = (_ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    missing = [name for page in _DOCS.rglob("*.md") if (name := page.relative_to(_DOCS).as_posix()) not in navigation]
+    pages = [page.relative_to(_DOCS).as_posix() for page in _DOCS.rglob("*.md")]
+    missing = [name for name in pages if name not in navigation and not name.startswith("examples/")]
     assert not missing
 
 

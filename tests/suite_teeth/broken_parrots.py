@@ -1,0 +1,442 @@
+"""Backends that are broken on purpose, each in one way: the suite has to find every one of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import anyio
+import anyio.lowlevel
+from chatport_parrot._decode import Decoder
+from chatport_parrot._translate import translate
+from chatport_parrot._wire import Connection
+from chatport_parrot.backend import ParrotBackend
+
+from chatport.backend import (
+    BackendError,
+    BackendEvent,
+    ChatRequest,
+    MessageEnd,
+    MessageStart,
+    Preview,
+    ProtocolError,
+    RateLimitError,
+    Reasoning,
+    ReasoningDelta,
+    StreamInterruptedError,
+    Text,
+    TextDelta,
+    Timeouts,
+    ToolCallDelta,
+    ToolCallStart,
+    Usage,
+    refuse_losses,
+)
+
+Events = AsyncGenerator[BackendEvent, None]
+
+
+class Sound(ParrotBackend):
+    """Nothing is wrong with it."""
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+class _Altered(ParrotBackend):
+    """Passes events on in its own way."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        seen: list[BackendEvent] = []
+        async with aclosing(super().stream(request)) as events:
+            async for event in events:
+                seen.append(event)
+                for altered in self.alter(event, seen):
+                    yield altered
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        raise NotImplementedError
+
+
+class LateEnd(_Altered):
+    """A piece of text comes behind the end."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        texts = [other for other in seen if isinstance(other, TextDelta)]
+        if event is not next(iter(texts), None):
+            yield event
+        if isinstance(event, MessageEnd):
+            yield from texts[:1]
+
+
+class EndTwice(_Altered):
+    """The end comes twice."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        yield event
+        if isinstance(event, MessageEnd):
+            yield event
+
+
+class StartAfterText(_Altered):
+    """The start comes behind the first piece."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        if not isinstance(event, MessageStart):
+            yield event
+        if len(seen) == 2:
+            yield seen[0]
+
+
+class LostDelta(_Altered):
+    """The second piece of text is lost."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        if not isinstance(event, TextDelta) or sum(isinstance(other, TextDelta) for other in seen) != 2:
+            yield event
+
+
+class Trimmed(_Altered):
+    """Blanks around the pieces are lost."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        yield replace(event, text=event.text.strip()) if isinstance(event, TextDelta) else event
+
+
+class WrongIndex(_Altered):
+    """Pieces of arguments go to the call that began last."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        newest = [other.index for other in seen if isinstance(other, ToolCallStart)][-1:]
+        yield replace(event, index=newest[0]) if isinstance(event, ToolCallDelta) else event
+
+
+class EarlyArguments(_Altered):
+    """Arguments are read as soon as there are any."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        if isinstance(event, ToolCallDelta):
+            try:
+                json.loads(event.json)
+            except ValueError as error:
+                raise ProtocolError("arguments that are no JSON", backend=self.name) from error
+        yield event
+
+
+class LostUsage(_Altered):
+    """What it cost is lost."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        yield replace(event, usage=Usage()) if isinstance(event, MessageEnd) else event
+
+
+class ZeroUsage(_Altered):
+    """What is not counted counts as nothing."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        if isinstance(event, MessageEnd) and event.usage == Usage():
+            event = replace(event, usage=Usage(0, 0, total_tokens=0))
+        yield event
+
+
+class CacheNotCounted(_Altered):
+    """What comes from a cache is not counted as heard."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        if isinstance(event, MessageEnd) and event.usage.cache_read_tokens:
+            heard = (event.usage.input_tokens or 0) - event.usage.cache_read_tokens
+            event = replace(event, usage=replace(event.usage, input_tokens=heard))
+        yield event
+
+
+class BrokenSeal(_Altered):
+    """Signatures are lost, and with them the mark that says whose thoughts these are."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        yield replace(event, signature=None, metadata={}) if isinstance(event, ReasoningDelta) else event
+
+
+class KnownReasonsOnly(_Altered):
+    """A stop reason that is new counts as an orderly end."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        if isinstance(event, MessageEnd) and event.stop_reason == "other":
+            event = replace(event, stop_reason="stop")
+        yield event
+
+
+class DroppedInSilence(_Altered):
+    """Nobody is told what is left out."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        yield replace(event, adjustments=()) if isinstance(event, MessageStart) else event
+
+
+class Collected(ParrotBackend):
+    """It waits for the whole answer before it passes on anything."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        async with aclosing(super().stream(request)) as events:
+            collected = [event async for event in events]
+        for event in collected:
+            yield event
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+class _Failing(ParrotBackend):
+    """Raises in its own way."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        try:
+            async with aclosing(super().stream(request)) as events:
+                async for event in events:
+                    yield event
+        except BackendError as error:
+            raise self.alter(error) from error.__cause__
+
+    def alter(self, error: BackendError) -> Exception:
+        raise NotImplementedError
+
+
+class ForeignException(_Failing):
+    """What the wire raises comes through as it is."""
+
+    def alter(self, error: BackendError) -> Exception:
+        return anyio.BrokenResourceError() if isinstance(error, StreamInterruptedError) else error
+
+
+class SecretInError(_Failing):
+    """An error says with which key it was asked."""
+
+    def alter(self, error: BackendError) -> Exception:
+        error.add_note(f"asked with {self._key}")
+        return error
+
+
+class RetryAfterLost(_Failing):
+    """Nobody is told how long to wait."""
+
+    def alter(self, error: BackendError) -> Exception:
+        error.retry_after = None
+        return error
+
+
+class RequestIdLost(_Failing):
+    """An error does not say which request it was."""
+
+    def alter(self, error: BackendError) -> Exception:
+        error.request_id = None
+        return error
+
+
+class NothingHelps(_Failing):
+    """No error says that the same request may succeed."""
+
+    def alter(self, error: BackendError) -> Exception:
+        error.retryable = False
+        return error
+
+
+class CutTakenForAnEnd(ParrotBackend):
+    """A stream that breaks off is a short answer."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        try:
+            async with aclosing(super().stream(request)) as events:
+                async for event in events:
+                    yield event
+        except StreamInterruptedError:
+            yield MessageEnd("stop")
+
+
+class SentAgain(ParrotBackend):
+    """What is refused for now is sent again, unasked."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        try:
+            async with aclosing(super().stream(request)) as events:
+                async for event in events:
+                    yield event
+        except RateLimitError:
+            async with aclosing(super().stream(request)) as events:
+                async for event in events:
+                    yield event
+
+
+# --- what is between translating and decoding ------------------------------------------------------------------------
+
+
+class _Rebuilt(ParrotBackend):
+    """The parrot's own steps, for what is broken in one of them."""
+
+    refuses: ClassVar[bool] = True
+
+    def decoder(self, *given: Any, secret: str) -> Decoder:
+        return Decoder(*given, secret=secret)
+
+    def connection(self, *given: Any) -> Connection:
+        return Connection(*given)
+
+    async def stream(self, request: ChatRequest) -> Events:
+        body, adjustments = translate(request)
+        if request.strict and self.refuses:
+            refuse_losses(adjustments)
+        facts: dict[str, Any] = {"backend": self.name, "model": request.model}
+        decoder = self.decoder(facts, adjustments, secret=self._key)
+        async with self.connection(self._address, request.timeouts, facts) as connection:
+            await connection.send({"key": self._key, **body})
+            while not decoder.is_complete:
+                for event in decoder.feed(await connection.receive()):
+                    yield event
+
+
+class StrictIgnored(_Rebuilt):
+    """Losses are reported, but not refused."""
+
+    refuses = False
+
+
+class _NarrowDecoder(Decoder):
+    def feed(self, line: dict[str, Any]) -> Iterator[BackendEvent]:
+        if not line.keys() & {"head", "thought", "text", "call", "arguments", "end", "error"}:
+            raise ProtocolError("an event that nobody knows", backend="parrot")
+        return super().feed(line)
+
+
+class KnownEventsOnly(_Rebuilt):
+    """An event that is new is an error."""
+
+    def decoder(self, *given: Any, secret: str) -> Decoder:
+        return _NarrowDecoder(*given, secret=secret)
+
+
+class _HastyConnection(Connection):
+    async def receive(self) -> dict[str, Any]:
+        try:
+            return await super().receive()
+        except StreamInterruptedError:
+            raise
+        except ProtocolError:
+            return await self.receive()
+
+
+class DamagePassedOver(_Rebuilt):
+    """A line that cannot be read is passed over."""
+
+    def connection(self, *given: Any) -> Connection:
+        return _HastyConnection(*given)
+
+
+class _PatientConnection(Connection):
+    async def receive(self) -> dict[str, Any]:
+        given = self._timeouts
+        self._timeouts = Timeouts(first_event=given.first_event, idle=None, total=given.total)
+        return await super().receive()
+
+
+class NeverIdle(_Rebuilt):
+    """A service that falls silent in the middle is waited for without end."""
+
+    def connection(self, *given: Any) -> Connection:
+        return _PatientConnection(*given)
+
+
+class AskingPreview(ParrotBackend):
+    """To preview a request is to send it."""
+
+    async def preview(self, request: ChatRequest) -> Preview:
+        async with aclosing(self.stream(request)) as events:
+            await anext(events)
+        return await super().preview(request)
+
+
+class ForeignThoughts(ParrotBackend):
+    """The thoughts of another service are taken for words."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        messages = tuple(
+            replace(message, parts=tuple(Text(p.text) if isinstance(p, Reasoning) else p for p in message.parts))
+            for message in request.messages
+        )
+        async with aclosing(super().stream(replace(request, messages=messages))) as events:
+            async for event in events:
+                yield event
+
+
+# --- leaving, closing, loops -----------------------------------------------------------------------------------------
+
+
+class LeakedStream(ParrotBackend):
+    """A stream that is left keeps its connection."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._kept: list[tuple[object, Events]] = []
+
+    async def stream(self, request: ChatRequest) -> Events:
+        events = super().stream(request)
+        self._kept.append((anyio.lowlevel.current_token(), events))
+        async for event in events:
+            yield event
+
+    async def aclose(self) -> None:
+        token = anyio.lowlevel.current_token()
+        for owner, events in self._kept:
+            if owner == token:
+                await events.aclose()
+
+
+class SwallowedCancel(ParrotBackend):
+    """A cancelled stream ends as if it were whole."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        try:
+            async with aclosing(super().stream(request)) as events:
+                async for event in events:
+                    yield event
+        except anyio.get_cancelled_exc_class():
+            yield MessageEnd("stop")
+
+
+class ClosedOnce(ParrotBackend):
+    """Closing a second time is an error."""
+
+    _is_closed = False
+
+    async def aclose(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("closed already")
+        self._is_closed = True
+
+
+class OneAtATime(ParrotBackend):
+    """A lock is held for as long as an answer takes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._lock = anyio.Lock()
+
+    async def stream(self, request: ChatRequest) -> Events:
+        async with self._lock, aclosing(super().stream(request)) as events:
+            async for event in events:
+                yield event
+
+
+class BoundToALoop(ParrotBackend):
+    """What it keeps belongs to the event loop that asked first."""
+
+    _owner: Any = None
+
+    async def stream(self, request: ChatRequest) -> Events:
+        token = anyio.lowlevel.current_token()
+        self._owner = self._owner or token
+        if self._owner != token:
+            raise RuntimeError("attached to a different loop")
+        async with aclosing(super().stream(request)) as events:
+            async for event in events:
+                yield event

@@ -1,0 +1,80 @@
+"""Runs the suite on every broken parrot, in one process, and writes which tests failed: `run_suite.py FILE`.
+
+The file gets JSON: the name of each class, and the tests that failed for it, in order.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import broken_parrots
+import parrot_service
+import pytest
+from chatport_parrot.backend import ParrotBackend
+from parrot_service import ParrotScript
+
+from chatport.testing import BackendSuite
+from chatport.testing._suite import _asking, _leaving, _limits, _loops
+
+# A backend that is broken so that it hangs is waited for by many tests.
+for module in (_asking, _leaving, _limits, _loops):
+    module.__dict__["PATIENCE"] = 1.0
+parrot_service.__dict__["_PATIENCE"] = 1.0
+_limits.__dict__["_LIMIT"] = 0.05
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop: what is broken is so on both."""
+    return "asyncio"
+
+
+def _tests_of(backend_class: type[ParrotBackend]) -> type[BackendSuite]:
+    class Tests(BackendSuite):
+        @pytest.fixture
+        def script(self) -> Iterator[ParrotScript]:
+            with ParrotScript() as running:
+                yield running
+
+        @pytest.fixture
+        def backend(self, script: ParrotScript) -> ParrotBackend:
+            return backend_class(port=script.port, key=script.secrets[0])
+
+    return Tests
+
+
+BROKEN = [
+    value
+    for value in vars(broken_parrots).values()
+    if isinstance(value, type)
+    and issubclass(value, ParrotBackend)
+    and value.__module__ == "broken_parrots"
+    and not value.__name__.startswith("_")
+]
+globals().update({f"Test{broken.__name__}": _tests_of(broken) for broken in BROKEN})
+
+
+class _Recorder:
+    """Notes who failed in what; a test with parameters counts as one."""
+
+    def __init__(self) -> None:
+        self.failed: dict[str, list[str]] = {broken.__name__: [] for broken in BROKEN}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            _, who, test = report.nodeid.split("::")
+            found = self.failed[who.removeprefix("Test")]
+            name = test.partition("[")[0]
+            if name not in found:
+                found.append(name)
+
+
+if __name__ == "__main__":
+    recorder = _Recorder()
+    arguments: list[Any] = [__file__, "-q", "--tb=no", "-p", "no:cacheprovider", "-c", sys.argv[2]]
+    pytest.main([*arguments, "--import-mode=importlib"], plugins=[recorder])
+    Path(sys.argv[1]).write_text(json.dumps(recorder.failed, indent=1), encoding="utf-8")
