@@ -38,12 +38,12 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
     (
-        *("_attempts", "_content", "_logging_observer", "_oldest_steps", "_options", "_output_reader"),
+        *("_attempts", "_content", "_conversation", "_logging_observer", "_oldest_steps", "_options", "_output_reader"),
         *("_stream", "_tool_runs", "_turn_watch", "backend"),
     ),
     (
         *("_chat_session", "_claims", "_fallback", "_fitting", "_history_walk", "_registry", "_replay", "_serialize"),
-        *("_session_history", "_step_calls", "hooks"),
+        *("_session_history", "_session_setup", "_step_calls", "hooks"),
     ),
     ("_repair", "_session_store", "_stored_form", "_stored_history", "_turn"),
     ("_markdown", "_session", "_sqlite_rows", "_sqlite_schema"),

@@ -172,15 +172,16 @@ async def test_a_fork_has_every_option() -> None:
     for name in SessionOptions.__annotations__.keys() - {"store", "id", "worker"}:
         assert name in given
         if name in policy:
-            assert getattr(fork._tool_policy, policy[name]) == getattr(own._tool_policy, policy[name])
-            assert getattr(fork._tool_policy, policy[name]) == dict(given)[name]
+            assert getattr(fork._setup.tool_policy, policy[name]) == getattr(own._setup.tool_policy, policy[name])
+            assert getattr(fork._setup.tool_policy, policy[name]) == dict(given)[name]
             continue
         if name == "usage_limits":
-            assert fork._allowance is not None
-            assert fork._allowance.limits == given["usage_limits"]
-            continue
-        assert getattr(fork, f"_{name}") == getattr(own, f"_{name}")
-        assert getattr(fork, f"_{name}") != getattr(Session(ScriptedBackend(), "m"), f"_{name}")
+            assert fork._conversation.allowance is not None
+            assert fork._conversation.allowance.limits == given["usage_limits"]
+        said, own_said = (each if name == "messages" else each._setup for each in (fork, own))
+        unsaid = Session(ScriptedBackend(), "m")
+        assert getattr(said, name) == getattr(own_said, name)
+        assert getattr(said, name) != getattr(unsaid if name == "messages" else unsaid._setup, name)
     other = own.fork(system=None, tools=[], tool_choice=None, retry=Retry(), messages=())
     request = other.request("go")
     assert (request.system, request.tools, request.messages) == ((), (), (Message.user("go"),))

@@ -13,6 +13,7 @@ from chatport import (
     Cost,
     FallbackBackend,
     MessageEnd,
+    OutputError,
     OutputRetryStart,
     Retry,
     RetryStart,
@@ -23,7 +24,7 @@ from chatport import (
     UsageLimits,
 )
 from chatport.hooks import UsageObserver, observe
-from chatport.testing import Answer, ScriptedBackend
+from chatport.testing import Answer, MemoryStore, ScriptedBackend
 
 pytestmark = pytest.mark.anyio
 
@@ -335,3 +336,40 @@ async def test_replies_and_sums_name_the_backend_that_answered() -> None:
     assert {key: row.cost.amount for key, row in observer.rows.items()} == {("far", "model-2"): Decimal("0.10")}
     plain, _ = session("Hi")
     assert [step.backend for step in (await plain.ask("go")).steps] == [None]
+
+
+async def test_what_a_stored_session_has_spent_counts() -> None:
+    """Tokens, by whichever worker, failed turns included; requests are not stored, and count from the opening on."""
+    store = MemoryStore()
+    cost = Usage(6, 4, total_tokens=10)
+    limits = UsageLimits(tokens=25, requests=2)
+
+    def opened(*script: Any) -> Session:
+        return Session(ScriptedBackend(*script), "m", store=store, id="a", usage_limits=limits)
+
+    async with opened(Answer("1", usage=cost), Answer("no number", usage=cost)) as chat:
+        await chat.ask("a")
+        with pytest.raises(OutputError):
+            await chat.ask("b", output=int)
+    async with opened(Answer("2", usage=cost), Answer("3", usage=cost)) as chat, opened() as other:
+        await chat.ask("c")
+        with pytest.raises(UsageLimitError, match="usage limit of the session: 30 of 25 tokens are spent"):
+            await chat.ask("d")
+        await other.reload()
+        with pytest.raises(UsageLimitError, match="30 of 25 tokens"):
+            await other.ask("d")
+        await chat.reload()  # counts nothing twice
+        assert chat.usage == cost + cost + cost
+        assert (await chat.fork(usage_limits=None).ask("d")).text == "3"
+
+
+async def test_a_stored_answer_that_reports_nothing_makes_a_limit_that_cannot_be_kept() -> None:
+    """Unknown is not 0; where tokens are not limited, nothing is to be known."""
+    store = MemoryStore()
+    async with Session(ScriptedBackend("1"), "m", store=store, id="a") as chat:
+        await chat.ask("a")
+    async with Session(ScriptedBackend(), "m", store=store, id="a", usage_limits=UsageLimits(tokens=9)) as chat:
+        with pytest.raises(UsageLimitError, match="cannot be kept: a turn of scripted:m is stored"):
+            await chat.ask("b")
+    async with Session(ScriptedBackend("2"), "m", store=store, id="a", usage_limits=UsageLimits(requests=1)) as chat:
+        await chat.ask("b")

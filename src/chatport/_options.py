@@ -83,7 +83,7 @@ class SessionOptions(TypedDict, total=False):
         settings: How to answer.
         max_steps: The most requests to send in one turn, repeated ones not counted; 10 unless given.
         output_retries: How often an answer that does not fit a turn's `output` is asked for again; 0 unless given.
-        usage_limits: What all turns of this object may spend together; what was stored before does not count.
+        usage_limits: What all turns may spend together, the stored ones included as far as tokens are limited.
         retry: When a failed request is sent again; `Retry()` unless given, None repeats nothing.
         timeouts: How long to wait, laid over the backend's, limit by limit.
         strict: Whether a loss is refused instead of reported.

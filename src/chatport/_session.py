@@ -5,56 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from chatport._adjustments import reported
 from chatport._claims import results_of_claimed
 from chatport._content import open_calls, turn_messages
-from chatport._errors import StreamClosedError, UnsupportedError
-from chatport._events import Usage
-from chatport._messages import Content, Message, ToolResult, as_parts
+from chatport._conversation import Conversation, ConversationTurn
+from chatport._errors import UnsupportedError
 from chatport._options import (
-    DEFAULT_MAX_STEPS,
-    DEFAULT_OUTPUT_RETRIES,
     ResumeOptions,
     SessionOptions,
     TurnOptions,
     check_names,
-    checked_choice,
     checked_messages,
-    checked_output_retries,
     checked_retry,
-    checked_settings,
-    checked_steps,
 )
-from chatport._request import ChatRequest, Preview, Settings
-from chatport._retry import Retry
 from chatport._session_history import last_turn
-from chatport._session_store import SessionTurn, StoredOwner
+from chatport._session_setup import SessionSetup
+from chatport._session_store import StoredOwner
 from chatport._stored_history import stored_history
 from chatport._stream import ReplyStream
-from chatport._timeouts import Timeouts, checked_timeouts
-from chatport._tool_policy import DEFAULT_TOOL_POLICY
-from chatport._tools import as_tools, checked_state
+from chatport._tools import checked_state
 from chatport._turn import Turn, TurnPlan
 from chatport._url_media import UrlMedia, native_urls
 from chatport._usage_limits import session_allowance, turn_allowances
-from chatport._window import checked_window, windowed
+from chatport._window import windowed
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import TypeForm, Unpack
 
+    from chatport._messages import Content, ToolResult
     from chatport._output import Output
     from chatport._reply import Reply
+    from chatport._request import ChatRequest, Preview
     from chatport._window import Windowed
     from chatport.backend import Backend
 
 _OutputT = TypeVar("_OutputT")
-
-_DEFAULT_RETRY: Final = Retry()
-_DEFAULT_TIMEOUTS: Final = Timeouts()
 
 
 class Session(StoredOwner):
@@ -79,31 +68,15 @@ class Session(StoredOwner):
         check_names(options, SessionOptions)
         self._backend = backend
         self._model = model
-        system = options.get("system")
-        self._system = () if system is None else as_parts(system)
-        self._messages = checked_messages(options.get("messages", ()))
-        tools = options.get("tools")
-        self._tools = as_tools(tools) if tools else ()
-        self._tool_choice = options.get("tool_choice")
-        self._settings = checked_settings(options.get("settings")) or Settings()
-        self._max_steps = checked_steps(options.get("max_steps", DEFAULT_MAX_STEPS))
-        self._output_retries = checked_output_retries(options.get("output_retries", DEFAULT_OUTPUT_RETRIES))
-        self._retry = checked_retry(options.get("retry", _DEFAULT_RETRY))
-        self._timeouts = checked_timeouts(options.get("timeouts")) or _DEFAULT_TIMEOUTS
-        self._strict = options.get("strict", False)
-        self._allowance = session_allowance(options.get("usage_limits"))
-        self._window = checked_window(options.get("window"))
-        self._tool_policy = DEFAULT_TOOL_POLICY.merged(options)
-        self._base = self._messages  # what stands before the turn under way
+        self._setup = SessionSetup.of(options)
         self._media = UrlMedia()
-        self._usage = Usage()
-        self._stored = stored_history(options.get("store"), options.get("id"), options.get("worker"))
-        self._busy = False
-        self._closed = False
+        stored = stored_history(options.get("store"), options.get("id"), options.get("worker"))
+        allowance = session_allowance(self._setup.usage_limits)
+        super().__init__(Conversation(checked_messages(options.get("messages", ())), stored, allowance))
 
     def __repr__(self) -> str:
         """Show whom it talks to and how long the history is."""
-        return f"<Session {self._backend.name}:{self._model}, {len(self._messages)} messages>"
+        return f"<Session {self._backend.name}:{self._model}, {len(self.messages)} messages>"
 
     async def __aenter__(self) -> Self:
         """Return itself, with the history that its store has; a borrowed backend stays open when the block ends.
@@ -113,8 +86,8 @@ class Session(StoredOwner):
             StoreError: What is stored cannot be read.
             ValueError: What is stored does not begin with the `messages` that were given.
         """
-        self._check_open()
-        await self._read_stored()
+        self._conversation.check_open()
+        await self._conversation.read()
         return self
 
     async def __aexit__(
@@ -122,13 +95,14 @@ class Session(StoredOwner):
     ) -> None:
         """End the session: it sends nothing any more; history and usage stay readable.
 
+        A stream that is open still ends here: its connection is closed, and its turn does not land.
+
         Raises:
+            BusyError: Another task is in the middle of a turn.
             ConflictError: Something was not stored yet, such as after `keep`, and someone else has changed the session.
             StoreError: Something was not stored yet and cannot be written.
         """
-        self._closed = True
-        if self._stored is not None:
-            await self._stored.close(self._messages, error)
+        await self._conversation.close(error)
 
     @property
     def backend(self) -> Backend:
@@ -139,16 +113,6 @@ class Session(StoredOwner):
     def model(self) -> str:
         """The model's id."""
         return self._model
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The history, without the system prompt."""
-        return self._messages
-
-    @property
-    def usage(self) -> Usage:
-        """What the session has cost so far, in tokens, turns that failed included as far as known."""
-        return self._usage
 
     @overload
     async def ask(self, *content: Content, output: None = None, **options: Unpack[TurnOptions]) -> Reply[None]: ...
@@ -270,26 +234,15 @@ class Session(StoredOwner):
             TypeError: An option is unknown or of the wrong type.
             ValueError: An option's value makes no sense.
         """
-        self._check_open()
-        self._check_read()
-        own: SessionOptions = {
-            "system": self._system,
-            "messages": self._messages,
-            "tools": self._tools,
-            "tool_choice": self._tool_choice,
-            "settings": self._settings,
-            "max_steps": self._max_steps,
-            "output_retries": self._output_retries,
-            "retry": self._retry,
-            "timeouts": self._timeouts,
-            "strict": self._strict,
-            "usage_limits": None if self._allowance is None else self._allowance.limits,
-            "window": self._window,
-        }
+        self._conversation.check_open()
+        self._conversation.check_read()
+        own: SessionOptions = {"messages": self.messages, **self._setup.options()}
         own.update(options)
         forked = Session(self._backend, self._model, **own)
+        # None in these options keeps what there is: a guard is not lifted by leaving it out.
+        policy = self._setup.tool_policy.merged(options)
+        forked._setup = replace(forked._setup, tool_policy=policy)
         forked._media = self._media.copy()  # the model sees the same pictures in both
-        forked._tool_policy = self._tool_policy.merged(options)
         return forked
 
     def _open_turn(
@@ -304,38 +257,22 @@ class Session(StoredOwner):
         check_names(options, TurnOptions if results is None else ResumeOptions, "output")
         output = _as_output(asked)
         return ReplyStream(
-            SessionTurn(self, lambda: self._begin(content, output, options, results, streaming=streaming))
+            ConversationTurn(
+                self._conversation,
+                lambda: self._begin(content, output, options, results, streaming=streaming),
+                f"{self._backend.name}:{self._model}",
+            )
         )
-
-    def _request(
-        self, messages: tuple[Message, ...], output: Output | None, options: TurnOptions, *, streaming: bool
-    ) -> ChatRequest:
-        self._check_read()
-        given = options.get("tools")
-        tools = self._tools if given is None else as_tools(given)
-        choice = options.get("tool_choice")
-        strict = options.get("strict")
-        settings = self._settings.merged(checked_settings(options.get("settings")))
-        request = ChatRequest(
-            self._model,
-            messages,
-            self._system,
-            tools,
-            checked_choice(self._tool_choice if choice is None else choice, tools, settings),
-            settings,
-            streaming=streaming,
-            strict=self._strict if strict is None else strict,
-            timeouts=self._timeouts.merged(checked_timeouts(options.get("timeouts"))),
-        )
-        return request if output is None else replace(request, output_schema=output.schema, output_name=output.name)
 
     def _first_request(
         self, content: Sequence[Content], asked: object, options: TurnOptions, *, streaming: bool
     ) -> Windowed:
         """Return what is sent first."""
         check_names(options, TurnOptions, "output")
-        messages = (*self._messages, *turn_messages(self._messages, content))
-        return windowed(self._window, self._request(messages, _as_output(asked), options, streaming=streaming))
+        self._conversation.check_read()
+        messages = (*self.messages, *turn_messages(self.messages, content))
+        setup, output = self._setup, _as_output(asked)
+        return windowed(setup.window, setup.request(self._model, messages, output, options, streaming=streaming))
 
     def _begin(
         self,
@@ -347,51 +284,35 @@ class Session(StoredOwner):
         streaming: bool,
     ) -> Turn:
         """Claim the session and prepare a turn."""
-        self._check_open()
-        self._check_idle()
+        conversation, setup, history = self._conversation, self._setup, self.messages
+        conversation.check_open()
+        conversation.check_idle()
         if results is not None:
-            base, added = self._messages, self._messages[:0]
+            base, added = history, history[:0]
             results = (*results, *results_of_claimed(self.claim, base, results, options))
         elif content is None:
-            base, added = last_turn(self._messages)
+            base, added = last_turn(history)
         else:
-            base, added = self._messages, turn_messages(self._messages, content)
-        request = self._request((*base, *added), output, options, streaming=streaming)
-        steps, retries = options.get("max_steps"), options.get("output_retries")
+            base, added = history, turn_messages(history, content)
+        request = setup.request(self._model, (*base, *added), output, options, streaming=streaming)
         plan = TurnPlan(
             self._backend,
             request,
             added,
             options.get("run_tools", True),
-            self._max_steps if steps is None else checked_steps(steps),
+            setup.steps(options),
             self._media,
             output,
-            self._output_retries if retries is None else checked_output_retries(retries),
-            checked_retry(options.get("retry", self._retry)),
-            self._window,
-            turn_allowances(self._allowance, options.get("usage_limits")),
-            checked_state(self._tool_policy.merged(options), request.tools),
+            setup.retries_of_output(options),
+            checked_retry(options.get("retry", setup.retry)),
+            setup.window,
+            turn_allowances(conversation.allowance, options.get("usage_limits")),
+            checked_state(setup.tool_policy.merged(options), request.tools),
             None if results is None else open_calls(base, results, request.tools),
-            None if self._stored is None else partial(self._stored.claim, self._messages),
+            None if conversation.stored is None else partial(conversation.stored.claim, history),
         )
-        self._base = base
-        self._busy = True
-        self._partial, self._has_landed = None, False
+        conversation.begin_turn(base)
         return Turn(plan)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            message = "the session is closed; it sends only inside its `async with` block"
-            raise StreamClosedError(message)
-
-    def _end(self, turn: Turn) -> None:
-        self._busy = False
-        self._partial = None if self._has_landed else turn.partial()
-        self._usage += turn.usage  # what a failed turn has cost is spent all the same
-        if self._allowance is not None:
-            self._allowance.settle(turn.spending())
-        if self._stored is not None:
-            self._stored.end_turn(turn.usage, has_begun=turn.has_run_calls)
 
 
 def _as_output(asked: object) -> Output | None:

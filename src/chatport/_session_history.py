@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from chatport._content import kept_messages, pending_calls
-from chatport._errors import BusyError
 from chatport._options import checked_messages
 from chatport._revision import begins_turn
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm, Unpack
 
+    from chatport._conversation import Conversation
+    from chatport._events import Usage
     from chatport._messages import Content, Message, ToolCall, ToolResult
     from chatport._options import ResumeOptions, TurnOptions
     from chatport._reply import Partial, Reply
@@ -21,15 +23,22 @@ if TYPE_CHECKING:
 
 _OutputT = TypeVar("_OutputT")
 
-BUSY = "this session is in the middle of a turn; one session holds one conversation, so open another one"
 
+class HistoryOwner(ABC):
+    """The half of `Session` that has to do with what is there already: the history, and its place in a store."""
 
-class HistoryOwner:
-    """The half of `Session` that changes the history. It sends nothing itself."""
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
 
-    _messages: tuple[Message, ...]
-    _busy: bool
-    _partial: Partial | None = None
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The history, without the system prompt."""
+        return self._conversation.messages
+
+    @property
+    def usage(self) -> Usage:
+        """What the session has cost so far, in tokens, turns that failed included as far as known."""
+        return self._conversation.usage
 
     @property
     def partial(self) -> Partial | None:
@@ -38,7 +47,7 @@ class HistoryOwner:
         It says so whatever has ended the turn: cancellation, or an exception that is none of chatport's and so has no
         `partial` of its own, such as of a function that was given as `approve` or `window`.
         """
-        return self._partial
+        return self._conversation.partial
 
     def keep(self, partial: Partial, *, allow_pending: bool = False) -> None:
         """Put what is left of a turn that broke off into the history, as a valid turn.
@@ -56,9 +65,9 @@ class HistoryOwner:
             StreamClosedError: The block of a session that has a store has ended.
             ValueError: The turn stands in the history already, or does not answer the calls that wait for results.
         """
-        self._check_changeable()
-        kept = kept_messages(self._messages, partial, allow_pending=allow_pending)
-        self._messages = (*self._messages, *kept)
+        self._conversation.check_changeable()
+        kept = kept_messages(self.messages, partial, allow_pending=allow_pending)
+        self._conversation.messages = (*self.messages, *kept)
 
     def edit(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Put other messages in the place of the history, and return those that it held.
@@ -73,8 +82,8 @@ class HistoryOwner:
             StreamClosedError: The block of a session that has a store has ended.
             TypeError: Something is no message.
         """
-        self._check_changeable()
-        before, self._messages = self._messages, checked_messages(messages)
+        self._conversation.check_changeable()
+        before, self._conversation.messages = self.messages, checked_messages(messages)
         return before
 
     def rewind(self, turns: int = 1, *, to: Message | None = None) -> tuple[Message, ...]:
@@ -91,10 +100,10 @@ class HistoryOwner:
             StreamClosedError: The block of a session that has a store has ended.
             ValueError: There are not so many turns, or no turn begins with that message.
         """
-        self._check_changeable()
-        begins = turn_begins(self._messages)
+        self._conversation.check_changeable()
+        begins = turn_begins(self.messages)
         if to is not None:
-            found = [index for index in begins if self._messages[index] is to]
+            found = [index for index in begins if self.messages[index] is to]
             if not found:
                 message = "no turn of this history begins with that message: give one of the user's in `messages`"
                 raise ValueError(message)
@@ -104,7 +113,7 @@ class HistoryOwner:
         else:
             message = f"turns must be at least 1 and at most {len(begins)}, the number in this history, not {turns}"
             raise ValueError(message)
-        taken, self._messages = self._messages[begin:], self._messages[:begin]
+        taken, self._conversation.messages = self.messages[begin:], self.messages[:begin]
         return taken
 
     @overload
@@ -161,7 +170,7 @@ class HistoryOwner:
     @property
     def pending_calls(self) -> tuple[ToolCall, ...]:
         """The calls at the end of the history that wait for a result; `resume` goes on there."""
-        return pending_calls(self._messages)
+        return pending_calls(self.messages)
 
     @overload
     async def resume(
@@ -236,13 +245,7 @@ class HistoryOwner:
         """
         return self._open_turn((), output, options, streaming=True, results=results)
 
-    def _check_idle(self) -> None:
-        if self._busy:
-            raise BusyError(BUSY)
-
-    def _check_changeable(self) -> None:
-        self._check_idle()
-
+    @abstractmethod
     def _open_turn(
         self,
         content: Sequence[Content] | None,
@@ -253,7 +256,6 @@ class HistoryOwner:
         results: Sequence[ToolResult] | None = None,
     ) -> ReplyStream[Any]:
         """Return the stream of a turn; without content, of the last one once more; with results, of one that waits."""
-        raise NotImplementedError
 
 
 def turn_begins(messages: Sequence[Message]) -> tuple[int, ...]:

@@ -203,6 +203,14 @@ class StoredHistory:
         return history is self._messages or history == self._messages
 
     @property
+    def silence(self) -> str | None:
+        """Why nobody can say how many tokens the session has spent; None where somebody can."""
+        for turn in self._turns:
+            if turn.model and turn.usage.known_tokens is None:
+                return f"a turn of {turn.model} is stored that has not reported how many tokens it took"
+        return None
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """The history that is stored."""
         return self._messages

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class TurnOwner(Protocol):
     """The session, as a stream sees it."""
 
-    def begin_turn(self) -> Turn:
-        """Claim the session and prepare the turn."""
+    def begin_turn(self, stream: ReplyStream[Any]) -> Turn:
+        """Claim the session and prepare the turn that the stream will read."""
         ...
 
     async def land_turn(self, reply: Reply[Any]) -> None:
@@ -45,6 +45,7 @@ class _State(Enum):
     DONE = auto()
     FAILED = auto()
     CLOSED = auto()
+    ENDED = auto()  # with the session, whose block was left first
 
 
 class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
@@ -52,7 +53,7 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
 
     Enter it with `async with`: that sends the request and waits for the first event, so that what the service refuses
     is raised there. However the block is left, the connection is closed. Left before the end, the turn does not land
-    in the history; `partial` has what had happened.
+    in the history; `partial` has what had happened. So it is where the block of the session is left first.
     """
 
     def __init__(self, owner: TurnOwner) -> None:
@@ -77,18 +78,26 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         if self._state is not _State.NEW:
             message = "a stream can be entered once; ask the session for a new one"
             raise StreamClosedError(message)
-        self._turn = self._owner.begin_turn()
-        self._events = self._turn.events()
+        self._turn = self._owner.begin_turn(self)
+        events = self._events = self._turn.events()
         self._state = _State.OPEN
+        self._is_reading = True
         try:
-            self._waiting.append(await self._events.__anext__())
-            while type(self._waiting[-1]) is RetryStart:
-                self._waiting.append(await self._events.__anext__())
+            self._waiting.append(await events.__anext__())
+            while type(self._waiting[-1]) is RetryStart and not self._was_left():
+                self._waiting.append(await events.__anext__())
         except BaseException as error:
-            self._state = _State.FAILED
+            self._is_reading = False
+            if not self._was_left():
+                self._state = _State.FAILED
             self._waiting.clear()
             await self._let_go(error)
             raise
+        self._is_reading = False
+        if self._was_left():
+            self._waiting.clear()
+            await self._let_go(None)
+            self._refuse_reading()
         if isinstance(event := self._waiting[-1], ReplyEnd):
             self._reply = event.reply  # of a turn that was resumed and still waits: it adds nothing to the history
         return self
@@ -108,6 +117,23 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         elif error is None:
             message = "the block of a stream was left while another task reads it; wait for that task, or cancel it"
             raise BusyError(message)
+
+    async def end_with_session(self, error: BaseException | None) -> bool:
+        """Close the stream because the block of its session is left before its own: the turn does not land any more.
+
+        Args:
+            error: What is being raised already.
+
+        Returns:
+            Whether it is closed now; where another task is in the middle of reading, that task closes it.
+        """
+        if self._state is _State.OPEN:
+            self._state = _State.ENDED if self._reply is None else _State.DONE
+            self._waiting.clear()
+        if self._is_reading:
+            return False
+        await self._let_go(error)
+        return True
 
     async def _let_go(self, error: BaseException | None) -> None:
         """Close the connection and free the session; `error` is what is being raised already."""
@@ -222,8 +248,8 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
         return event
 
     def _was_left(self) -> bool:
-        """Whether the block was left while this task read: nobody else could close what was running."""
-        return self._state is _State.CLOSED
+        """Whether a block was left while this task read: nobody else could close what was running."""
+        return self._state is _State.CLOSED or self._state is _State.ENDED
 
     def _refuse_reading(self) -> Event:
         if self._state is _State.DONE:
@@ -232,6 +258,7 @@ class ReplyStream(AsyncIterator[Event], Generic[OutputT_co]):
             _State.NEW: "the stream is not open yet: enter it with `async with` first",
             _State.FAILED: "the stream has failed; what had arrived is in `partial`",
             _State.CLOSED: "the stream is closed; read it inside its `async with` block",
+            _State.ENDED: "the block of the session has ended, and its stream with it; `partial` has what had arrived",
         }
         raise StreamClosedError(reasons[self._state])
 

@@ -33,6 +33,9 @@ class UsageLimits:
     not known before it is there: the last one may pass a limit, by as much as `Settings.max_tokens` and the length of
     its input allow.
 
+    Of a session that is stored, the tokens that it has spent before count too, by the sum that the store has. Requests
+    and money are not stored: those limits are on what is spent from the opening of the session on.
+
     Attributes:
         tokens: How many tokens, of input and output together, a whole number.
         requests: How many requests, repeated ones included.
@@ -120,6 +123,16 @@ class Allowance:
         self._cost = Cost.sum((self._cost, *costs))
         self._unpriced = self._unpriced or _gap(spending, costs)
 
+    def begin_with(self, usage: Usage, silence: str | None) -> None:
+        """Take what a store says was spent of tokens, which includes all that was settled here before.
+
+        Args:
+            usage: The sum of the session.
+            silence: Why nobody can say how many tokens these are; None where somebody can.
+        """
+        self._tokens = usage.known_tokens or 0
+        self._silent = self._silent or silence
+
     def check(self, spending: Spending, answerers: Iterable[tuple[str, str]]) -> None:
         """Look whether another request may be sent.
 
@@ -172,12 +185,7 @@ def possible_answers(backend: _Named, model: str) -> tuple[tuple[str, str], ...]
 
 
 def session_allowance(limits: UsageLimits | None) -> Allowance | None:
-    """Return what a session may spend; None where it has no limits.
-
-    Raises:
-        TypeError: The limits are something else.
-    """
-    limits = _checked(limits)
+    """Return what a session may spend; None where it has no limits."""
     return None if limits is None else Allowance(limits, "session")
 
 
@@ -187,7 +195,7 @@ def turn_allowances(session: Allowance | None, limits: UsageLimits | None) -> tu
     Raises:
         TypeError: The limits are something else.
     """
-    limits = _checked(limits)
+    limits = checked_limits(limits)
     own = None if limits is None else Allowance(limits, "turn")
     return tuple(allowance for allowance in (session, own) if allowance is not None)
 
@@ -203,7 +211,12 @@ def _check_limit(name: str, limit: object, kinds: tuple[type, ...], what: str) -
         raise ValueError(message)
 
 
-def _checked(limits: UsageLimits | None) -> UsageLimits | None:
+def checked_limits(limits: UsageLimits | None) -> UsageLimits | None:
+    """Return limits that are some.
+
+    Raises:
+        TypeError: They are something else.
+    """
     if limits is not None and not isinstance(limits, UsageLimits):
         message = f"usage_limits must be a UsageLimits or None, not a {type(limits).__name__}"
         raise TypeError(message)
