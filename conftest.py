@@ -35,7 +35,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 # --- the environment -------------------------------------------------------------------------------------------------
 
 # Taken away before the first test is collected: what a developer has set must not decide a test.
-_REMOVED_PREFIXES = ("AWS_", "CHATPORT_")
+_REMOVED_PREFIXES = ("ANTHROPIC_", "AWS_", "CHATPORT_")
 _REMOVED_NAMES = frozenset(
     {
         "ALL_PROXY",

@@ -23,13 +23,12 @@ from chatport.backend import (
     RateLimitError,
     ServiceError,
 )
+from chatport_anthropic._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
 from chatport_anthropic._json_values import is_object
 
 __all__ = ["error_from_event", "error_from_other_answer", "error_from_response", "request_id_of"]
 
 BACKEND: Final = "anthropic"
-_MAX_BODY: Final = 64 * 1024
-_MAX_WORDS: Final = 2000
 _REQUEST_IDS: Final = ("request-id", "apim-request-id", "x-request-id")
 
 # Error type → class, the status that stands for it where none came, and whether it may be sent again.
@@ -114,8 +113,8 @@ def error_from_other_answer(
     status: int, headers: Mapping[str, str], body: bytes, *, model: str | None
 ) -> ProtocolError:
     """Return the error for an answer with status 200 that is neither a stream nor JSON, such as a proxy's page."""
-    kind = _one_line(headers.get("content-type", "").partition(";")[0], 50) or "no type"
-    said = _one_line(body[:_MAX_WORDS].decode("utf-8", "replace"), 300) or "nothing"
+    kind = one_line(headers.get("content-type", "").partition(";")[0], limit=50) or "no type"
+    said = words_of_page(body) or "nothing"
     return ProtocolError(
         f"the endpoint answered HTTP {status} with {kind}, which is no answer of the Messages API; it says: {said}",
         backend=BACKEND,
@@ -140,7 +139,7 @@ def _error(
         found, hint = ModelNotFoundError, _NO_MODEL
     elif found is AuthenticationError:
         hint = _NO_KEY
-    text = message if message.endswith((".", "!", "?")) else f"{message}."
+    text = sentence(message)
     return found(
         f"{text} {hint}" if hint else text,
         backend=BACKEND,
@@ -161,7 +160,7 @@ def _class_of(status: int | None) -> type[BackendError]:
 
 def _object_in(body: bytes) -> dict[str, Any]:
     try:
-        value = from_json(body[:_MAX_BODY])
+        value = from_json(body[:MAX_BODY_BYTES])
     except ValueError:
         return {}
     return value if is_object(value) else {}
@@ -174,18 +173,13 @@ def _type_and_message(members: Mapping[str, Any]) -> tuple[str | None, str]:
         kind, message = error.get("type"), error.get("message")
     else:
         kind, message = None, error if isinstance(error, str) else members.get("message")
-    found = kind if isinstance(kind, str) and kind.isprintable() and len(kind) <= 100 else None  # noqa: PLR2004
-    return found, _one_line(message, _MAX_WORDS) if isinstance(message, str) else ""
+    found = identifier(kind) if isinstance(kind, str) else None
+    return found, one_line(message) if isinstance(message, str) else ""
 
 
 def _words_of(body: bytes, content_type: str, *, is_json: bool) -> str:
-    words = _one_line(body[:_MAX_WORDS].decode("utf-8", "replace"), 500)
+    words = words_of_page(body)
     if is_json or not words:
         return words
-    kind = _one_line(content_type.partition(";")[0], 50) or "of no type"
+    kind = one_line(content_type.partition(";")[0], limit=50) or "of no type"
     return f"this answer ({kind}) is not the service's own: a proxy's, or another service is at the address: {words}"
-
-
-def _one_line(text: str, limit: int) -> str:
-    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return words if len(words) <= limit else f"{words[:limit]}…"

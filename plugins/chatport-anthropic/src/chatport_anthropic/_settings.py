@@ -12,7 +12,14 @@ from chatport_anthropic._json_values import check_text
 from chatport_anthropic._scope import Scope
 from chatport_anthropic._thinking import AskedThinking
 
-__all__ = ["check_settings", "settings_members"]
+__all__ = ["MAX_WHOLE_TOKENS", "check_settings", "settings_members"]
+
+MAX_WHOLE_TOKENS: Final = 21_333
+"""The most tokens of an answer that comes as a whole.
+
+More may take over ten minutes, for which the service wants a stream. Source: its pages on long requests, and the
+vendor's own client, which reckons with an hour for 128,000 tokens.
+"""
 
 _SAMPLING: Final[tuple[Sampling, ...]] = ("temperature", "top_p", "top_k")
 
@@ -40,40 +47,43 @@ def check_settings(settings: Settings) -> None:
             raise UnsupportedError(f"settings.stop_sequences[{index}]: the service wants a visible character in each")
 
 
-def settings_members(settings: Settings, thinking: AskedThinking, scope: Scope) -> dict[str, Any]:
+def settings_members(
+    settings: Settings, thinking: AskedThinking, scope: Scope, *, whole: bool = False
+) -> dict[str, Any]:
     """Return `max_tokens`, which is always sent, and what the caller has set besides.
 
     Args:
         settings: The settings of the request.
         thinking: How the request asks its model to think.
         scope: The request's scope; adjustments are noted there.
+        whole: Whether the answer is to come as a whole.
     """
-    members: dict[str, Any] = {"max_tokens": _max_tokens(settings, thinking, scope)}
+    members: dict[str, Any] = {"max_tokens": _max_tokens(settings, thinking, scope, whole=whole)}
     members |= _taken_sampling(settings, thinking, scope)
     if settings.stop_sequences:
         members["stop_sequences"] = list(settings.stop_sequences)
     return members
 
 
-def _max_tokens(settings: Settings, thinking: AskedThinking, scope: Scope) -> int:
+def _max_tokens(settings: Settings, thinking: AskedThinking, scope: Scope, *, whole: bool) -> int:
     most = scope.capabilities.max_tokens
     limit = settings.max_tokens
     if limit is None:
-        why = f"the service wants a limit: it is {most} tokens, as many as this model writes"
-        if not scope.capabilities.known:
-            why = f"the service wants a limit: it is {most} tokens, as nothing is known of this model"
-        scope.note("lossless", "max-tokens-added", "settings.max_tokens", why)
-        return most if thinking.budget is None else max(most, thinking.budget + 1)
+        # What comes whole is asked for by this much at most; a budget leaves as much for the answer, where it can be.
+        asked = min(most, MAX_WHOLE_TOKENS) if whole else most
+        return asked if thinking.budget is None else max(min(most, asked + thinking.budget), thinking.budget + 1)
     if thinking.budget is None or settings.reasoning is None:
         return limit
-    whole = limit + thinking.budget
-    if scope.capabilities.known and whole > most > thinking.budget:
+    sum_of_both = limit + thinking.budget
+    if scope.capabilities.known and sum_of_both > most > thinking.budget:
         why = f"with {thinking.budget} tokens of thinking this model writes {most - thinking.budget} more, not {limit}"
         scope.note("changed", "max-tokens-lowered", "settings.max_tokens", why)
         return most
-    why = f"the service counts thinking too: the model may write {whole} tokens, so that {limit} are left to answer"
+    why = (
+        f"the service counts thinking too: the model may write {sum_of_both} tokens, so that {limit} are left to answer"
+    )
     scope.note("lossless", "budget-added", "settings.max_tokens", why)
-    return whole
+    return sum_of_both
 
 
 def _taken_sampling(settings: Settings, thinking: AskedThinking, scope: Scope) -> dict[str, Any]:

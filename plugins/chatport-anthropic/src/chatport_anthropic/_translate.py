@@ -80,12 +80,13 @@ class Translation:
         )
 
 
-def translate(request: ChatRequest) -> Translation:
+def translate(request: ChatRequest, *, whole: bool = False) -> Translation:
     """Return a request in the service's words. The request is not changed.
 
     Args:
         request: The request. Losses are noted where it is `strict` too: to refuse them is the caller's business, and so
             is `streaming`.
+        whole: Whether the answer is to come as a whole, for which less is asked for where the caller sets no limit.
 
     Raises:
         UnsupportedError: Something in it cannot be said to this service; the message says where.
@@ -102,7 +103,8 @@ def translate(request: ChatRequest) -> Translation:
     scope = _scope(request)
     system, start = _system_prompt(request, scope)
     turns = translate_messages(request.messages, start, scope)
-    members, output = _members(request, [block for _, block in system], turns, scope, extra=extra, own_tools=own_tools)
+    system_blocks = [block for _, block in system]
+    members, output = _members(request, system_blocks, turns, scope, extra=extra, own_tools=own_tools, whole=whole)
     body = deep_merge({name: value for name, value in members.items() if value not in ([], {})}, extra)
     if "tools" in members or own_tools is not None:
         body["tools"] = with_own_tools(members.get("tools", ()), own_tools)
@@ -129,6 +131,7 @@ def _members(
     *,
     extra: Mapping[str, Any],
     own_tools: object,
+    whole: bool,
 ) -> tuple[dict[str, Any], OutputPlan | None]:
     """The members of the body, of which empty ones are not to be sent, and how JSON is asked for."""
     settings = request.settings
@@ -157,7 +160,7 @@ def _members(
         thoughts = deep_merge(thoughts, output.format_members())
     members: dict[str, Any] = {
         "model": request.model,
-        **settings_members(settings, thinking, scope),
+        **settings_members(settings, thinking, scope, whole=whole),
         **tools,
         "system": system,
         "messages": turns,

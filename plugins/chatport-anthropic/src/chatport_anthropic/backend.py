@@ -28,6 +28,7 @@ from chatport_anthropic._media_blocks import is_native_url
 from chatport_anthropic._model_list import models_page
 from chatport_anthropic._models import capabilities
 from chatport_anthropic._options import base_url, check_options, credential
+from chatport_anthropic._settings import MAX_WHOLE_TOKENS
 from chatport_anthropic._stream_reader import StreamReader
 from chatport_anthropic._translate import Translation, translate
 
@@ -39,9 +40,6 @@ _MESSAGES: Final = "/v1/messages"
 _COUNT: Final = "/v1/messages/count_tokens"
 _MODELS: Final = "/v1/models"
 _MAX_PAGES: Final = 100
-# An answer of more tokens than this may take over ten minutes, which the service asks to be streamed. Documented: an
-# hour for 128,000.
-_MAX_UNARY_TOKENS: Final = 21_333
 
 
 class AnthropicBackend:
@@ -82,8 +80,7 @@ class AnthropicBackend:
 
     async def _events(self, request: ChatRequest, ready: deque[BackendEvent]) -> AsyncGenerator[BackendEvent, None]:
         """Yield the events of one request by way of `ready`, from which the reader may take them as well."""
-        translation = _translated(request)
-        streams = self._streams(request, translation)
+        translation, streams = self._translated(request)
         body = await encode_json({**translation.body, "stream": True} if streams else translation.body)
         call = await self._post(_MESSAGES, body, translation, streams=streams)
         async with await self._wire.send(call, request.timeouts, model=request.model) as response:
@@ -118,9 +115,8 @@ class AnthropicBackend:
         Raises:
             UnsupportedError: As for `stream`.
         """
-        translation = _translated(request)
-        body = translation.body
-        shown = plain_json({**body, "stream": True} if self._streams(request, translation) else body)
+        translation, streams = self._translated(request)
+        shown = plain_json({**translation.body, "stream": True} if streams else translation.body)
         return Preview(shown, tuple(item for item in translation.adjustments if item.kind != "lossless"))
 
     async def models(
@@ -164,7 +160,7 @@ class AnthropicBackend:
             ConfigurationError: There is no key, or a configuration that cannot be used.
             BackendError: The exchange failed, or the answer is no count.
         """
-        translation = _translated(request)
+        translation, _ = self._translated(request)
         body = await encode_json(count_body(translation.body))
         call = await self._post(_COUNT, body, translation, streams=False)
         content, request_id = await self._read(call, request.timeouts, model=request.model)
@@ -190,11 +186,19 @@ class AnthropicBackend:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    def _streams(self, request: ChatRequest, translation: Translation) -> bool:
-        if self._options.streaming != "auto":
-            return self._options.streaming == "always"
+    def _translated(self, request: ChatRequest) -> tuple[Translation, bool]:
+        """Return a request in the service's words, and whether its answer streams.
+
+        One that may become longer than the service gives as a whole is streamed, whoever reads it.
+        """
+        mode = self._options.streaming
+        streams = mode == "always" or (mode == "auto" and request.streaming)
+        translation = translate(request, whole=not streams)
+        if request.strict:
+            refuse_losses(translation.adjustments)
         limit = translation.body.get("max_tokens")
-        return request.streaming or (isinstance(limit, int) and limit > _MAX_UNARY_TOKENS)
+        is_long = isinstance(limit, int) and limit > MAX_WHOLE_TOKENS
+        return translation, streams or (mode == "auto" and is_long)
 
     async def _post(self, path: str, body: bytes, translation: Translation, *, streams: bool) -> HttpRequest:
         address, headers = await self._address_and_headers(path)
@@ -213,13 +217,6 @@ class AnthropicBackend:
         async with await self._wire.send(call, timeouts, model=model) as response:
             await _check_answer(response, model)
             return await response.read_all(), request_id_of(response.headers)
-
-
-def _translated(request: ChatRequest) -> Translation:
-    translation = translate(request)
-    if request.strict:
-        refuse_losses(translation.adjustments)
-    return translation
 
 
 async def _check_answer(response: HttpResponse, model: str | None) -> None:
