@@ -41,11 +41,6 @@ class Exchange:
     content: tuple[Any, ...]
     answer: Answer
 
-    @property
-    def gives_results(self) -> bool:
-        """Whether it answers calls."""
-        return any(isinstance(part, ToolResult) for part in self.content)
-
 
 def _call(station: Station, number: int, name: str, arguments: str) -> Call:
     return Call(station.ids[number], station.tool_name(name), arguments)
@@ -217,21 +212,19 @@ async def converse(
         if number == _SYSTEM_BEFORE:
             messages = (*messages, SYSTEM)
         for exchange in turn:
-            if exchange.gives_results and not _waits(messages):
+            content = addressed(exchange.content, messages)
+            if not content:
                 continue  # the model could not call
-            answer = said_at(station, exchange.answer)
-            trip = await ask_with(station, visit, messages, exchange.content, tools=tools, answer=answer)
+            answer = station.answer(exchange.answer)
+            trip = await ask_with(station, visit, messages, content, tools=tools, answer=answer)
             messages = (*trip.messages, trip.reply.message)
     return chatport.repair_messages(messages).messages
 
 
-def said_at(station: Station, answer: Answer) -> Answer:
-    """Return an answer without what a station's model cannot say."""
-    said = tuple(item for item in answer.said if station.can_say(item))
-    stop = answer.stop if any(isinstance(item, Call) for item in said) else "stop"
-    return Answer(said, stop, answer.streaming)
-
-
-def _waits(messages: Sequence[Message]) -> bool:
-    """Whether the model waits for results."""
-    return bool(messages) and messages[-1].role == "assistant" and bool(messages[-1].tool_calls)
+def addressed(content: Sequence[Any], messages: Sequence[Message]) -> tuple[Any, ...]:
+    """Return content with its results addressed to the calls that wait: services choose the ids, and some call less."""
+    waiting = messages[-1].tool_calls if messages and messages[-1].role == "assistant" else ()
+    results = [part for part in content if isinstance(part, ToolResult)]
+    given = zip(waiting, results, strict=False)
+    fitting = (ToolResult(call.id, result.content, result.is_error) for call, result in given)
+    return (*fitting, *(part for part in content if not isinstance(part, ToolResult)))

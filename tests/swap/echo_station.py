@@ -1,13 +1,13 @@
 """The echo as a station: it says back the newest message, and has no service."""
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import ClassVar
 
 from tests.swap.speech import Answer, Body, Said
 from tests.swap.station import Station, Visit, WireCall, WireResult
 
-from chatport.backend import BackendEvent, ChatRequest
+from chatport.backend import BackendEvent, ChatRequest, MessageStart
 from chatport_echo import EchoBackend
 
 
@@ -17,9 +17,12 @@ class _WatchedEcho(EchoBackend):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        self.heard.append(request.messages[-1].text)
-        return super().stream(request)
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+        async with aclosing(super().stream(request)) as events:
+            async for event in events:
+                if isinstance(event, MessageStart):
+                    self.heard.append(request.messages[-1].text)
+                yield event
 
 
 class EchoVisit(Visit):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, assert_never
+from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from chatport import (
     Audio,
@@ -20,10 +20,15 @@ from chatport import (
     Video,
 )
 
-Form: TypeAlias = Literal["text", "name", "bytes", "value", "point", "flag", "role", "server", "arguments"]
+Form: TypeAlias = Literal[
+    "text", "name", "id", "title", "bytes", "value", "point", "flag", "role", "server", "arguments"
+]
 """How a fact is looked for; see `tests.swap.ledger`."""
 
-KINDS = (
+LEFT_OUT: Final = "(left out)"
+"""Stands where a medium stood that somebody has refused; it is nobody's word."""
+
+KINDS: Final = (
     "text",
     "system message inside",
     "image",
@@ -109,7 +114,7 @@ def _facts(part: Part, path: str, role: str) -> Iterator[_Row]:
 
 
 def _text_facts(part: Text, path: str, kind: str, role: str) -> Iterator[_Row]:
-    if part.text.strip():
+    if part.text.strip() and part.text != LEFT_OUT:
         yield kind, path, "text", part.text, False
         if role == "system":
             yield kind, path, "role", part.text, True
@@ -126,7 +131,7 @@ def _media_facts(part: Image | Document | Audio | Video, path: str, kind: str) -
         yield kind, path, "bytes", part.data, False
     if isinstance(part, Document):
         if part.name is not None:
-            yield kind, path, "name", part.name, True
+            yield kind, path, "title", part.name, True
         if part.context is not None:
             yield kind, path, "text", part.context, True
         if part.citations:
@@ -148,7 +153,7 @@ def _call_facts(part: ToolCall, path: str) -> Iterator[_Row]:
     if part.executed_by == "server":
         kind = "tool run by the service"
         yield kind, path, "server", part.id, True
-        yield kind, path, "name", part.id, True
+        yield kind, path, "id", part.id, True
     yield kind, path, "name", part.name, True
     if part.invalid_json is not None:
         yield kind, path, "text", part.invalid_json, False
@@ -161,7 +166,7 @@ def _result_facts(part: ToolResult, path: str, role: str) -> Iterator[_Row]:
     kind = "failed result" if part.is_error else "tool result"
     if role == "assistant":
         kind = "tool run by the service"
-        yield kind, path, "name", part.id, True
+        yield kind, path, "id", part.id, True
     for index, item in enumerate(part.content):
         where = f"{path}.content[{index}]"
         for row in _facts(item, where, "tool"):

@@ -16,9 +16,11 @@ from tests.swap.speech import Body
 from chatport import Message
 from chatport.backend import Adjustment
 
-Fate: TypeAlias = Literal["kept", "renamed", "changed", "dropped", "refused"]
+Fate: TypeAlias = Literal["kept", "unneeded", "renamed", "changed", "dropped", "refused"]
 """What becomes of a part."""
-FATES: Final[tuple[Fate, ...]] = ("kept", "renamed", "changed", "dropped", "refused")
+FATES: Final[tuple[Fate, ...]] = ("kept", "unneeded", "renamed", "changed", "dropped", "refused")
+# What a service may do without at no loss: it caches by itself, or would not read it.
+_UNNEEDED: Final = frozenset({"reasoning", "signed reasoning", "citation", "cache point"})
 
 # Members that hold calls and results of tools in one wire or another, and marks of a cache.
 _POINTS: Final = ("cachePoint", "cache_control", "cache_point")
@@ -82,13 +84,15 @@ class Leaf:
 class Reading:
     """A body, read for what can be found in it."""
 
-    def __init__(self, body: Body, turns: Sequence[Any]) -> None:
+    def __init__(self, body: Body, turns: Sequence[Any], *, in_words: bool = False) -> None:
         """Read it.
 
         Args:
             body: What was sent.
             turns: Its turns.
+            in_words: Whether names stand among words.
         """
+        self.in_words = in_words
         self.leaves: list[Leaf] = []
         self.objects: list[dict[str, Any]] = []
         self._values: set[str] = set()
@@ -111,8 +115,16 @@ class Reading:
                     self._read(item, speaker, turn, members)
             case _:
                 self.leaves.append(Leaf(value, speaker, turn, members))
-                if isinstance(value, str):
-                    self._values.update(_parsed(value))
+                if isinstance(value, str) and value[:1] in {"{", "["}:
+                    self._read_text(value, speaker, turn, members)
+
+    def _read_text(self, text: str, speaker: str, turn: int, members: tuple[str, ...]) -> None:
+        """Read JSON that is written as text, as the arguments of calls are."""
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return
+        self._read(value, speaker, turn, members)
 
     def where(self, text: str) -> list[Leaf]:
         """Return where words stand, alone or among others."""
@@ -120,6 +132,8 @@ class Reading:
 
     def named(self, text: str) -> list[Leaf]:
         """Return where a text stands alone."""
+        if self.in_words:
+            return self.where(text)
         return [leaf for leaf in self.texts if leaf.value == text]
 
     def where_bytes(self, data: bytes) -> list[Leaf]:
@@ -142,14 +156,6 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _parsed(text: str) -> Iterator[str]:
-    if text[:1] in {"{", "["}:
-        try:
-            yield canonical(json.loads(text))
-        except ValueError:
-            return
-
-
 def _spellings(value: Any) -> set[str]:
     return {
         json.dumps(value, ensure_ascii=ensure_ascii, separators=separators)
@@ -170,7 +176,9 @@ def _has_role(text: str, reading: Reading) -> bool:
 
 
 def _is_served(call_id: str, reading: Reading) -> bool:
-    """Whether it is said of a call that the service ran it."""
+    """Whether it is said of a call that the service ran it; in words all calls look alike."""
+    if reading.in_words:
+        return True
     calls = [item for item in reading.objects if call_id in [item.get(name) for name in _IDS]]
     return any(item.get("type") in _SERVER_WORDS for item in calls)
 
@@ -181,11 +189,13 @@ def _asks_for_citations(data: bytes, reading: Reading) -> bool:
 
 
 def _are_arguments(text: str, reading: Reading) -> bool:
-    return any(leaf.members[-1:] == ("arguments",) for leaf in reading.named(text))
+    return any(reading.in_words or leaf.members[-1:] == ("arguments",) for leaf in reading.named(text))
 
 
 _LOOKING: Final[Mapping[Form, Callable[[Any, Reading], bool]]] = {
     "text": lambda text, reading: bool(reading.where(text)),
+    "title": lambda text, reading: bool(reading.where(text)),
+    "id": lambda text, reading: reading.in_words or bool(reading.named(text)),
     "name": lambda text, reading: bool(reading.named(text)),
     "bytes": lambda data, reading: bool(reading.where_bytes(data)),
     "value": lambda value, reading: reading.has_value(value),
@@ -208,6 +218,7 @@ def account_for(
     *,
     refused: Iterable[str] = (),
     only: int | None = None,
+    in_words: bool = False,
 ) -> Account:
     """Hold a conversation against what was sent for it.
 
@@ -218,8 +229,9 @@ def account_for(
         adjustments: What was reported.
         refused: Paths of what was refused by name.
         only: The one message that is looked at; None for all of them.
+        in_words: Whether calls are told in words, among which names stand.
     """
-    reading = Reading(body, turns)
+    reading = Reading(body, turns, in_words=in_words)
     reports = tuple(adjustments)
     gone = frozenset(refused)
     facts = [fact for fact in facts_of(messages) if only in {None, fact.message}]
@@ -235,7 +247,7 @@ def account_for(
         missing = [fact for fact in of_part if not _is_found(fact, reading)]
         faults += [fault for fact in missing if (fault := _silent(fact, named)) is not None]
         faults += _untrue(of_part, missing, named)
-        entries.append(_entry(kind, path, named))
+        entries.append(_entry(kind, path, named, is_missing=bool(missing)))
     points, point_faults = _points([fact for fact in facts if fact.form == "point"], reading, reports)
     return Account((*entries, *points), (*faults, *point_faults))
 
@@ -254,7 +266,7 @@ def _part_path(path: str) -> str:
 def _names(report: Adjustment, path: str) -> bool:
     """Whether an adjustment speaks of what stands at a path: of it, of what it stands in, or of a member of it."""
     member = report.path.removeprefix(f"{path}.")
-    return _speaks_of(report, path) or (member != report.path and not member.startswith(("citations", "content")))
+    return _speaks_of(report, path) or (member != report.path and not member.startswith(("citations[", "content[")))
 
 
 def _speaks_of(report: Adjustment, path: str) -> bool:
@@ -265,7 +277,9 @@ def _silent(fact: Fact, named: Sequence[Adjustment]) -> str | None:
     """What is wrong with a fact that is missing: nothing, where an adjustment says so."""
     enough = {"dropped"}
     if fact.is_detail:
-        enough |= {"changed", "renamed"} if fact.form == "name" else {"changed"}
+        enough |= {"changed", "renamed"} if fact.form in {"name", "title"} else {"changed"}
+    if fact.kind in _UNNEEDED:
+        enough.add("lossless")
     if any(report.kind in enough for report in named):
         return None
     said = ", ".join(f"{report.kind} {report.code}" for report in named) or "nothing is said of it"
@@ -279,15 +293,16 @@ def _untrue(facts: Sequence[Fact], missing: Sequence[Fact], named: Sequence[Adju
         yield f"said to be dropped, and sent: {facts[0].kind} at {facts[0].path} ({said[0].code})"
 
 
-def _entry(kind: str, path: str, named: Sequence[Adjustment]) -> Entry:
+def _entry(kind: str, path: str, named: Sequence[Adjustment], *, is_missing: bool) -> Entry:
     own = [report for report in named if _is_about(report, kind, path)]
-    ranks = [FATES.index(report.kind) for report in own if report.kind != "lossless"]
-    return Entry(kind, path, FATES[max(ranks, default=0)], frozenset(report.code for report in own))
+    told = [report for report in own if report.kind != "lossless"] or (own if is_missing else [])
+    ranks = [FATES.index("unneeded" if report.kind == "lossless" else report.kind) for report in told]
+    return Entry(kind, path, FATES[max(ranks, default=0)], frozenset(report.code for report in told))
 
 
 def _is_about(report: Adjustment, kind: str, path: str) -> bool:
     """Whether an adjustment is about a row of the table: what is said of a citation is not said of its text."""
-    if report.path.startswith(f"{path}.citations") and kind != "citation":
+    if report.path.startswith(f"{path}.citations[") and kind != "citation":
         return False
     # What is said of an entry of a result is a row of its own where the entry is a medium.
     return not report.path.startswith(f"{path}.content")
@@ -328,17 +343,21 @@ def _points(facts: Sequence[Fact], reading: Reading, reports: Sequence[Adjustmen
     entries: list[Entry] = []
     named = 0
     for fact in facts:
-        own = [report for report in reports if _speaks_of(report, fact.path)]
-        entries.append(_entry(fact.kind, fact.path, own))
-        named += any(report.kind == "dropped" for report in own)
+        own = [
+            note
+            for note in reports
+            if _speaks_of(note, fact.path) and (note.kind != "lossless" or note.path == fact.path)
+        ]
+        gone = any(report.kind in {"dropped", "lossless"} for report in own)
+        entries.append(_entry(fact.kind, fact.path, own, is_missing=gone))
+        named += gone
     sent = [item for item in reading.objects if any(name in item for name in _POINTS)]
     faults = []
     if len(sent) + named != len(facts):
         faults.append(f"{len(facts)} cache points: {len(sent)} sent, {named} named as dropped")
     sent_lives = [life for item in sent for name in _POINTS if (life := _life(item.get(name))) is not None]
     living = [fact for fact in facts if fact.value is not None]
-    told = [report for fact in living for report in reports if _speaks_of(report, fact.path)]
-    changed = sum(report.kind in {"changed", "dropped"} for report in told)
+    changed = sum(report.path == fact.path and report.kind != "renamed" for fact in living for report in reports)
     if len(sent_lives) + changed < len(living):
         faults.append(
             f"cache points live {[fact.value for fact in living]}: sent {sent_lives}, and {changed} are named"

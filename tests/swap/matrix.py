@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.swap.conversation import converse, said_at, tools_of
+from tests.swap.conversation import converse, tools_of
 from tests.swap.ledger import Account, Entry, Reading, account_for
 from tests.swap.pairs import pairing_faults
 from tests.swap.speech import Answer, Call, Said, Sealed, Thought, Unknown, Words
@@ -15,7 +15,7 @@ import chatport
 from chatport import Message, Reasoning
 
 QUESTION: Final = "And now, sixty?"
-_LEAST: Final = Answer((Words("Now, sixty-one."),))
+LEAST: Final = Answer((Words("Now, sixty-one."),))
 _MOST: Final[tuple[Said, ...]] = (
     Thought("A new place, sixty-two."),
     Sealed(b"sixty-three"),
@@ -54,7 +54,7 @@ async def carry(origin: Station, destination: Station, history: Sequence[Message
     """Carry a conversation on at another station, and hold what was sent there against it."""
     tools = tools_of(origin)
     said = (*_MOST, Call(destination.ids[0], "get_time", '{"location": "Here sixty-six"}'))
-    answer = said_at(destination, Answer(said, "tool_calls", streaming=True))
+    answer = destination.answer(Answer(said, "tool_calls", streaming=True))
     async with destination.open() as visit:
         if destination.reads_all:
             trip = await ask_with(destination, visit, history, [QUESTION], tools=tools, answer=answer)
@@ -68,17 +68,25 @@ async def carry(origin: Station, destination: Station, history: Sequence[Message
 
 
 def _account(station: Station, trip: Trip) -> Account:
-    return account_for(trip.given, trip.body, station.turns(trip.body), trip.adjustments, refused=trip.refused)
+    turns = station.turns(trip.body)
+    return account_for(trip.given, trip.body, turns, trip.adjustments, refused=trip.refused, in_words=station.in_words)
 
 
-def faults_of(origin: Station, destination: Station, trip: Trip) -> Iterator[str]:
-    """Yield what is wrong with a body by the service's schema and rules, and with its calls, results and signatures."""
+def faults_of(origin: Station, destination: Station, trip: Trip, *, foreign: int | None = None) -> Iterator[str]:
+    """Yield what is wrong with a body by the service's schema and rules, and with its calls, results and signatures.
+
+    Args:
+        origin: Where the conversation began.
+        destination: Where it was carried on.
+        trip: What was sent there.
+        foreign: How many of its messages are from where it began; None for all of them.
+    """
     body = trip.body
     yield from destination.violations(body)
     calls, results = list(destination.calls(body)), list(destination.results(body))
-    yield from pairing_faults(trip.messages, calls, results, trip.adjustments)
+    yield from pairing_faults(trip.messages, calls, results, trip.adjustments, in_words=destination.in_words)
     if origin.signer != destination.signer:
-        yield from _leaked(trip.given, Reading(body, destination.turns(body)))
+        yield from _leaked(trip.given[:foreign], Reading(body, destination.turns(body)))
 
 
 def _leaked(history: Sequence[Message], reading: Reading) -> Iterator[str]:
@@ -100,18 +108,20 @@ async def _newest_only(station: Station, history: Sequence[Message]) -> tuple[Tr
         if message.role != "user":
             continue
         async with station.open() as visit:
-            trip = await ask_with(station, visit, history[:index], message.parts, answer=_LEAST)
+            trip = await ask_with(station, visit, history[:index], message.parts, answer=station.answer(LEAST))
         body = trip.body
         account = account_for(trip.given, body, station.turns(body), trip.adjustments, only=index)
         entries += account.entries
         faults += account.faults
     async with station.open() as visit:
-        trip = await ask_with(station, visit, history, [QUESTION], answer=_LEAST)
+        trip = await ask_with(station, visit, history, [QUESTION], answer=station.answer(LEAST))
     return trip, Account(tuple(entries), tuple(faults))
 
 
 async def turns_for(station: Station, history: Sequence[Message], tools_from: Station) -> list[object]:
     """Return the turns that a station's service is sent for a history and the question."""
     async with station.open() as visit:
-        trip = await ask_with(station, visit, history, [QUESTION], tools=tools_of(tools_from), answer=_LEAST)
+        trip = await ask_with(
+            station, visit, history, [QUESTION], tools=tools_of(tools_from), answer=station.answer(LEAST)
+        )
     return station.turns(trip.body)

@@ -49,8 +49,18 @@ def pairing_faults(
     calls: Sequence[WireCall],
     results: Sequence[WireResult],
     adjustments: Iterable[Adjustment],
+    *,
+    in_words: bool = False,
 ) -> Iterator[str]:
-    """Yield what is wrong with the calls and results that were sent for a conversation."""
+    """Yield what is wrong with the calls and results that were sent for a conversation.
+
+    Args:
+        messages: The conversation.
+        calls: The calls that were sent.
+        results: The results.
+        adjustments: What was noted.
+        in_words: Whether they were told in words, and have no ids of their own.
+    """
     pairs = pairs_of(messages)
     reports = {(report.kind, report.path) for report in adjustments}
     if len(calls) != len(pairs) or len(results) != len(pairs):
@@ -58,7 +68,7 @@ def pairing_faults(
         return
     for pair, call in zip(pairs, calls, strict=True):
         name, path = pair.call.name, pair.call_path
-        if call.id != pair.call.id and ("renamed", path) not in reports:
+        if not in_words and call.id != pair.call.id and ("renamed", path) not in reports:
             yield f"the id {pair.call.id!r} went as {call.id!r}, and nobody says so: {path}"
         if call.name != name and not any(kind == "renamed" for kind, _ in reports):
             yield f"the tool {name!r} went as {call.name!r}, and nobody says so: {path}"

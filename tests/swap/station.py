@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tests.swap.speech import Answer, Body, Said
+from tests.swap.speech import Answer, Body, Call, Said
 
 from chatport.backend import Backend, BackendError
 
@@ -81,6 +81,8 @@ class Station(ABC):
     backend_name: ClassVar[str]
     """The backend, as `open_session` calls it."""
 
+    in_words: ClassVar[bool] = False
+    """Whether its model is told of calls and results in words, so that they have no ids, and names stand in text."""
     reads_all: ClassVar[bool] = True
     """Whether it is sent the whole conversation; else the newest message only."""
 
@@ -91,6 +93,17 @@ class Station(ABC):
     @abstractmethod
     def can_say(self, said: Said) -> bool:
         """Whether a model here can say such a thing."""
+
+    def answer(self, answer: Answer) -> Answer:
+        """Return an answer without what a model here cannot say."""
+        said = tuple(item for item in answer.said if self.can_say(item))
+        stop = answer.stop if any(isinstance(item, Call) for item in said) else "stop"
+        return Answer(said, stop, answer.streaming)
+
+    def options(self, answer: Answer) -> dict[str, Any]:
+        """With what options of a turn such an answer has to be asked for."""
+        del answer
+        return {}
 
     @abstractmethod
     def open(self) -> AbstractAsyncContextManager[Visit]:

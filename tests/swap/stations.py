@@ -10,7 +10,6 @@ from tests.swap.station import Station
 
 # Ids as services were recorded to issue them.
 _TOOLUSE: Final = tuple(f"tooluse_{mark}-8Kq_7RtVw" for mark in ("aA0", "bB1", "cC2", "dD3", "eE4", "fF5", "gG6"))
-_KIMI: Final = ("functions.get_weather:0", *(f"functions.{name}:{at}" for at, name in enumerate("abcdef", 1)))
 _MIXED: Final = (
     *("call_Yq8LfJ3vN0", "toolu_01A09q90qw90lq917835lq9", "aB3dE6gH9", "fc_5b2ed3a4-1f0c-4d0e-9b0a-000000000001"),
     *("functions.look_up:4", "tool_0_get_time_" + "x" * 70, "0|é"),
@@ -38,13 +37,6 @@ STATIONS: Final[tuple[Station, ...]] = (
         "bedrock mistral",
         _TOOLUSE,
         streams_calls=False,
-    ),
-    BedrockStation(
-        "Kimi on Bedrock",
-        "moonshotai.kimi-k2.5",
-        "bedrock moonshotai",
-        _KIMI,
-        says=frozenset({Thought}),
     ),
     ScriptedStation("Another backend", "any", "scripted", _MIXED),
     EchoStation("Echo", "any", "echo", _MIXED),

@@ -31,8 +31,8 @@ async def test_twelve_turns_are_had(station: Station, anyio_backend_name: str) -
     assert kinds["text"] > 20
     assert kinds["system message inside"] == 2
     if station.reads_all:
-        assert kinds["tool call"] > 10
-        assert kinds["failed result"] > 2
+        assert kinds["tool call"] > 6
+        assert kinds["failed result"] >= 2
 
 
 @pytest.mark.parametrize(("origin", "destination"), PAIRS)

@@ -1,22 +1,60 @@
 """Asking with a conversation: what was sent for it, what was adjusted, and which media had to be left out by name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tests.swap.facts import LEFT_OUT
 from tests.swap.speech import Answer, Body
 from tests.swap.station import Station, Visit
 
 from chatport import Audio, Document, Image, Message, Reply, Session, Text, Tool, ToolResult, UnsupportedError, Video
-from chatport.backend import Adjustment, BackendError, InvalidRequestError, Part
+from chatport.backend import (
+    Adjustment,
+    Backend,
+    BackendError,
+    BackendEvent,
+    ChatRequest,
+    InvalidRequestError,
+    Media,
+    MessageStart,
+    Part,
+)
 
 _PLACE: Final = re.compile(r"messages\[(\d+)\]\.parts\[(\d+)\](?:\.content\[(\d+)\])?")
 _MEDIA: Final = (Image, Document, Audio, Video)
-_LEFT_OUT: Final = Text("(left out)")
+_LEFT_OUT: Final = Text(LEFT_OUT)
 
 Place = tuple[int, int, int | None]
 """Where a medium stands: message, part, and entry of a result."""
+
+
+class Tap:
+    """A backend that passes everything on, and keeps the adjustments, those that cost nothing as well."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Stand before a backend."""
+        self._backend = backend
+        self.adjustments: tuple[Adjustment, ...] = ()
+        self.name = backend.name
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent]:
+        """Pass a request on."""
+        async with aclosing(self._backend.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, MessageStart):
+                    self.adjustments = event.adjustments
+                yield event
+
+    async def aclose(self) -> None:
+        """Leave it open: somebody else's."""
+
+    def native_urls(self, medium: Media, model: str) -> bool:
+        """Ask it."""
+        native: Any = getattr(self._backend, "native_urls", lambda _medium, _model: False)
+        return bool(native(medium, model))
 
 
 class StuckError(AssertionError):
@@ -31,7 +69,7 @@ class Trip:
         messages: What was asked with: the history and the question, with words in the place of what was refused.
         given: The same with everything.
         body: What the service was sent.
-        adjustments: What was reported.
+        adjustments: What was noted, what costs nothing too.
         refused: The media that were refused by name, by their paths, with the reason.
         reply: What was answered.
     """
@@ -61,18 +99,20 @@ async def ask_with(
     carried = tuple(history)
     refused: dict[str, str] = {}
     given: tuple[Message, ...] = ()
+    options = station.options(answer)
     visit.enqueue(answer)
+    tap = Tap(visit.backend)
     while True:
-        session = Session(visit.backend, station.model, messages=carried, tools=tools)
+        session = Session(tap, station.model, messages=carried, tools=tools)
         question = session.request(*content).messages[len(carried) :]
         asked = (*carried, *question)
         given = given or asked
         try:
             if answer.streaming:
-                async with session.stream(*content, run_tools=False) as stream:
+                async with session.stream(*content, run_tools=False, **options) as stream:
                     reply = await stream.finish()
             else:
-                reply = await session.ask(*content, run_tools=False)
+                reply = await session.ask(*content, run_tools=False, **options)
         except (UnsupportedError, InvalidRequestError) as error:
             places = refused_places(station, error, asked)
             refused |= {path_of(place): str(error) for place in places}
@@ -81,7 +121,8 @@ async def ask_with(
             carried, question = asked[: len(carried)], asked[len(carried) :]
             content = [part for message in question for part in message.parts]
             continue
-        return Trip(asked, given, visit.bodies[-1], reply.adjustments, refused, reply)
+        assert reply.adjustments == tuple(note for note in tap.adjustments if note.kind != "lossless")
+        return Trip(asked, given, visit.bodies[-1], tap.adjustments, refused, reply)
 
 
 def refused_places(station: Station, error: UnsupportedError | BackendError, asked: Sequence[Message]) -> list[Place]:
