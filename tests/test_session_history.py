@@ -30,7 +30,7 @@ from chatport import (
     UsageLimits,
     repair_messages,
 )
-from chatport._revision import begins_turn
+from chatport._revision import is_question
 from chatport.testing import Answer, ScriptedBackend
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ async def test_the_history_is_replaced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "turns", "left"),
+    ("history", "questions", "left"),
     [
         (HISTORY, 1, 2),
         (HISTORY, 2, 0),
@@ -71,10 +71,10 @@ async def test_the_history_is_replaced() -> None:
         ((QUESTION, ANSWER, Message.user(""), ANSWER), 1, 2),
     ],
 )
-async def test_turns_are_taken_off(history: tuple[Message, ...], turns: int, left: int) -> None:
-    """From where the user spoke; a result of a tool begins no turn, so no call is parted from it."""
+async def test_questions_are_taken_off(history: tuple[Message, ...], questions: int, left: int) -> None:
+    """From where the user spoke; a result of a tool is no question, so no call is parted from it."""
     chat, _ = session(messages=history)
-    assert chat.rewind(turns) == history[left:]
+    assert chat.rewind(questions) == history[left:]
     assert chat.messages == history[:left]
 
 
@@ -88,13 +88,13 @@ async def test_the_history_is_rewound_to_a_message() -> None:
 
 
 async def test_what_cannot_be_taken_off_is_refused() -> None:
-    """The message says how many turns there are; the history stays."""
+    """The message says how many questions there are; the history stays."""
     chat, _ = session(messages=HISTORY)
-    for turns in (0, 3):
-        with pytest.raises(ValueError, match=f"at most 2, the number in this history, not {turns}"):
-            chat.rewind(turns)
+    for questions in (0, 3):
+        with pytest.raises(ValueError, match=f"there are 2 questions in this history, .* off: {questions}"):
+            chat.rewind(questions)
     for message in (ANSWER, Message.user("one")):
-        with pytest.raises(ValueError, match="no turn of this history begins"):
+        with pytest.raises(ValueError, match="no question of this history"):
             chat.rewind(to=message)
     assert chat.messages == HISTORY
 
@@ -380,7 +380,7 @@ def test_a_repaired_history_can_be_forked_rewound_and_answered(loop: str, histor
         assert chatport.validate_messages(fork.messages) == ()
         await fork.regenerate()
         assert fork.messages == (*repaired, Message.user("go on"), Message.assistant("fine"))
-        while any(begins_turn(message) for message in chat.messages):
+        while any(is_question(message) for message in chat.messages):
             chat.rewind()
             assert chatport.validate_messages(chat.messages) == ()
         assert repaired[: len(chat.messages)] == chat.messages

@@ -10,7 +10,7 @@ from chatport._adjustments import Adjustment
 from chatport._estimate import estimate_tokens
 from chatport._message_facts import MessageFacts
 from chatport._messages import Message, ToolCall, ToolResult
-from chatport._revision import Revision, begins_turn
+from chatport._revision import Revision, is_question
 
 Pinned: TypeAlias = Callable[[Message], bool]
 """Says of a message whether it has to stay."""
@@ -25,12 +25,12 @@ class _Outline(NamedTuple):
     """What decides what a message goes together with.
 
     Attributes:
-        begins_turn: Whether the user asks in it.
+        is_question: Whether the user asks something in it.
         called: Ids of calls that the service runs itself.
         answered: Ids of such calls that stand in messages before it, and whose results are here.
     """
 
-    begins_turn: bool
+    is_question: bool
     called: tuple[str, ...]
     answered: tuple[str, ...]
 
@@ -106,7 +106,7 @@ def oldest_steps(messages: Sequence[Message], pinned: Pinned | None) -> Iterator
         call
         for place, calls in served.items()
         for call in calls
-        if any(each.begins_turn for each in outlines[call + 1 : place])
+        if any(each.is_question for each in outlines[call + 1 : place])
     }
 
     def may_go(places: Iterable[int]) -> bool:
@@ -117,14 +117,14 @@ def oldest_steps(messages: Sequence[Message], pinned: Pinned | None) -> Iterator
     turn: _Turn | None = None
     for following in _turns(messages, outlines, served):
         if turn is not None:
-            yield from _steps_of_a_turn(turn, may_go)
+            yield from _steps_of(turn, may_go)
         turn = following
     if turn is not None:
         # Of the newest turn the question stays, and the last step.
         yield from filter(may_go, turn[1][:-1])
 
 
-def _steps_of_a_turn(turn: _Turn, may_go: Callable[[Iterable[int]], bool]) -> list[list[int]]:
+def _steps_of(turn: _Turn, may_go: Callable[[Iterable[int]], bool]) -> list[list[int]]:
     head, steps = turn
     free = [step for step in steps if may_go(step)]
     if len(free) < len(steps) or not may_go(head):
@@ -141,7 +141,7 @@ def _turns(
     for place, message in enumerate(messages):
         if message.role == "system":
             continue
-        if outlines[place].begins_turn:
+        if outlines[place].is_question:
             if head or steps:
                 yield head, steps
             head, steps = [place], []
@@ -171,7 +171,7 @@ def _outline_of(message: Message) -> _Outline:
                 called.append(part.id)
             elif isinstance(part, ToolResult) and part.id not in called:
                 answered.append(part.id)
-    return _Outline(begins_turn(message), tuple(called), tuple(answered))
+    return _Outline(is_question(message), tuple(called), tuple(answered))
 
 
 _outline: Final = MessageFacts(_outline_of)

@@ -24,7 +24,7 @@ from chatport._messages import (
     Video,
 )
 from chatport._oldest_steps import CountMessages, Pinned, notes_of, places_to_drop, total
-from chatport._revision import Revision, begins_turn
+from chatport._revision import Revision, is_question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +67,7 @@ async def replay_messages(
         if message.role == "system":
             text = f"messages[{index}] is the system's, which no turn can say: give it to the session with system="
             raise ValueError(text)
-    return tuple([await session.ask(message.parts, **options) for message in messages if begins_turn(message)])
+    return tuple([await session.ask(message.parts, **options) for message in messages if is_question(message)])
 
 
 async def summarise_oldest_steps(

@@ -72,8 +72,8 @@ class Revision:
     tokens: TokenCount | None = None
 
 
-def begins_turn(message: Message) -> bool:
-    """Whether a turn begins with a message: the user asks in it.
+def is_question(message: Message) -> bool:
+    """Whether the user asks something in a message.
 
     Results of tools and cache points are no questions, and neither is what a turn tells a model of an answer that does
     not fit: the question to it stands before.

@@ -20,7 +20,7 @@ from chatport._options import (
     checked_messages,
     checked_retry,
 )
-from chatport._session_history import last_turn
+from chatport._session_history import last_question
 from chatport._session_setup import SessionSetup
 from chatport._session_store import StoredOwner
 from chatport._stored_history import stored_history
@@ -291,7 +291,7 @@ class Session(StoredOwner):
             base, added = history, history[:0]
             results = (*results, *results_of_claimed(self.claim, base, results, options))
         elif content is None:
-            base, added = last_turn(history)
+            base, added = last_question(history)
         else:
             base, added = history, turn_messages(history, content)
         request = setup.request(self._model, (*base, *added), output, options, streaming=streaming)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from chatport._content import kept_messages, pending_calls
 from chatport._options import checked_messages
-from chatport._revision import begins_turn
+from chatport._revision import is_question
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,32 +86,33 @@ class HistoryOwner(ABC):
         before, self._conversation.messages = self.messages, checked_messages(messages)
         return before
 
-    def rewind(self, turns: int = 1, *, to: Message | None = None) -> tuple[Message, ...]:
-        """Take the last turns off the history, and return their messages.
+    def rewind(self, questions: int = 1, *, to: Message | None = None) -> tuple[Message, ...]:
+        """Take the last questions off the history, with all that was said to them, and return their messages.
 
-        A turn begins where the user says something, results of tools aside. What it has cost stays in `usage`.
+        A question is what the user says, results of tools aside; it may have taken several turns to answer. What they
+        have cost stays in `usage`.
 
         Args:
-            turns: How many.
+            questions: How many.
             to: In place of a number, a message of the user in `messages`, the very object: it goes, and all behind it.
 
         Raises:
             BusyError: A turn is under way.
             StreamClosedError: The block of a session that has a store has ended.
-            ValueError: There are not so many turns, or no turn begins with that message.
+            ValueError: There are not so many questions, or that message is none of them.
         """
         self._conversation.check_changeable()
-        begins = turn_begins(self.messages)
+        begins = question_places(self.messages)
         if to is not None:
             found = [index for index in begins if self.messages[index] is to]
             if not found:
-                message = "no turn of this history begins with that message: give one of the user's in `messages`"
+                message = "that message is no question of this history: give one of the user's in `messages`"
                 raise ValueError(message)
             begin = found[-1]
-        elif 1 <= turns <= len(begins):
-            begin = begins[-turns]
+        elif 1 <= questions <= len(begins):
+            begin = begins[-questions]
         else:
-            message = f"turns must be at least 1 and at most {len(begins)}, the number in this history, not {turns}"
+            message = f"there are {len(begins)} questions in this history, so these cannot be taken off: {questions}"
             raise ValueError(message)
         taken, self._conversation.messages = self.messages[begin:], self.messages[:begin]
         return taken
@@ -258,18 +259,18 @@ class HistoryOwner(ABC):
         """Return the stream of a turn; without content, of the last one once more; with results, of one that waits."""
 
 
-def turn_begins(messages: Sequence[Message]) -> tuple[int, ...]:
-    """Return where the turns of a history begin."""
-    return tuple(index for index, message in enumerate(messages) if begins_turn(message))
+def question_places(messages: Sequence[Message]) -> tuple[int, ...]:
+    """Return where the user asks something in a history."""
+    return tuple(index for index, message in enumerate(messages) if is_question(message))
 
 
-def last_turn(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
-    """Return a history without its last turn, and what the user said in that turn.
+def last_question(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """Return what stands before the last question of a history, and that question.
 
     Raises:
         ValueError: The user has said nothing yet.
     """
-    begins = turn_begins(messages)
+    begins = question_places(messages)
     if not begins:
         message = "the user has said nothing in this history, so there is nothing to ask again"
         raise ValueError(message)

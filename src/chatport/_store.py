@@ -113,7 +113,8 @@ class SearchHit:
 
     Attributes:
         session: The session.
-        turn: Which turn of it, from 0.
+        turn: Which of the session's turns, as `StoredSession.turns` counts them, from 0: a turn is what one `ask`,
+            `stream` or `resume` has added.
         excerpt: The words around what was found, on one line.
     """
 
