@@ -1,0 +1,169 @@
+"""How a model is asked to reason: the neutral knob in the words of its server."""
+
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
+
+from chatport_openai._dialects import ReasoningKnob
+from chatport_openai._json_values import is_object
+from chatport_openai._scope import Scope
+
+__all__ = ["LEVEL_BUDGETS", "knob_of", "reasoning_members", "thinks"]
+
+LEVEL_BUDGETS: Final[Mapping[str, int]] = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16_384,
+    "xhigh": 20_480,
+    "max": 24_576,
+}
+"""The levels, the lowest first, and the tokens that each stands for where a server takes nothing but a number."""
+
+_PATH: Final = "settings.reasoning"
+_LEVELS: Final = tuple(LEVEL_BUDGETS)
+
+
+def knob_of(model: str, scope: Scope) -> ReasoningKnob:
+    """Return how a model is told how much to think: by its own name where that is known, else by its server's table."""
+    found = scope.dialect.knob(model)
+    facts = scope.model
+    if not facts.known or found.kind == "object":
+        return found
+    if facts.reasons is False:
+        return ReasoningKnob(kind="none", off="omit")
+    if not facts.levels:
+        return ReasoningKnob(kind="fixed")
+    return ReasoningKnob(kind="effort", levels=facts.levels, off="none" if facts.can_rest else "impossible")
+
+
+def reasoning_members(reasoning: str | int | None, model: str, scope: Scope) -> dict[str, Any]:
+    """Return the members that ask a model to reason as the setting says, or come nearest to it.
+
+    Args:
+        reasoning: `Settings.reasoning`.
+        model: The model id.
+        scope: The request's scope; adjustments are noted there.
+    """
+    if reasoning is None:
+        return {}
+    knob = knob_of(model, scope)
+    if reasoning == "off":
+        return _switched_off(knob, scope)
+    match knob.kind:
+        case "unknown":
+            scope.drop_setting(
+                "reasoning",
+                "how this model is asked to reason is not known; settings.extra can say it in its own words",
+            )
+        case "none":
+            scope.drop_setting("reasoning", "this model does not reason")
+        case "fixed":
+            scope.drop_setting("reasoning", "this model reasons as it sees fit, and cannot be told how much")
+        case _:
+            return _asked(reasoning, knob, scope)
+    return {}
+
+
+def thinks(members: Mapping[str, Any], model: str, scope: Scope) -> bool | None:
+    """Return whether a model thinks before it answers, by what a body says; None where nobody knows.
+
+    Args:
+        members: The members of the body that may say it, the caller's own among them.
+        model: The model id.
+        scope: The request's scope.
+    """
+    effort = members.get("reasoning_effort")
+    if isinstance(effort, str):
+        return effort != "none"
+    thinking = members.get("thinking")
+    if is_object(thinking):
+        return thinking.get("type") != "disabled"
+    reasoning = members.get("reasoning")
+    if is_object(reasoning):
+        return reasoning.get("enabled") is not False and reasoning.get("effort") != "none"
+    if scope.model.known:
+        return scope.model.reasons is not False and not scope.model.rests
+    kind = knob_of(model, scope).kind
+    return {"fixed": True, "none": False}.get(kind)
+
+
+def _switched_off(knob: ReasoningKnob, scope: Scope) -> dict[str, Any]:
+    if knob.kind == "unknown":
+        scope.drop_setting("reasoning", "how this model is told not to reason is not known; settings.extra can say it")
+        return {}
+    match knob.off:
+        case "omit":
+            return {}
+        case "none":
+            return _words(knob, "none")
+        case "disabled":
+            return _switch(knob, on=False)
+        case "impossible":
+            nearest = f"at its lowest level, {knob.levels[0]!r}" if knob.levels else "as it sees fit"
+            why = f"this model cannot be told not to reason: it does so {nearest}"
+            scope.note("changed", "reasoning-not-off", _PATH, why)
+            return _words(knob, knob.levels[0]) if knob.levels else {}
+        case _:
+            assert_never(knob.off)
+
+
+def _asked(reasoning: str | int, knob: ReasoningKnob, scope: Scope) -> dict[str, Any]:
+    if isinstance(reasoning, int) and knob.budgets:
+        return _budget(knob, reasoning)
+    if not knob.levels:
+        if knob.budgets and isinstance(reasoning, str):
+            budget = LEVEL_BUDGETS[reasoning]
+            why = f"this model is given a budget instead of a level: {reasoning!r} stands for {budget} tokens"
+            scope.note("lossless", "reasoning-level-as-budget", _PATH, why)
+            return _budget(knob, budget)
+        why = f"this model thinks or does not, and cannot be told how much: {reasoning!r} lets it think"
+        scope.note("changed", "reasoning-level-changed", _PATH, why)
+        return _switch(knob, on=True)
+    wanted = reasoning if isinstance(reasoning, str) else _level_of(reasoning)
+    level = min(knob.levels, key=lambda each: (abs(_rank(each) - _rank(wanted)), _rank(each)))
+    if isinstance(reasoning, int):
+        why = f"this model is given a level instead of a budget: {level!r} comes nearest to {reasoning} tokens"
+        scope.note("changed", "reasoning-budget-as-level", _PATH, why)
+    elif level != reasoning:
+        why = f"of the levels of this model ({', '.join(knob.levels)}) {level!r} comes nearest to {reasoning!r}"
+        scope.note("changed", "reasoning-level-changed", _PATH, why)
+    return _words(knob, level)
+
+
+def _level_of(budget: int) -> str:
+    return next((level for level in reversed(_LEVELS) if LEVEL_BUDGETS[level] <= budget), _LEVELS[0])
+
+
+def _rank(level: str) -> int:
+    return _LEVELS.index(level)
+
+
+def _words(knob: ReasoningKnob, level: str) -> dict[str, Any]:
+    """A level as the server says it."""
+    if knob.kind == "object":
+        return {"reasoning": {"enabled": False}} if level == "none" else {"reasoning": {"effort": level}}
+    return {"reasoning_effort": level}
+
+
+def _budget(knob: ReasoningKnob, tokens: int) -> dict[str, Any]:
+    if knob.kind == "object":
+        return {"reasoning": {"max_tokens": tokens}}
+    return {"enable_thinking": True, "thinking_budget": tokens}
+
+
+def _switch(knob: ReasoningKnob, *, on: bool) -> dict[str, Any]:
+    match knob.kind:
+        case "thinking":
+            return {"thinking": {"type": "enabled" if on else "disabled"}}
+        case "enable-thinking":
+            return {"enable_thinking": on}
+        case "template":
+            return {"chat_template_kwargs": {"enable_thinking": on}}
+        case "object":
+            return {"reasoning": {"enabled": on}}
+        case "effort":
+            return {"reasoning_effort": "default" if on else "none"}
+        case "none" | "fixed" | "unknown":
+            return {}
+        case _:
+            assert_never(knob.kind)

@@ -1,0 +1,103 @@
+"""A streamed answer on its way to the reader: bytes to events, as many at a time as have come."""
+
+from collections import deque
+
+from chatport.backend import BackendError, BackendEvent, ProtocolError
+from chatport.backend.http import EventReader
+from chatport_openai._decode import Asked, StreamDecoder
+
+__all__ = ["StreamReader", "looks_whole"]
+
+
+def looks_whole(content_type: str, beginning: bytes) -> bool | None:
+    """Return whether an answer that was to be a stream is JSON in one piece; None where nothing tells yet.
+
+    Some servers answer in one piece whatever they are asked, and refusals inside an answer come so too.
+
+    Args:
+        content_type: What the server says it is.
+        beginning: The first bytes.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
+        return False
+    if kind.endswith("json"):
+        return True
+    seen = beginning.lstrip()
+    return seen[:1] in {b"{", b"["} if seen else None
+
+
+class StreamReader:
+    """Pieces of a streamed answer in, events out.
+
+    What is raised on the way is returned: the events before it come first.
+
+    Attributes:
+        has_events: Whether anything came that is an event of a stream.
+    """
+
+    def __init__(self, asked: Asked, ready: deque[BackendEvent]) -> None:
+        """Begin an answer.
+
+        Args:
+            asked: What was asked.
+            ready: What the events are appended to.
+        """
+        self._ready = ready
+        self._asked = asked
+        self._events = EventReader()
+        self._decoder = StreamDecoder(asked)
+        self.has_events = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first event has come."""
+        return self._decoder.has_begun
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last event has come."""
+        return self._decoder.complete
+
+    def feed(self, chunk: bytes) -> BackendError | None:
+        """Take the next bytes; return the error behind the events that they complete, if there is one."""
+        events: list[BackendEvent] = []
+        failure: BackendError | None = None
+        try:
+            sent = self._events.feed(chunk)
+            self.has_events = self.has_events or bool(sent)
+            self._decoder.feed_all(sent, events)
+        except ValueError as error:
+            failure = self._unreadable(error)
+        except BackendError as error:
+            failure = error
+        self._ready.extend(events)
+        return failure
+
+    def finish(self) -> BackendError | None:
+        """Declare the end of the body; return the error behind the events that are still to come, if there is one."""
+        events: list[BackendEvent] = []
+        failure: BackendError | None = None
+        try:
+            sent = self._events.finish()
+            self.has_events = self.has_events or bool(sent)
+            self._decoder.feed_all(sent, events)
+            self._decoder.finish(events)
+        except ValueError as error:
+            failure = self._unreadable(error)
+        except BackendError as error:
+            failure = error
+        self._ready.extend(events)
+        return failure
+
+    def _unreadable(self, error: ValueError) -> ProtocolError:
+        failure = ProtocolError(
+            f"the answer cannot be read as a stream of events: {error}",
+            backend="openai",
+            model=self._asked.model,
+            status=200,
+            request_id=self._asked.request_id,
+            phase="stream",
+        )
+        failure.__cause__ = error
+        return failure
