@@ -7,6 +7,7 @@ Heads, other bodies, and the end of each body are httpcore2's, which therefore k
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import socket
@@ -116,6 +117,7 @@ class DirectStream(httpcore2.AsyncNetworkStream):
         self._behind = b""  # has come, and was not given out
         self._unsent = bytearray()
         self._has_sent = False
+        self._unsendable: NothingSentError | None = None
         self._chunks = ChunkReader()
         self._left: float = 0  # how much of a body with a length is still to come
         self._tail: bytearray | None = None  # what was given out behind the chunks
@@ -139,6 +141,9 @@ class DirectStream(httpcore2.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """Return bytes of a head, or of a body that is not read directly."""
         del max_bytes, timeout
+        if self._unsendable is not None:
+            # httpcore2 goes on to read where writing failed, as there may be an answer all the same; here none can be.
+            raise self._unsendable
         if self._unsent:
             await self._flush()
         data, self._behind = self._behind, b""
@@ -147,7 +152,8 @@ class DirectStream(httpcore2.AsyncNetworkStream):
         if self._head is not None:
             return self._cut_head(self._head, data)
         if self._tail is not None:
-            self._tail += data
+            if len(self._tail) <= len(_LAST_CHUNK):  # one more would be one too many
+                self._tail += data[: len(_LAST_CHUNK) + 1]
             return data
         if len(data) > self._left:
             self._behind = data[int(self._left) :]
@@ -274,8 +280,10 @@ class DirectStream(httpcore2.AsyncNetworkStream):
         try:
             await self._stream.send(data)
         except _BROKEN as error:
-            kind = httpcore2.WriteError if self._has_sent else NothingSentError
-            raise kind(_why(error)) from error
+            if self._has_sent:
+                raise httpcore2.WriteError(_why(error)) from error
+            self._unsendable = NothingSentError(_why(error))
+            raise self._unsendable from error
         self._has_sent = True
 
     async def _receive(self) -> bytes:
@@ -324,5 +332,7 @@ def _why(error: BaseException) -> str:
         if isinstance(cause, BaseExceptionGroup):
             cause = cast("BaseExceptionGroup[BaseException]", cause).exceptions[-1]
         causes.append(cause)
-    reason = next((each.strerror for each in reversed(causes) if isinstance(each, OSError) and each.strerror), None)
-    return reason or str(causes[-1]) or type(error).__name__
+    for each in reversed(causes):
+        if isinstance(each, OSError) and each.errno is not None and not isinstance(each, ssl.SSLError):
+            return (each.strerror if isinstance(each, socket.gaierror) else os.strerror(each.errno)) or str(each)
+    return str(causes[-1]) or type(error).__name__
