@@ -130,6 +130,8 @@ def _dump(body: Mapping[str, Any], marker: str) -> tuple[str, list[Base64 | Data
 
     def mark(value: object) -> Any:
         if isinstance(value, Base64 | DataUrl):
+            if isinstance(value, DataUrl):
+                value.media_type.encode()  # raises here, where the place is looked for
             media.append(value)
             return marker
         if _is_object(value):
