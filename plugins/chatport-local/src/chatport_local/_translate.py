@@ -1,0 +1,208 @@
+"""A request as the engine takes it: a body, the form of the answer, and what could not be said as asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chatport.backend import (
+    Adjustment,
+    ChatRequest,
+    InvalidRequestError,
+    Message,
+    Text,
+    Tool,
+    UnsupportedError,
+    deep_merge,
+    refuse_losses,
+)
+from chatport_local._grammar import Form, call_form, output_form
+from chatport_local._models import BACKEND
+from chatport_local._schemas import BOUNDS, Schema, find_mistake
+from chatport_local._turns import Scope, chat_messages, system_text
+
+# What a model needs to write a call; more would be rambling.
+SPECULATIVE_TOKENS: Final = 256
+
+_AUTO: Final = (
+    "a model of this size cannot tell whether a tool is wanted: it is made to write a call, which counts where all it "
+    "says occurs in the user's last words; name a tool, or say 'any', to be sure of a call"
+)
+_AFTER_RESULTS: Final = "behind the results of tools a local model answers in words, and calls nothing unless it has to"
+
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """How to find out whether the model would call a tool.
+
+    Attributes:
+        body: The body of the request, without a grammar.
+        form: What the call has to look like.
+        said: What the user said last, on which the call has to rest.
+    """
+
+    body: dict[str, Any] = field(hash=False)
+    form: Form
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A request as the engine takes it.
+
+    Attributes:
+        model: The model id, as the caller gave it.
+        body: The body of the request, without a grammar.
+        adjustments: What could not be said as asked.
+        form: What the answer has to look like; None for words.
+        speculation: What comes first where the model may call a tool, but need not.
+        max_tokens: The most tokens that the answer may have, or None.
+    """
+
+    model: str
+    body: dict[str, Any] = field(hash=False)
+    adjustments: tuple[Adjustment, ...] = ()
+    form: Form | None = None
+    speculation: Speculation | None = None
+    max_tokens: int | None = None
+
+
+def translate(request: ChatRequest, *, sees_images: bool, bounded_schemas: bool) -> Translation:
+    """Return a request as the engine takes it.
+
+    Args:
+        request: The request.
+        sees_images: Whether the model has a projector.
+        bounded_schemas: Whether what a schema leaves open gets an end; not where the request is strict.
+
+    Raises:
+        UnsupportedError: It cannot be said, or not without loss and the request is strict.
+        InvalidRequestError: It makes no sense.
+    """
+    scope = Scope(sees_images)
+    system = system_text(request.system, scope)
+    messages = chat_messages(request.messages, scope)
+    is_bounded = bounded_schemas and not request.strict
+    _check_schemas(request)
+    settings = _settings(request, scope)
+    choice, offered = _choice(request)
+    form: Form | None = None
+    speculation: Speculation | None = None
+    if choice == "auto":
+        speculation = _speculation(request, messages=messages, system=system, scope=scope)
+    elif offered:
+        form = call_form(offered, is_bounded=is_bounded)
+        system = _tools_text(system, offered, choice)
+    if form is None and request.output_schema is not None:
+        form = output_form(request.output_schema, is_bounded=is_bounded)
+        system = _output_text(system, request.output_schema)
+    if form is not None and is_bounded and form.is_bounded:
+        scope.note("changed", "schema-bounded", form.path, BOUNDS)
+    body = {"messages": _with_system(messages, system), **settings}
+    adjustments = tuple(scope.adjustments)
+    if request.strict:
+        refuse_losses(adjustments)
+    extra = request.settings.extra.get(BACKEND)
+    return Translation(
+        request.model,
+        deep_merge(body, extra) if extra else body,
+        adjustments,
+        form,
+        speculation,
+        request.settings.max_tokens,
+    )
+
+
+def _speculation(
+    request: ChatRequest, *, messages: list[dict[str, Any]], system: str, scope: Scope
+) -> Speculation | None:
+    """Return how to find out whether a tool is wanted; None where results have just come."""
+    follows_results = request.messages[-1].role == "tool"
+    scope.note("changed", "tool-choice-approximate", "tool_choice", _AFTER_RESULTS if follows_results else _AUTO)
+    if follows_results:
+        return None
+    body = {
+        "messages": _with_system(messages, _tools_text(system, request.tools, None)),
+        "max_tokens": min(request.settings.max_tokens or SPECULATIVE_TOKENS, SPECULATIVE_TOKENS),
+        "temperature": 0,
+    }
+    form = call_form(request.tools, is_bounded=True, least_length=1)
+    return Speculation(body, form, _last_words(request.messages))
+
+
+def _choice(request: ChatRequest) -> tuple[str | None, tuple[Tool, ...]]:
+    """Return what is to be done about tools, and with which of them: None is nothing."""
+    choice = request.tool_choice or "auto"
+    if not request.tools or choice == "none":
+        return None, ()
+    if choice in {"auto", "any"}:
+        return choice, request.tools
+    named = tuple(tool for tool in request.tools if tool.name == choice)
+    if not named:
+        raise InvalidRequestError(f"tool_choice: there is no tool {choice!r}", backend=BACKEND, model=request.model)
+    return choice, named
+
+
+def _check_schemas(request: ChatRequest) -> None:
+    schemas: list[tuple[str, Schema]] = [
+        (f"tools[{number}].schema", tool.schema) for number, tool in enumerate(request.tools)
+    ]
+    if request.output_schema is not None:
+        schemas.append(("output_schema", request.output_schema))
+    for path, schema in schemas:
+        mistake = find_mistake(schema)
+        if mistake is not None:
+            raise UnsupportedError(f"{path} is no JSON schema: {mistake}")
+
+
+def _settings(request: ChatRequest, scope: Scope) -> dict[str, Any]:
+    """Return what was set, in the engine's words."""
+    settings = request.settings
+    if settings.max_tokens is not None and settings.max_tokens < 1:
+        message = f"settings.max_tokens: a local model writes at least one token, and not {settings.max_tokens}"
+        raise InvalidRequestError(message, backend=BACKEND, model=request.model)
+    if settings.reasoning not in {None, "off"}:
+        why = "how much a local model thinks is up to its template; settings.extra can say it"
+        scope.note("dropped", "reasoning-dropped", "settings.reasoning", why)
+    if settings.cache in {"5m", "1h"}:
+        why = "what stands in a slot is kept until the slot is needed, and for no set time"
+        scope.note("dropped", "cache-ttl-dropped", "settings.cache", why)
+    stop = None if settings.stop_sequences is None else list(settings.stop_sequences)
+    named = {
+        "max_tokens": settings.max_tokens,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "top_k": settings.top_k,
+        "stop": stop,
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _with_system(messages: Sequence[dict[str, Any]], system: str) -> list[dict[str, Any]]:
+    return [*([{"role": "system", "content": system}] if system else []), *messages]
+
+
+def _tools_text(system: str, tools: Sequence[Tool], choice: str | None) -> str:
+    """Return the system prompt with the tools in it, as the engine's template knows none."""
+    told = [
+        json.dumps({"name": tool.name, "description": tool.description, "parameters": tool.schema}, ensure_ascii=False)
+        for tool in tools
+    ]
+    how = 'To call a tool, answer with JSON: {"name": ..., "arguments": {...}}.'
+    which = f" Call {choice}." if choice not in {None, "any"} else ""
+    return "\n".join([*([system] if system else []), f"You have these tools. {how}{which}", *told])
+
+
+def _output_text(system: str, schema: Schema) -> str:
+    told = f"Answer with JSON that fits this JSON schema: {json.dumps(schema, ensure_ascii=False)}"
+    return f"{system}\n{told}" if system else told
+
+
+def _last_words(messages: Sequence[Message]) -> str:
+    """Return what the user said last, in words."""
+    for message in reversed(messages):
+        if message.role == "user":
+            return "\n".join(part.text for part in message.parts if isinstance(part, Text))
+    return ""
