@@ -56,31 +56,40 @@ def run_demo(command: DemoCommand) -> int:
 async def _demo(choice: Choice) -> int:
     """Show every part and return how many failed."""
     started = time.perf_counter()
-    failed = 0
+    outcomes: list[bool | None] = []
     async with open_target(choice) as target:
         name, model = split_model(target.model)
         async with open_backend(name, **target.options) as backend:
             write_output(f"model: {target.model}\n")
             for number, (title, part) in enumerate(_PARTS.items(), 1):
                 write_output(f"\n== {number}. {title} ==\n")
-                failed += not await _shown_part(part, backend, model)
-    write_output(f"\n{_ending(target, failed)}, {describe_seconds(time.perf_counter() - started)} in all\n")
-    return failed
+                outcomes.append(await _shown_part(part, backend, model))
+    write_output(f"\n{_ending(target, outcomes)}, {describe_seconds(time.perf_counter() - started)} in all\n")
+    return outcomes.count(False)
 
 
-async def _shown_part(part: _Part, backend: Backend, model: str) -> bool:
-    """Show one part, and say whether it worked; what this model or backend cannot do keeps nobody from the rest."""
+async def _shown_part(part: _Part, backend: Backend, model: str) -> bool | None:
+    """Show one part, and say whether it worked; None where this model or backend says that it is not made for it.
+
+    Neither keeps anybody from the rest.
+    """
     try:
         return await part(Session(backend, model, settings=_SETTINGS))
-    except (UnsupportedError, InvalidRequestError) as error:
+    except UnsupportedError as error:
+        message, _ = describe_error(error)
+        write_output(f"(not with this model: {message})\n")
+        return None
+    except InvalidRequestError as error:
         message, _ = describe_error(error)
         say(f"error: {message}")
         return False
 
 
-def _ending(target: Target, failed: int) -> str:
-    done = len(_PARTS) - failed
-    return f"{done} of {len(_PARTS)} parts worked through {target.model.partition(':')[0]}"
+def _ending(target: Target, outcomes: list[bool | None]) -> str:
+    count = f"{outcomes.count(True)} of {len(_PARTS)} parts worked"
+    unsupported = outcomes.count(None)
+    others = f" ({unsupported} that this model is not made for)" if unsupported else ""
+    return f"{count} through {target.model.partition(':')[0]}{others}"
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from chatport import open_backend
-from chatport.cli._demos import DemoFunction, find_demo
+from chatport.cli._demos import FoundDemo, find_demo
 from chatport.cli._output import say
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class Choice:
     Attributes:
         model: `backend:model`, or None for the demo.
         options: The backend's options; they are laid over the demo's.
-        demo: What starts the demo, where there is no model.
+        demo: The demo, where there is no model.
         ways: How a model could have been chosen, for people.
     """
 
     model: str | None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    demo: DemoFunction | None = None
+    demo: FoundDemo | None = None
     ways: str = ""
 
 
@@ -72,8 +72,8 @@ async def open_target(choice: Choice) -> AsyncGenerator[Target]:
     if choice.demo is None:
         yield Target(choice.model or "", dict(choice.options))
         return
-    async with choice.demo() as demo:
-        say(f"no model chosen ({choice.ways}), so this is {demo.description}")
+    async with choice.demo.start() as demo:
+        say("; ".join([f"no model chosen ({choice.ways}), so this is {demo.description}", *choice.demo.notes]))
         yield Target(demo.model, {**demo.backend_options, **choice.options})
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
 
-from chatport.backend import Adjustment, BackendError, ProtocolError, UnsupportedError
+from chatport.backend import Adjustment, BackendError, ProtocolError, UnsupportedError, Usage
 from chatport_local._decode import ChunkDecoder
 from chatport_local._engine import REFUSALS, EngineError, loose_format
 from chatport_local._errors import error_of
@@ -19,7 +19,7 @@ from chatport_local._models import BACKEND
 from chatport_local._run import Run
 
 if TYPE_CHECKING:
-    from chatport.backend import Usage
+    from chatport.backend import Tool
     from chatport_local._engine import Chunk, Engine
     from chatport_local._grammar import Form
     from chatport_local._patience import Patience
@@ -108,25 +108,29 @@ class Generation:
         told = Adjustment("changed", "schema-loosely-held", form.path, _LOOSE)
         return Held({**body, **loose_format(form.schema)}, (told,), is_loose=True)
 
-    async def speculate(self, speculation: Speculation) -> tuple[tuple[str, dict[str, Any]] | None, Usage]:
+    async def speculate(
+        self, speculation: Speculation, tools: Sequence[Tool]
+    ) -> tuple[tuple[str, dict[str, Any]] | None, Usage]:
         """Let the model write a call; return it if it rests on what the user said, and what it cost.
 
         Raises:
             UnsupportedError: The engine has no grammar for these tools.
             BackendError: The engine refuses the request or fails, or takes too long.
         """
-        held = await self.hold(speculation.body, speculation.form)
-        decoder = ChunkDecoder(self._model)
-        async with self.run(held.body) as run:
-            while (chunk := await run.read(has_begun=False)) is not None:
-                for _ in decoder.feed(chunk):
-                    pass  # its text is all that is wanted
-        call = parse_call(decoder.text)
-        if call is None:
-            return None, decoder.usage  # it was cut short
-        name, arguments = call
-        tool = next(tool for tool in speculation.form.tools if tool.name == name)
-        return (call if is_grounded(tool, arguments, speculation.said) else None), decoder.usage
+        by_name = {tool.name: tool for tool in tools}
+        spent: list[Usage] = []
+        for form in speculation.forms:
+            held = await self.hold(speculation.body, form)
+            decoder = ChunkDecoder(self._model)
+            async with self.run(held.body) as run:
+                while (chunk := await run.read(has_begun=False)) is not None:
+                    for _ in decoder.feed(chunk):
+                        pass  # its text is all that is wanted
+            spent.append(decoder.usage)
+            call = parse_call(decoder.text)  # None where it was cut short
+            if call is not None and is_grounded(by_name[call[0]], call[1], speculation.said):
+                return call, Usage.sum(spent)
+        return None, Usage.sum(spent)
 
     async def count_tokens(self, body: Mapping[str, Any]) -> int:
         """Return how many tokens a prompt has: the engine says so before it reads it.

@@ -7,13 +7,17 @@ counts only where what it says was said before: a place, a number or a name that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from chatport_local._schemas import Schema, each_schema
 
 if TYPE_CHECKING:
     from chatport.backend import Tool
 
 _WORD: Final = re.compile(r"[^\W_]+")
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
 _SHORT: Final = 3  # characters: shorter words stand everywhere
 
 
@@ -33,8 +37,46 @@ def is_grounded(tool: Tool, arguments: Mapping[str, Any], said: str) -> bool:
     free = list(_free_values(arguments, tool.schema))
     if free:
         return all(_occurs(value, heard, words) for value in free)
-    named = {word for word in _WORD.findall(tool.name.casefold()) if len(word) >= _SHORT}
-    return bool(named & words)
+    return bool(_name_words(tool) & words)
+
+
+def told_numbers(tools: Sequence[Tool], said: str) -> tuple[Tool, ...]:
+    """Return those tools of which a word of the name was said, with the numbers that were said to choose from.
+
+    For a second attempt, where the model knows which tool is meant and makes numbers up. Tools without numbers are not
+    among them, as the attempt would be the same.
+
+    Args:
+        tools: The tools.
+        said: What the user said.
+    """
+    words = set(_WORD.findall(said.casefold()))
+    numbers = [_number(text) for text in dict.fromkeys(_NUMBER.findall(said))]
+    if not numbers:
+        return ()
+    narrowed = ((tool, narrow_numbers(tool.schema, numbers)) for tool in tools if _name_words(tool) & words)
+    return tuple(replace(tool, schema=schema) for tool, schema in narrowed if schema != tool.schema)
+
+
+def narrow_numbers(schema: Schema, numbers: Sequence[float]) -> Schema:
+    """Return a schema in which every number is one of these."""
+
+    def change(inner: Schema) -> Schema:
+        if inner.get("type") not in {"integer", "number"} or {"enum", "const"} & inner.keys():
+            return inner
+        fitting = [number for number in numbers if inner["type"] == "number" or isinstance(number, int)]
+        return {"enum": fitting} if fitting else inner
+
+    result: Schema = each_schema(schema, change)
+    return result
+
+
+def _number(text: str) -> float:
+    return float(text) if "." in text else int(text)
+
+
+def _name_words(tool: Tool) -> set[str]:
+    return {word for word in _WORD.findall(tool.name.casefold()) if len(word) >= _SHORT}
 
 
 def _occurs(value: object, heard: str, words: set[str]) -> bool:

@@ -6,8 +6,10 @@ import hashlib
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from chatport.backend import ConfigurationError, ModelNotFoundError
@@ -29,6 +31,10 @@ WEIGHTS_NAME: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 FETCH: Final = "python -m chatport_local fetch"
 CACHE_VARIABLE: Final = "CHATPORT_LOCAL_CACHE"
+DEFAULTS: Final[Mapping[str, float]] = MappingProxyType({"temperature": 0.4, "top_p": 0.9, "repeat_penalty": 1.15})
+"""How SmolLM2 chooses its words where nobody says otherwise: with the engine's own values it soon repeats itself."""
+GREEDY: Final[Mapping[str, float]] = MappingProxyType({"temperature": 0.0})
+"""The same for calls, JSON and answers from results, where the likeliest word is the best."""
 _MAGIC: Final = b"GGUF"
 
 

@@ -19,7 +19,8 @@ from chatport.backend import (
     refuse_losses,
 )
 from chatport_local._grammar import Form, call_form, output_form
-from chatport_local._models import BACKEND
+from chatport_local._grounding import told_numbers
+from chatport_local._models import ALIASES, BACKEND, DEFAULTS, GREEDY
 from chatport_local._schemas import BOUNDS, Schema, find_mistake
 from chatport_local._turns import Scope, chat_messages, system_text
 
@@ -39,12 +40,12 @@ class Speculation:
 
     Attributes:
         body: The body of the request, without a grammar.
-        form: What the call has to look like.
+        forms: What the call has to look like, in a first attempt, and in a second one where the first is no good.
         said: What the user said last, on which the call has to rest.
     """
 
     body: dict[str, Any] = field(hash=False)
-    form: Form
+    forms: tuple[Form, ...]
     said: str
 
 
@@ -100,7 +101,9 @@ def translate(request: ChatRequest, *, sees_images: bool, bounded_schemas: bool)
         system = _output_text(system, request.output_schema)
     if form is not None and is_bounded and form.is_bounded:
         scope.note("changed", "schema-bounded", form.path, BOUNDS)
-    body = {"messages": _with_system(messages, system), **settings}
+    is_free = form is None and request.messages[-1].role != "tool"
+    defaults = (DEFAULTS if is_free else GREEDY) if request.model.casefold() in ALIASES else {}
+    body = {"messages": _with_system(messages, system), **defaults, **settings}
     adjustments = tuple(scope.adjustments)
     if request.strict:
         refuse_losses(adjustments)
@@ -128,8 +131,10 @@ def _speculation(
         "max_tokens": min(request.settings.max_tokens or SPECULATIVE_TOKENS, SPECULATIVE_TOKENS),
         "temperature": 0,
     }
-    form = call_form(request.tools, is_bounded=True, least_length=1)
-    return Speculation(body, form, _last_words(request.messages))
+    said = _last_words(request.messages)
+    attempts = [request.tools, told_numbers(request.tools, said)]
+    forms = tuple(call_form(tools, is_bounded=True, least_length=1) for tools in attempts if tools)
+    return Speculation(body, forms, said)
 
 
 def _choice(request: ChatRequest) -> tuple[str | None, tuple[Tool, ...]]:

@@ -70,7 +70,7 @@ class LocalBackend:
         try:
             spent: Usage | None = None
             if translation.speculation is not None:
-                call, spent = await generation.speculate(translation.speculation)
+                call, spent = await generation.speculate(translation.speculation, request.tools)
                 if call is not None:
                     for event in whole_call(translation, call, spent):
                         yield event
