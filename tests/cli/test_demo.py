@@ -13,7 +13,7 @@ import pytest
 from tests.cli.support import Command, Scripted
 
 import chatport
-from chatport import Image, InvalidRequestError, Retry, ServiceError, ToolCall
+from chatport import Image, InvalidRequestError, Retry, ServiceError, ToolCall, UnsupportedError
 from chatport.cli._demo import multiply
 from chatport.testing import ScriptedBackend
 
@@ -31,6 +31,12 @@ class FakeDemo:
     description: str = "a demo made for this test"
     running: int = 0
     started: int = 0
+    PRIORITY: int = 0
+    lack: str | None = None
+
+    def missing(self) -> str | None:
+        """What it lacks."""
+        return self.lack
 
     @asynccontextmanager
     async def demo(self) -> AsyncGenerator["FakeDemo"]:
@@ -100,6 +106,65 @@ def test_the_first_demo_by_name_is_taken(chat: Command, scripted: Scripted, inst
     install(zebra=second, ant=first)
     chat("Hi")
     assert (first.started, second.started) == (1, 0)
+
+
+def test_the_demo_that_says_so_comes_first(chat: Command, scripted: Scripted, install: Install) -> None:
+    """The highest priority is taken, and the line on standard error says how to have another."""
+    scripted("ok")
+    plain, better = FakeDemo(), FakeDemo(PRIORITY=2)
+    install(ant=plain, zebra=better)
+    (line,) = chat("Hi").lines
+    assert (plain.started, better.started) == (0, 1)
+    assert line.endswith("so this is a demo made for this test; CHATPORT_DEMO=ant takes another")
+
+
+def test_a_demo_that_lacks_something_leaves_it_to_the_next(chat: Command, scripted: Scripted, install: Install) -> None:
+    """What it lacks stands in the same line; where no other is there, it is the error."""
+    scripted("ok")
+    plain, better = FakeDemo(), FakeDemo(PRIORITY=2, lack="its weights are not here: fetch them")
+    install(ant=plain, zebra=better)
+    (line,) = chat("Hi").lines
+    assert (plain.started, better.started) == (1, 0)
+    assert line.endswith("; the demo 'zebra' cannot run: its weights are not here: fetch them")
+    install(zebra=better)
+    result = chat("Hi")
+    assert result.code == 1
+    assert result.lines == [
+        (
+            "chatport: error: the demo 'zebra' cannot run: its weights are not here: fetch them; "
+            "hint: choose a model with -m backend:model or CHATPORT_MODEL"
+        )
+    ]
+
+
+def test_a_broken_demo_is_told_of_beside_a_good_one(chat: Command, scripted: Scripted, install: Install) -> None:
+    """It keeps nobody from the next one."""
+    scripted("ok")
+    install(ant=object(), bee=FakeDemo(), cat=SimpleNamespace(demo=print, PRIORITY="high"))
+    (line,) = chat("Hi").lines
+    assert "the demo 'ant' (demos_of_this_test:ant) cannot be loaded: AttributeError" in line
+    assert "the demo 'cat' (demos_of_this_test:cat) is broken: its `PRIORITY` is no integer" in line
+
+
+def test_a_demo_can_be_named(
+    chat: Command, scripted: Scripted, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CHATPORT_DEMO takes it, whatever comes first; one that is not there, or lacks something, is an error."""
+    scripted("ok")
+    plain, better = FakeDemo(), FakeDemo(PRIORITY=2)
+    install(ant=plain, zebra=better, bare=FakeDemo(lack="no wool"))
+    monkeypatch.setenv("CHATPORT_DEMO", "ant")
+    (line,) = chat("Hi").lines
+    assert (plain.started, better.started) == (1, 0)
+    assert line.endswith("so this is a demo made for this test")
+    for name, error in (
+        ("yak", "CHATPORT_DEMO names the demo 'yak', but there are ant, bare, zebra"),
+        ("bare", "no wool"),
+    ):
+        monkeypatch.setenv("CHATPORT_DEMO", name)
+        result = chat("Hi")
+        assert result.code == 1
+        assert error in result.errors
 
 
 def test_without_a_demo_the_error_says_what_to_do(chat: Command, install: Install) -> None:
@@ -210,6 +275,17 @@ def test_what_a_model_cannot_do_keeps_nobody_from_the_rest(chat: Command, script
     assert "  the result: 1066249" in result.output.splitlines()
 
 
+def test_what_a_backend_says_it_is_not_made_for_is_no_failure(chat: Command, scripted: Scripted) -> None:
+    """A model that says so before anything is sent has not failed: the exit code is that of the rest."""
+    scripted("a", UnsupportedError("no eyes"), CALL, "1066249")
+    result = chat("demo", "-m", "scripted:m")
+    assert (result.code, result.errors) == (0, "")
+    assert "(not with this model: no eyes)" in result.output.splitlines()
+    assert result.output.splitlines()[-1].startswith(
+        "2 of 3 parts worked through scripted (1 that this model is not made for), "
+    )
+
+
 def test_a_service_that_fails_ends_the_demo(chat: Command, scripted: Scripted) -> None:
     """Three times the same error would help nobody."""
     error = ServiceError("down", retry_after=0)
@@ -231,8 +307,9 @@ def test_the_tool_of_the_demo_really_multiplies() -> None:
 
 
 @pytest.mark.slow
-def test_the_installed_demo_goes_through_the_real_wire(chat: Command) -> None:
-    """No model, no account, no variable: the installed emulator answers, through the real plugin, all three parts."""
+def test_the_installed_demo_goes_through_the_real_wire(chat: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model, no account: the installed emulator answers, through the real plugin, all three parts."""
+    monkeypatch.setenv("CHATPORT_DEMO", "bedrock")
     result = chat("demo")
     assert result.code == 0, result.errors
     assert len(result.lines) == 1

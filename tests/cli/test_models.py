@@ -108,7 +108,7 @@ def test_the_environment_names_the_backend(
 
 def test_the_demo_lists_its_models() -> None:
     """Without a backend and a model, the built-in demo answers, in a process of its own without a warning."""
-    result = run_process("models", "--output", "text", "--json")
+    result = run_process("models", "--output", "text", "--json", CHATPORT_DEMO="bedrock")
     assert result.code == 0
     assert len(result.lines) == 1
     assert "no model chosen (a backend's name or CHATPORT_MODEL)" in result.errors

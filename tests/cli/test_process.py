@@ -151,9 +151,11 @@ def test_a_terminal_is_recognised() -> None:
 
 @pytest.mark.slow
 def test_a_picture_is_asked_about_without_a_model_or_an_account(tmp_path: Path) -> None:
-    """What a newcomer tries first, with nothing set: the emulator looks at the picture, through the real plugin."""
+    """What a newcomer tries first: the emulator looks at the picture, through the real plugin."""
     (tmp_path / "cat.png").write_bytes(draw_picture())
-    result = run_process("What is in this picture?", "-a", str(tmp_path / "cat.png"), "--usage")
+    result = run_process(
+        "What is in this picture?", "-a", str(tmp_path / "cat.png"), "--usage", CHATPORT_DEMO="bedrock"
+    )
     assert result.code == 0, result.errors
     assert re.search(r"PNG of 64 \S 48 pixels", result.output)
     notice, usage = result.lines
@@ -166,8 +168,9 @@ def test_the_two_operations_of_the_real_backend_agree() -> None:
     """Streamed or in one piece, as text or as JSON: the same answer."""
     counted = ", ".join(map(str, range(1, 31))) + "."
     for more in ([], ["--no-stream"]):
-        assert run_process("Count to 30.", *more).output == f"{counted}\n"
-        assert json.loads(run_process("--json", *more, piped="Count to 30.\n").output)["text"] == counted
+        assert run_process("Count to 30.", *more, CHATPORT_DEMO="bedrock").output == f"{counted}\n"
+        said = run_process("--json", *more, piped="Count to 30.\n", CHATPORT_DEMO="bedrock").output
+        assert json.loads(said)["text"] == counted
 
 
 def test_what_is_piped_in_is_asked() -> None:

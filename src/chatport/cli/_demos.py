@@ -147,8 +147,8 @@ def _load(entry: EntryPoint) -> _Candidate:
         module = entry.load()
         function = module.demo
         priority = getattr(module, "PRIORITY", 0)
-        missing = getattr(module, "missing", None)
-        lack = missing() if callable(missing) else None
+        missing: Any = getattr(module, "missing", None)
+        lack = cast("str | None", missing() if callable(missing) else None)
     except Exception as error:
         message = f"the demo {origin} cannot be loaded: {type(error).__name__}: {error}"
         raise CommandError(message, hint=_CHOOSE) from error

@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 
 _HEAD: Final = re.compile(re.escape(NAME) + r'("(?:[^"\\]|\\.)*")' + re.escape(ARGUMENTS))
 _KNOWN_DELTAS: Final = frozenset({"role", "content", "reasoning_content"})
-_STOP_REASONS: Final[Mapping[str, StopReason]] = {"stop": "stop", "length": "length"}
+_STOP_REASONS: Final[Mapping[str, StopReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+}
 
 
 class ChunkDecoder:
     """Decodes one answer.
 
     Attributes:
-        has_begun: Whether there was an event.
         usage: What the engine counted; nothing before the end.
         text: What the model wrote, as far as it has come.
     """
@@ -50,7 +53,7 @@ class ChunkDecoder:
         adjustments: tuple[Adjustment, ...] = (),
         form: Form | None = None,
         is_loose: bool = False,
-        max_tokens: int | None = None,
+        context_size: int | None = None,
         spent: Usage | None = None,
     ) -> None:
         """Begin.
@@ -60,16 +63,16 @@ class ChunkDecoder:
             adjustments: For the first event.
             form: What the answer has to look like.
             is_loose: Whether blanks may stand in it anywhere, so that a call can only be read as a whole.
-            max_tokens: The most tokens that were allowed; another end for want of room is that of the context.
+            context_size: How many tokens a conversation may have: an answer that fills it has come to its end.
             spent: What was spent on the request before this answer.
         """
-        self.has_begun = False
+        self._has_begun = False
         self.usage = Usage()
         self.text = ""
         self._model = model
         self._adjustments = adjustments
         self._form = form
-        self._max_tokens = max_tokens
+        self._context_size = context_size
         self._spent = spent
         reader = _WholeCallReader if is_loose else _CallReader
         self._call = reader() if form is not None and form.tools else None
@@ -143,8 +146,8 @@ class ChunkDecoder:
         yield MessageEnd(self._stop_reason(), self._finish, usage, metadata, self._seconds)
 
     def _begin(self) -> Iterator[BackendEvent]:
-        if not self.has_begun:
-            self.has_begun = True
+        if not self._has_begun:
+            self._has_begun = True
             yield MessageStart(self._model, self._request_id, self._adjustments)
 
     def _part(self, kind: Literal["text", "reasoning"]) -> int:
@@ -157,8 +160,8 @@ class ChunkDecoder:
         found = _STOP_REASONS.get(self._finish or "", "other")
         if found == "stop" and self._call is not None:
             return "tool_calls"
-        written = self.usage.output_tokens
-        if found == "length" and written is not None and (self._max_tokens is None or written < self._max_tokens):
+        total, size = self.usage.total_tokens, self._context_size
+        if found == "length" and total is not None and size is not None and total >= size:
             return "context_window"
         return found
 

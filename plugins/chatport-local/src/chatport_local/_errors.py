@@ -37,6 +37,4 @@ def error_of(
     if is_refusal:
         told = f"the engine refuses the request: {message}"
         return InvalidRequestError(told, backend=BACKEND, model=model, code=kind, phase=phase)
-    # It computes the same again, so that repeating it would not help.
-    failed = f"the engine has failed: {message}"
-    return ServiceError(failed, backend=BACKEND, model=model, code=kind, phase=phase, retryable=False)
+    return ServiceError(f"the engine has failed: {message}", backend=BACKEND, model=model, code=kind, phase=phase)

@@ -54,22 +54,23 @@ class Reader:
         self._run = run
         self._model = model
         self._patience = patience
+        self._has_begun = False
 
-    async def read(self, *, has_begun: bool) -> Chunk | None:
+    def expect_more(self) -> None:
+        """Begin to wait for the next words: a reader has taken those that came."""
+        self._has_begun = True
+        self._patience.enter("idle")
+
+    async def read(self) -> Chunk | None:
         """Return the next piece of the answer, or None at its end.
-
-        Args:
-            has_begun: Whether the answer has.
 
         Raises:
             BackendError: The engine refuses the request or fails, or takes too long.
         """
-        if has_begun:
-            self._patience.enter("idle")
         try:
             return await self._patience.wait(self._run.read)
         except EngineError as error:
-            raise backend_error(error, self._model, has_begun=has_begun) from error
+            raise backend_error(error, self._model, has_begun=self._has_begun) from error
 
 
 class Generation:
@@ -123,7 +124,7 @@ class Generation:
             held = await self.hold(speculation.body, form)
             decoder = ChunkDecoder(self._model)
             async with self.run(held.body) as run:
-                while (chunk := await run.read(has_begun=False)) is not None:
+                while (chunk := await run.read()) is not None:
                     for _ in decoder.feed(chunk):
                         pass  # its text is all that is wanted
             spent.append(decoder.usage)
@@ -140,7 +141,7 @@ class Generation:
         """
         async with self.run(body) as run:
             try:
-                while (chunk := await run.read(has_begun=False)) is not None:
+                while (chunk := await run.read()) is not None:
                     if "prompt_progress" in chunk:
                         return int(chunk["prompt_progress"]["total"])
             except BackendError as error:

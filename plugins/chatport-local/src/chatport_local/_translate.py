@@ -59,7 +59,6 @@ class Translation:
         adjustments: What could not be said as asked.
         form: What the answer has to look like; None for words.
         speculation: What comes first where the model may call a tool, but need not.
-        max_tokens: The most tokens that the answer may have, or None.
     """
 
     model: str
@@ -67,7 +66,6 @@ class Translation:
     adjustments: tuple[Adjustment, ...] = ()
     form: Form | None = None
     speculation: Speculation | None = None
-    max_tokens: int | None = None
 
 
 def translate(request: ChatRequest, *, sees_images: bool, bounded_schemas: bool) -> Translation:
@@ -114,7 +112,6 @@ def translate(request: ChatRequest, *, sees_images: bool, bounded_schemas: bool)
         adjustments,
         form,
         speculation,
-        request.settings.max_tokens,
     )
 
 

@@ -84,13 +84,14 @@ class LocalBackend:
                 adjustments=translation.adjustments + held.adjustments,
                 form=form,
                 is_loose=held.is_loose,
-                max_tokens=translation.max_tokens,
+                context_size=generation.engine.settings.context_size,
                 spent=spent,
             )
             async with generation.run(held.body) as run:
-                while (chunk := await run.read(has_begun=decoder.has_begun)) is not None:
+                while (chunk := await run.read()) is not None:
                     for event in decoder.feed(chunk):
                         yield event
+                        run.expect_more()
                 for event in decoder.finish():
                     yield event
         finally:
