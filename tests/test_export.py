@@ -1,9 +1,12 @@
 """Stored sessions as JSON Lines, which lose nothing, and as Markdown, which is for people."""
 
 import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import messages
@@ -25,6 +28,7 @@ from chatport import (
     Usage,
     export_json_lines,
     export_markdown,
+    import_json_lines,
     load_messages,
 )
 
@@ -53,6 +57,84 @@ def test_json_lines_lose_nothing(turns: list[Any]) -> None:
     back = [load_messages(json.dumps(record["messages"])) for record in records]
     assert [message for part in back for message in part] == list(session.messages)
     assert all(record["created_at"] == "2026-01-02T03:04:05.000006+00:00" for record in records)
+
+
+@given(st.lists(st.lists(messages(), max_size=2).map(tuple), max_size=3), st.booleans())
+def test_what_was_exported_is_imported(turns: list[Any], as_bytes: bool) -> None:
+    """The same session, but for the version, which is the store's."""
+    session = stored(*(StoredTurn(part, Usage(1), "echo:any", MOMENT) for part in turns))
+    text = export_json_lines(session)
+    assert import_json_lines(text.encode() if as_bytes else text) == replace(session, version="")
+    assert import_json_lines(text + "\n \n") == replace(session, version="")
+
+
+def _exported() -> list[str]:
+    turns = [StoredTurn((Message.user(text),), Usage(1), "echo:any", MOMENT) for text in ("Hi", "And?")]
+    return export_json_lines(stored(*turns)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "said"),
+    [
+        (0, {"schema": "chatport.messages"}, "line 1: schema: must be 'chatport.session'"),
+        (0, {"schema": None}, "line 1: schema: must be a JSON value of the kind str"),
+        (0, {"version": 2}, "line 1: version 2 was written by a newer chatport"),
+        (0, {"version": True}, "line 1: version: must be a JSON value of the kind int"),
+        (0, {"id": "a\nb"}, "line 1: id: the id of a session has"),
+        (0, {"id": None}, "line 1: id: the id of a session is a str"),
+        (0, {"usage": {"tokens": 1}}, "line 1: usage: usage: must be numbers"),
+        (0, {"created_at": "yesterday"}, "line 1: created_at: "),
+        (0, {"updated_at": "2026-01-02T03:04:05"}, "line 1: updated_at: must have a time zone"),
+        (1, {"turn": 1}, "line 2: turn: must be 0: a line is missing"),
+        (2, {"turn": False}, "line 3: turn: must be a JSON value of the kind int"),
+        (2, {"model": 1}, "line 3: model: must be"),
+        (2, {"messages": []}, "line 3: messages: "),
+        (2, {"created_at": None}, "line 3: created_at: "),
+    ],
+)
+def test_what_is_damaged_is_refused_with_its_line(line: int, change: dict[str, Any], said: str) -> None:
+    """Nothing is guessed, and nothing left out."""
+    lines = _exported()
+    lines[line] = json.dumps({**json.loads(lines[line]), **change})
+    with pytest.raises(ValueError, match=re.escape(said)):
+        import_json_lines("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the text is empty"),
+        (" \n", "the text is empty"),
+        ("{", "line 1: "),
+        ("[1]", "line 1: must be a JSON object"),
+        ("[" * 1000, "line 1: "),
+        (b"\xff", "utf-8"),
+    ],
+)
+def test_what_is_no_export_is_refused(text: str | bytes, said: str) -> None:
+    """It need not be trusted."""
+    with pytest.raises(ValueError, match=said):
+        import_json_lines(text)
+
+
+def test_a_line_that_is_missing_is_noticed() -> None:
+    """Turns are counted; a line that was cut off at the end is no JSON."""
+    first, _, last = _exported()
+    with pytest.raises(ValueError, match="line 2: turn: must be 0"):
+        import_json_lines(f"{first}\n{last}")
+    with pytest.raises(ValueError, match="line 2: "):
+        import_json_lines(f"{first}\n\n{last}")
+    with pytest.raises(ValueError, match="line 2: "):
+        import_json_lines(f"{first}\n{last[:-5]}")
+
+
+def test_addresses_can_be_refused() -> None:
+    """As of a history that comes from a client."""
+    picture = Message.user(Image.from_uri("s3://bucket/a.png"))
+    text = export_json_lines(stored(StoredTurn((picture,), Usage(), "", MOMENT)))
+    assert import_json_lines(text).messages == (picture,)
+    with pytest.raises(ValueError, match=r"line 2: messages: messages\[0\].parts\[0\].uri"):
+        import_json_lines(text, allow_uris=False)
 
 
 @given(st.lists(messages(), max_size=3).map(tuple))

@@ -48,7 +48,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ("_repair", "_session_store", "_stored_form", "_stored_history", "_turn"),
     ("_markdown", "_session", "_sqlite_rows", "_sqlite_schema"),
     ("_export", "_opening", "_sqlite_database"),
-    ("_sqlite_store",),
+    ("_import", "_sqlite_store"),
     ("__init__", "testing"),
     ("cli",),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 
-from chatport import ConflictError, SqliteStore, export_json_lines, export_markdown, open_session
+from chatport import ConflictError, SqliteStore, export_json_lines, export_markdown, import_json_lines, open_session
 from chatport_bedrock.emulator import Emulator
 
 MODEL = "bedrock:us.amazon.nova-lite-v1:0"
@@ -54,6 +54,8 @@ async def main() -> None:
                 print(export_markdown(stored).splitlines()[0])
                 lines = export_json_lines(stored).splitlines()
                 print(len(lines), "lines")
+                copy = import_json_lines("\n".join(lines))
+                await store.append("a copy", copy.turns, version=None, usage=copy.usage)
             await store.delete("anna-7")
             # --8<-- [end:look]
 

@@ -59,6 +59,7 @@ from chatport._events import (
 from chatport._export import export_json_lines, export_markdown
 from chatport._fallback import FallbackBackend
 from chatport._fitting import count_tokens, fit_history
+from chatport._import import import_json_lines
 from chatport._library_prices import LibraryPrices
 from chatport._media import Audio, Document, Image, Video
 from chatport._messages import (
@@ -226,6 +227,7 @@ __all__ = [
     "export_markdown",
     "fetch_media",
     "fit_history",
+    "import_json_lines",
     "load_messages",
     "open_backend",
     "open_session",

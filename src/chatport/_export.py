@@ -10,8 +10,8 @@ from chatport._serialize import dump_messages
 if TYPE_CHECKING:
     from chatport._store import StoredSession
 
-_SCHEMA = "chatport.session"
-_VERSION = 1
+SCHEMA = "chatport.session"
+VERSION = 1
 
 
 def export_json_lines(session: StoredSession) -> str:
@@ -19,6 +19,7 @@ def export_json_lines(session: StoredSession) -> str:
 
     The first has `schema`, `version`, `id`, `title`, `usage`, `created_at` and `updated_at`; each of the others `turn`
     (from 0), `model`, `usage`, `created_at` and `messages`, in the form that `load_messages` reads, media included.
+    `import_json_lines` reads the whole. Who has claimed calls at the end is not in it.
 
     Args:
         session: From `SessionStore.load`.
@@ -27,8 +28,8 @@ def export_json_lines(session: StoredSession) -> str:
     from chatport._stored_form import title_of, usage_text  # noqa: PLC0415
 
     head = {
-        "schema": _SCHEMA,
-        "version": _VERSION,
+        "schema": SCHEMA,
+        "version": VERSION,
         "id": session.id,
         "title": title_of(session.messages),
         "usage": json.loads(usage_text(session.usage)),

@@ -75,6 +75,8 @@ def test_what_can_be_said() -> None:
         ["sessions", "show"],
         ["sessions", "show", "a", "b"],
         ["sessions", "search"],
+        ["sessions", "import"],
+        ["sessions", "import", "a", "b", "c"],
         ["sessions", "forget", "a"],
         ["sessions", "list", "--limit", "0"],
         ["sessions", "list", "--limit", "x"],
@@ -287,6 +289,37 @@ def test_show_and_export(chat: Command, filled: str) -> None:
     _, line = chat("sessions", "export", "a", "--store", filled).output.splitlines()
     (question, _) = load_messages(json.dumps(json.loads(line)["messages"]))
     assert question == Message.user("Where is Köln?")
+
+
+def test_import(chat: Command, filled: str, tmp_path: Path) -> None:
+    """What was exported is a session again, in another store or under another name; nothing is overwritten."""
+    lines = chat("sessions", "export", "a", "--store", filled).output
+    file, other = tmp_path / "a.jsonl", str(tmp_path / "other.db")
+    file.write_text(lines, encoding="utf-8")
+    assert chat("sessions", "import", str(file), "--store", other).lines == ["chatport: imported: a"]
+    result = chat("sessions", "import", str(file), "--store", filled)
+    assert (result.code, "there is a session 'a' in" in result.errors) == (1, True)
+    assert "sessions import FILE ID" in result.errors
+    assert chat("sessions", "import", "-", "c", "--store", filled, piped=lines.encode()).code == 0
+    for name, store in (("a", other), ("c", filled)):
+        head, *turns = chat("sessions", "export", name, "--store", store).output.splitlines()
+        assert turns == lines.splitlines()[1:]
+        assert json.loads(head)["usage"] == json.loads(lines.splitlines()[0])["usage"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("no such file",), "cannot read 'no such file'"),
+        (("-",), "'-' cannot be imported: line 1: "),
+        (("-", "a\nb"), "'-' cannot be imported: "),
+    ],
+)
+def test_what_cannot_be_imported_makes_no_store(chat: Command, path: str, words: tuple[str, ...], said: str) -> None:
+    """The error names the line."""
+    result = chat("sessions", "import", *words, "--store", path, piped=b"{}\n")
+    assert (result.code, said in result.errors) == (1, True)
+    assert not Path(path).exists()
 
 
 def test_delete(chat: Command, filled: str) -> None:

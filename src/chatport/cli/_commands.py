@@ -66,8 +66,8 @@ class SessionsCommand:
     """See or delete what is stored.
 
     Attributes:
-        action: `"list"`, `"show"`, `"search"`, `"export"` or `"delete"`.
-        words: The session's name, or what to search.
+        action: `"list"`, `"show"`, `"search"`, `"export"`, `"import"` or `"delete"`.
+        words: The session's name, what to search, or a file and perhaps a name.
         store: The file, or None where none is given.
         limit: The most to list or find.
         format: `"jsonl"` or `"markdown"`, for exports.

@@ -54,13 +54,18 @@ def _piped_text() -> str:
     if not is_piped():
         return ""
     try:
-        return _standard_input().read().decode("utf-8-sig").rstrip("\r\n")
+        return standard_input().read().decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError as error:
         message = f"what is piped in is no text in UTF-8 (byte {error.start} is not)"
         raise CommandError(message, hint="attach it instead: -a -") from error
 
 
-def _standard_input() -> BinaryIO:
+def standard_input() -> BinaryIO:
+    """Return standard input as bytes.
+
+    Raises:
+        CommandError: It is closed.
+    """
     piped = cast("TextIO | None", sys.stdin)
     if piped is None:
         raise CommandError("standard input is closed")
@@ -79,7 +84,7 @@ def read_attachment(name: str) -> Attachment:
     if "://" in name:
         return _at_address(name)
     if name == STANDARD_INPUT:
-        data = _read(_standard_input(), "standard input")
+        data = _read(standard_input(), "standard input")
         return _recognised(data, "standard input", file_name=None)
     try:
         with Path(name).open("rb") as file:

@@ -42,7 +42,7 @@ SUBCOMMANDS = ("backends", "chat", "demo", "doctor", "models", "sessions")
 
 _USAGE = """chatport [options] [prompt ...]
        chatport chat [options]
-       chatport sessions list|show|search|export|delete [options]
+       chatport sessions list|show|search|export|import|delete [options]
        chatport backends [--json]
        chatport models [backend] [options]
        chatport doctor [backend] [options]
@@ -55,7 +55,7 @@ commands, where they are the first word:
   doctor     say how a backend is set up, and whether it answers
   demo       see a stream, a question about an image and a tool call
   chat       talk, line by line
-  sessions   list, show, search, export and delete what is stored
+  sessions   list, show, search, export, import and delete what is stored
   To ask one of these words as a prompt: chatport -- demo
 
 What is piped in is the prompt, or stands before the one that is given.
@@ -66,7 +66,7 @@ examples:
   chatport "What is in this picture?" -a cat.png
   git diff | chatport -s "Be brief." "Write a commit message."
 """
-SESSION_ACTIONS = ("list", "show", "search", "export", "delete")
+SESSION_ACTIONS = ("list", "show", "search", "export", "import", "delete")
 EXPORT_FORMATS = ("jsonl", "markdown")
 _SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "reasoning", "cache")
 _FILTERS = {
@@ -162,15 +162,21 @@ def _parse_chat(arguments: list[str]) -> Command:
 def _parse_sessions(arguments: list[str]) -> Command:
     parser = Parser(
         prog="chatport sessions",
-        description="See and delete the sessions that are kept in a store.",
+        description="See, copy and delete the sessions that are kept in a store.",
         usage="""chatport sessions list [options]
        chatport sessions show ID [options]
        chatport sessions search WORD ... [options]
        chatport sessions export ID [options]
+       chatport sessions import FILE [ID] [options]
        chatport sessions delete ID [options]""",
     )
     parser.add_argument("action", nargs="?", choices=SESSION_ACTIONS, metavar="action", help=", ".join(SESSION_ACTIONS))
-    parser.add_argument("words", nargs="*", metavar="ID or WORD", help="the session, or what to search")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="ID, WORD or FILE",
+        help="the session, what to search, or JSON Lines to import (- is standard input)",
+    )
     add_store(parser)
     parser.add_argument("--limit", metavar="N", type=positive_number, default=20, help="the most to list or find (20)")
     parser.add_argument(
@@ -193,8 +199,15 @@ def _parse_sessions(arguments: list[str]) -> Command:
 
 
 def _check_words(action: str | None, words: Sequence[str]) -> None:
-    needed = {None: "an action", "list": "no word", "search": "words to search"}.get(action, "the id of one session")
-    fits = {None: False, "list": not words, "search": bool(words)}.get(action, len(words) == 1)
+    needed = {
+        None: "an action",
+        "list": "no word",
+        "search": "words to search",
+        "import": "a file, and the id that the session is to have here if that is another one",
+    }.get(action, "the id of one session")
+    fits = {None: False, "list": not words, "search": bool(words), "import": len(words) in {1, 2}}.get(
+        action, len(words) == 1
+    )
     if not fits:
         name = "chatport sessions" if action is None else f"chatport sessions {action}"
         raise UsageError(f"`{name}` takes {needed}", hint="see `chatport sessions --help`")

@@ -1,15 +1,17 @@
-"""`chatport sessions`: what is stored, seen, searched, exported and deleted."""
+"""`chatport sessions`: what is stored, seen, searched, exported, imported and deleted."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from chatport import SqliteStore, export_json_lines, export_markdown
+from chatport import ConflictError, SqliteStore, export_json_lines, export_markdown, import_json_lines
+from chatport._store import checked_id
 from chatport.cli._errors import CommandError
+from chatport.cli._input import STANDARD_INPUT, standard_input
 from chatport.cli._output import TextWriter, one_line, say, write_output
 from chatport.cli._stores import store_path
 from chatport.cli._tables import table_text
@@ -26,7 +28,7 @@ def run_sessions(command: SessionsCommand) -> int:
     """Do what is asked of the store and return the exit code.
 
     Raises:
-        CommandError: There is no such session, or there are too many words to look for.
+        CommandError: There is no such session, there are too many words to look for, or a file cannot be imported.
         StoreError: The store cannot be read or written.
         OutputError: Standard output takes no more.
     """
@@ -35,7 +37,11 @@ def run_sessions(command: SessionsCommand) -> int:
 
 
 async def _run(command: SessionsCommand, path: str) -> None:
-    async with SqliteStore(path, create=False) as store:
+    imported = await _read(command) if command.action == "import" else None  # before a file is made for nothing
+    async with SqliteStore(path, create=imported is not None) as store:
+        if imported is not None:
+            await _import(store, imported, path)
+            return
         match command.action:
             case "list":
                 _write_list(await store.list_sessions(limit=command.limit), as_json=command.json)
@@ -54,6 +60,27 @@ async def _run(command: SessionsCommand, path: str) -> None:
                 if session is None:
                     raise _missing(command.words[0], path)
                 _write_session(session, command)
+
+
+async def _read(command: SessionsCommand) -> StoredSession:
+    source = command.words[0]
+    try:
+        data = standard_input().read() if source == STANDARD_INPUT else await anyio.Path(source).read_bytes()
+        session = import_json_lines(data)
+        return replace(session, id=checked_id(command.words[1])) if command.words[1:] else session
+    except OSError as error:
+        raise CommandError(f"cannot read {source!r}: {error.strerror}") from error
+    except ValueError as error:
+        raise CommandError(f"{source!r} cannot be imported: {error}") from error
+
+
+async def _import(store: SqliteStore, session: StoredSession, path: str) -> None:
+    try:
+        await store.append(session.id, session.turns, version=None, usage=session.usage)
+    except ConflictError as error:
+        hint = "`chatport sessions import FILE ID` gives it another name"
+        raise CommandError(f"there is a session {session.id!r} in {path!r} already", hint=hint) from error
+    say(f"imported: {session.id}")
 
 
 def _missing(session: str, path: str) -> CommandError:
