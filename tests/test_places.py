@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conversations import call, get_weather, session
-from tests.test_windows import LONG, each_one
+from tests.long_histories import LONG, each_one
 
 import chatport
 from chatport import Adjustment, ChatRequest, Message, Revision, UnsupportedError, drop_oldest_steps
