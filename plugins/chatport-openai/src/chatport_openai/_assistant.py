@@ -21,8 +21,9 @@ from chatport.backend import (
 from chatport_openai._blocks import joined_or_list, json_text, part_blocks
 from chatport_openai._json_values import is_array, is_object
 from chatport_openai._scope import BACKEND, Block, Scope
+from chatport_openai._turn import Turn
 
-__all__ = ["assistant_message"]
+__all__ = ["assistant_turn"]
 
 _REPLAYABLE: Final = ("reasoning_content", "reasoning", "reasoning_text", "reasoning_details", "content")
 
@@ -33,6 +34,7 @@ class _Draft:
     def __init__(self) -> None:
         self.content: list[Block] = []
         self.calls: list[Block] = []
+        self.call_paths: list[str] = []
         self.members: dict[str, Any] = {}
 
     def message(self) -> Block | None:
@@ -46,7 +48,7 @@ class _Draft:
         return {"role": "assistant", "content": content, **self.members, **calls}
 
 
-def assistant_message(message: Message, path: str, scope: Scope) -> Block | None:
+def assistant_turn(message: Message, path: str, scope: Scope) -> Turn | None:
     """Return a message of the model as the server takes it back; None where nothing is left of it.
 
     Raises:
@@ -55,7 +57,8 @@ def assistant_message(message: Message, path: str, scope: Scope) -> Block | None
     draft = _Draft()
     for index, part in enumerate(message.parts):
         _add(part, f"{path}.parts[{index}]", draft, scope)
-    return draft.message()
+    found = draft.message()
+    return None if found is None else Turn("assistant", path, found, call_paths=draft.call_paths)
 
 
 def _add(part: Part, path: str, draft: _Draft, scope: Scope) -> None:
@@ -66,6 +69,7 @@ def _add(part: Part, path: str, draft: _Draft, scope: Scope) -> None:
             _add_reasoning(part, path, draft, scope)
         case ToolCall(executed_by="client"):
             draft.calls.append(_call(part, path, scope))
+            draft.call_paths.append(path)
         case ToolCall() | ToolResult():
             why = "it is left out: Chat Completions take no calls and results of the service's own inside an answer"
             scope.note("dropped", "foreign-server-tool", path, why)
@@ -170,6 +174,7 @@ def _add_opaque(part: Opaque, path: str, draft: _Draft, scope: Scope) -> None:
     for name, value in data.items():
         if name == "tool_calls" and is_array(value):
             draft.calls += value
+            draft.call_paths += [path] * len(value)
         elif name == "content" and is_array(value):
             draft.content += value
         else:

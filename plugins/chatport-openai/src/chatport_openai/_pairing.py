@@ -19,10 +19,11 @@ _NO_RESULT: Final = "The call of this tool was interrupted: there is no result."
 
 @dataclass(slots=True)
 class _Call:
-    """A call: its id as the conversation has it and as it is sent, and its result."""
+    """A call: its id as the conversation has it and as it is sent, where it stands, and its result."""
 
     given_id: str
     sent_id: str
+    path: str
     result: Turn | None = None
 
 
@@ -38,16 +39,15 @@ def pair_calls(turns: Iterable[Turn], scope: Scope) -> list[Turn]:
     """
     paired: list[Turn] = []
     calls: list[_Call] = []
-    asked: Turn | None = None
     between: list[Turn] = []
     for turn in turns:
         if turn.role != "assistant":
             between.append(turn)
             continue
-        paired += _answered(asked, calls, between, scope)
+        paired += _answered(calls, between, scope)
         paired.append(turn)
-        asked, calls, between = turn, _calls(turn, scope), []
-    return [*paired, *_answered(asked, calls, between, scope)]
+        calls, between = _calls(turn, scope), []
+    return [*paired, *_answered(calls, between, scope)]
 
 
 def _calls(turn: Turn, scope: Scope) -> list[_Call]:
@@ -58,7 +58,7 @@ def _calls(turn: Turn, scope: Scope) -> list[_Call]:
     calls: list[_Call] = []
     taken: set[str] = set()
     sent_entries: list[object] = []
-    for entry in entries:
+    for entry, path in zip(entries, turn.call_paths, strict=True):
         if not is_object(entry) or not isinstance(entry.get("id"), str):
             sent_entries.append(entry)
             continue
@@ -66,17 +66,17 @@ def _calls(turn: Turn, scope: Scope) -> list[_Call]:
         if given in taken:
             sent = scope.ids.another(given)
             why = f"the id {given!r} stands in this message twice; here it goes as {sent!r}"
-            scope.note("renamed", "call-id-repeated", turn.path, why)
+            scope.note("renamed", "call-id-repeated", path, why)
         else:
-            sent = scope.call_id(given, turn.path)
+            sent = scope.call_id(given, path)
         taken.add(given)
-        calls.append(_Call(given, sent))
+        calls.append(_Call(given, sent, path))
         sent_entries.append({**entry, "id": sent})
     turn.message = {**turn.message, "tool_calls": sent_entries}
     return calls
 
 
-def _answered(asked: Turn | None, calls: list[_Call], between: list[Turn], scope: Scope) -> list[Turn]:
+def _answered(calls: list[_Call], between: list[Turn], scope: Scope) -> list[Turn]:
     """The turns behind a message of the model: results in the order of the calls, then all else."""
     rest: list[Turn] = []
     last_rank = -1
@@ -92,7 +92,7 @@ def _answered(asked: Turn | None, calls: list[_Call], between: list[Turn], scope
     if is_moved:
         why = "results of tools come right behind their calls, in the same order"
         scope.note("lossless", "results-reordered", between[0].path, why)
-    results = [call.result or _interrupted(call, asked, scope) for call in calls]
+    results = [call.result or _interrupted(call, scope) for call in calls]
     beside = [block for result in results for block in result.beside]
     if beside and rest and rest[0].role == "user":
         rest[0].blocks = [*beside, *rest[0].blocks]
@@ -117,8 +117,7 @@ def _match(turn: Turn, calls: list[_Call], scope: Scope) -> int | None:
     return rank
 
 
-def _interrupted(call: _Call, asked: Turn | None, scope: Scope) -> Turn:
-    path = "" if asked is None else asked.path
+def _interrupted(call: _Call, scope: Scope) -> Turn:
     why = "nothing answers this call, which is refused; a result says that it was interrupted"
-    scope.note("changed", "call-unanswered", path, why)
-    return Turn("tool", path, {"role": "tool", "tool_call_id": call.sent_id, "content": _NO_RESULT})
+    scope.note("changed", "call-unanswered", call.path, why)
+    return Turn("tool", call.path, {"role": "tool", "tool_call_id": call.sent_id, "content": _NO_RESULT})

@@ -19,6 +19,7 @@ class Turn:
         message: A message of the model, or a result, as it is sent; empty for others.
         blocks: The content of others.
         beside: Of a result: what has to follow behind the results.
+        call_paths: Of a message of the model: where each of its calls stands in the caller's request.
     """
 
     role: Role
@@ -26,3 +27,4 @@ class Turn:
     message: Block = field(default_factory=dict[str, Any])
     blocks: list[Block] = field(default_factory=list[Block])
     beside: list[Block] = field(default_factory=list[Block])
+    call_paths: list[str] = field(default_factory=list[str])

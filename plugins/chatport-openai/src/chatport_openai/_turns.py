@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from chatport.backend import Message, Part, ToolResult, UnsupportedError
-from chatport_openai._assistant import assistant_message
+from chatport_openai._assistant import assistant_turn
 from chatport_openai._blocks import joined_or_list, part_blocks, result_message
 from chatport_openai._pairing import pair_calls
 from chatport_openai._scope import Block, Place, Scope
@@ -58,8 +58,8 @@ def system_message(blocks: list[Block], scope: Scope) -> Block:
 def _turns_of(message: Message, path: str, scope: Scope) -> list[Turn]:
     """A message as turns: each result is one of its own, and all else another."""
     if message.role == "assistant":
-        found = assistant_message(message, path, scope)
-        return [] if found is None else [Turn("assistant", path, found)]
+        found = assistant_turn(message, path, scope)
+        return [] if found is None else [found]
     turns: list[Turn] = []
     rest: list[tuple[str, Part]] = []
     for index, part in enumerate(message.parts):
