@@ -242,7 +242,8 @@ class HistoryOwner(ABC):
             **options: As for `stream`.
 
         Returns:
-            A stream that runs the tools when it is read. Left before the end, the calls still wait.
+            A stream that runs the tools when it is read. Left before the end, the calls still wait; where there is a
+            store, those that were begun wait as `resume` says.
         """
         return self._open_turn((), output, options, streaming=True, results=results)
 

@@ -1,15 +1,16 @@
 """Who runs the calls of a stored session: one worker, once, and what is left of a worker that has died."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
 import pytest
-from tests.conversations import call, get_weather
+from tests.conversations import TWO, call, get_weather
+from tests.stores.support import stored
 
 import chatport
 from chatport import (
@@ -32,25 +33,6 @@ from chatport import (
 from chatport.testing import MemoryStore, ScriptedBackend
 
 pytestmark = pytest.mark.anyio
-
-TWO = [call("1"), call("2", location="Rome")]
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[SessionStore]:
-    """Every store there is."""
-    if request.param == "memory":
-        yield MemoryStore()
-    else:
-        async with SqliteStore(tmp_path / "chats.db") as opened:
-            yield opened
-
-
-@asynccontextmanager
-async def stored(store: SessionStore, *script: Any, **options: Any) -> AsyncGenerator[Session]:
-    """A session named `a` on a scripted backend."""
-    async with Session(ScriptedBackend(*script), "model-1", store=store, id="a", **options) as session:
-        yield session
 
 
 async def wait(_: ToolCall) -> Pause:
@@ -368,7 +350,7 @@ async def test_a_claim_that_is_damaged_is_an_error(text: str, tmp_path: Path) ->
 async def test_versions_of_an_older_chatport_have_no_claims(tmp_path: Path) -> None:
     """One that has the file open still, while a newer one brings it up to date, goes on writing as before."""
     path = tmp_path / "chats.db"
-    fixture = Path(__file__).parent / "fixtures" / "store-v1.sql"
+    fixture = Path(__file__).parents[1] / "fixtures" / "store-v1.sql"
     with closing(sqlite3.connect(path, isolation_level=None)) as older:
         older.executescript(fixture.read_text(encoding="utf-8"))
         async with SqliteStore(path) as store:
