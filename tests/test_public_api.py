@@ -96,9 +96,9 @@ def _bound_names(path: Path) -> set[str]:
     """The names that a door binds: its own definitions, and what it takes from modules of ours, late ones included."""
     names = set(_definitions_in(path))
     body = ast.parse(path.read_text(encoding="utf-8")).body
-    if "__getattr__" in names:
-        # What a door loads when it is asked for, type checkers see at the top.
-        body += [node for block in body if isinstance(block, ast.If) for node in block.body]
+    late = [node for block in body if isinstance(block, ast.If) for node in block.body]
+    if any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in (*body, *late)):
+        body += late  # what a door loads when it is asked for, type checkers see at the top
     for node in body:
         if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("chatport")):
             names |= {alias.asname or alias.name for alias in node.names}

@@ -57,15 +57,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Load the suite when it is asked for: it needs pytest, which nothing else here does."""
-    if name == "BackendSuite":
-        import pytest  # noqa: PLC0415 - it is no dependency of the package
+if not TYPE_CHECKING:  # a checker would take every slip of the finger for a name that is there
 
-        # Before the modules are loaded: their asserts are to say what they saw, as those of a test module do.
-        pytest.register_assert_rewrite("chatport.testing._suite")
-        from chatport.testing._suite import BackendSuite  # noqa: PLC0415 - as above
+    def __getattr__(name: str) -> object:
+        """Load the suite when it is asked for: it needs pytest, which nothing else here does."""
+        if name == "BackendSuite":
+            import pytest  # noqa: PLC0415 - it is no dependency of the package
 
-        return BackendSuite
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+            # Before the modules are loaded: their asserts are to say what they saw, as those of a test module do.
+            pytest.register_assert_rewrite("chatport.testing._suite")
+            from chatport.testing._suite import BackendSuite  # noqa: PLC0415 - as above
+
+            return BackendSuite
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)

@@ -51,7 +51,6 @@ RefusalKind: TypeAlias = Literal[
 Feature: TypeAlias = Literal[
     # what a request can say
     "system-prompt",
-    "settings",
     "images",
     "documents",
     "audio",
@@ -61,6 +60,7 @@ Feature: TypeAlias = Literal[
     "output-schema",
     # what an answer can say
     "scripted-answers",
+    "tool-calls",
     "parallel-calls",
     "interleaved-parts",
     "empty-arguments",
@@ -97,10 +97,11 @@ Feature: TypeAlias = Literal[
 ]
 """Something that a service can say or suffer. A script has them all, but for those that it `lacks`.
 
-- `"system-prompt"`, `"settings"`, `"images"`, `"documents"`, `"audio"`, `"video"`, `"tools"`, `"tool-choice"`,
-  `"output-schema"`: a request can have them. `"settings"` are `max_tokens`, `temperature` and `stop_sequences`.
+- `"system-prompt"`, `"images"`, `"documents"`, `"audio"`, `"video"`, `"tools"`, `"tool-choice"`, `"output-schema"`: a
+  request can have them.
 - `"scripted-answers"`: the service says what is enqueued. One without can only repeat the words that it is asked with.
-- `"parallel-calls"`: several calls in one answer; `"interleaved-parts"`: their pieces mixed.
+- `"tool-calls"`: an answer can be told to call a tool, with these arguments and this id. `"parallel-calls"`: several
+  calls in one answer; `"interleaved-parts"`: their pieces mixed.
 - `"empty-arguments"`: a call without a piece of arguments; `"invalid-arguments"`: one whose pieces are no JSON object.
 - `"reasoning"`, `"signatures"`: the model thinks aloud; its thoughts are signed.
 - `"usage"`, `"cached-tokens"`, `"missing-usage"`: the service counts tokens; says what came from a cache; can leave the

@@ -9,6 +9,7 @@ from chatport.testing._suite._leaving import LeavingTests
 from chatport.testing._suite._limits import SecretTests, TimeoutTests
 from chatport.testing._suite._loops import LoopTests
 from chatport.testing._suite._requests import ForeignTests, RequestTests
+from chatport.testing._suite._turns import TurnTests
 
 
 class BackendSuite(
@@ -23,6 +24,7 @@ class BackendSuite(
     TimeoutTests,
     SecretTests,
     LoopTests,
+    TurnTests,
 ):
     """What every backend has to do, as tests: subclass it in a module of tests, with two fixtures.
 

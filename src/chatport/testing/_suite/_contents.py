@@ -47,7 +47,7 @@ class CallTests(SuiteTests):
     @_streamed_and_whole
     async def test_a_call_comes_whole(self, opened: Backend, script: ServiceScript, *, streaming: bool) -> None:
         """Id, name and arguments to the letter, and the stop reason that says so."""
-        needs(script, "scripted-answers", "tools")
+        needs(script, "scripted-answers", "tools", "tool-calls")
         text = json.dumps(_ARGUMENTS, ensure_ascii=False)
         request = question_for(script, one_call(text[:9], text[9:]), streaming=streaming, tools=TOOLS)
         _, message, end = await answer_of(opened, request)
@@ -57,7 +57,7 @@ class CallTests(SuiteTests):
     @pytest.mark.anyio
     async def test_arguments_are_split_anywhere(self, opened: Backend, script: ServiceScript) -> None:
         """Between any two characters, inside escapes too, and one by one: the same arguments."""
-        needs(script, "scripted-answers", "tools")
+        needs(script, "scripted-answers", "tools", "tool-calls")
         text = json.dumps({"city": 'Zü"\n🏔', "days": [-2.5e3]})
         splits = [(text[:place], text[place:]) for place in range(1, len(text))]
         for pieces in [*splits, tuple(text), (text,)]:
@@ -67,7 +67,7 @@ class CallTests(SuiteTests):
     @pytest.mark.anyio
     async def test_pieces_of_arguments_are_passed_on(self, opened: Backend, script: ServiceScript) -> None:
         """As JSON text, as it comes: nobody waits for the end of the arguments, or reads them too early."""
-        needs(script, "scripted-answers", "tools")
+        needs(script, "scripted-answers", "tools", "tool-calls")
         pieces = ('{"ci', 'ty": "Z\\u00', "fc", 'rich"', "}")
         heard = await listen(opened, question_for(script, one_call(*pieces), tools=TOOLS))
         deltas = [event.json for event in heard.events if isinstance(event, ToolCallDelta)]
@@ -76,7 +76,7 @@ class CallTests(SuiteTests):
     @pytest.mark.anyio
     async def test_bytes_are_split_anywhere(self, opened: Backend, script: ServiceScript) -> None:
         """However few bytes come at a time, inside a character too: the same answer."""
-        needs(script, "scripted-answers", "tools", "split-writes")
+        needs(script, "scripted-answers", "tools", "tool-calls", "split-writes")
         text = json.dumps(_ARGUMENTS, ensure_ascii=False)
         events = (TextDelta(0, "二🏔é"), *call_events(1, "call_1", "get_weather", text[:5], text[5:]))
         expected = Message.assistant("二🏔é", ToolCall("call_1", "get_weather", _ARGUMENTS))
@@ -90,7 +90,7 @@ class CallTests(SuiteTests):
     @_streamed_and_whole
     async def test_a_call_without_arguments(self, opened: Backend, script: ServiceScript, *, streaming: bool) -> None:
         """No piece at all, or an empty one, is an empty object."""
-        needs(script, "scripted-answers", "tools", "empty-arguments")
+        needs(script, "scripted-answers", "tools", "tool-calls", "empty-arguments")
         for pieces in ((), ("",), ("{}",)):
             answer = ServiceAnswer(call_events(0, "call_1", "get_time", *pieces))
             _, message, _ = await answer_of(opened, question_for(script, answer, streaming=streaming, tools=TOOLS))
@@ -100,7 +100,7 @@ class CallTests(SuiteTests):
     @pytest.mark.parametrize("text", ['{"city": "Par', "[1]", '"Paris"', "{'city': 1}", '{"a": NaN}'])
     async def test_arguments_that_are_no_object(self, opened: Backend, script: ServiceScript, text: str) -> None:
         """They are kept as they came, and neither repaired nor an error: the session says so to the model."""
-        needs(script, "scripted-answers", "tools", "invalid-arguments")
+        needs(script, "scripted-answers", "tools", "tool-calls", "invalid-arguments")
         _, message, _ = await answer_of(opened, question_for(script, one_call(text), tools=TOOLS))
         (call,) = message.tool_calls
         assert (call.arguments, call.invalid_json) == ({}, text)
@@ -109,7 +109,7 @@ class CallTests(SuiteTests):
     @_streamed_and_whole
     async def test_parallel_calls(self, opened: Backend, script: ServiceScript, *, streaming: bool) -> None:
         """Words and three calls in one answer, two of the same tool: each with what is its own."""
-        needs(script, "scripted-answers", "tools", "parallel-calls")
+        needs(script, "scripted-answers", "tools", "tool-calls", "parallel-calls")
         answer = ServiceAnswer(
             (
                 TextDelta(0, "Let me look."),
@@ -125,7 +125,7 @@ class CallTests(SuiteTests):
     @pytest.mark.anyio
     async def test_interleaved_parts(self, opened: Backend, script: ServiceScript) -> None:
         """Pieces of two calls that come by turns stay with their calls."""
-        needs(script, "scripted-answers", "tools", "parallel-calls", "interleaved-parts")
+        needs(script, "scripted-answers", "tools", "tool-calls", "parallel-calls", "interleaved-parts")
         answer = ServiceAnswer(
             (
                 ToolCallStart(0, "call_1", "get_weather"),

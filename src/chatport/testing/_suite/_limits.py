@@ -12,6 +12,7 @@ import pytest
 
 from chatport._errors import BackendError, StreamTimeoutError
 from chatport._timeouts import Timeouts
+from chatport.backend import DescribesItself
 from chatport.testing._service import Hold, ServiceAnswer, ServiceRefusal, ServiceScript
 from chatport.testing._suite._asking import PATIENCE, SuiteTests, answer_of, listen, needs, question, question_for
 
@@ -106,6 +107,10 @@ class SecretTests(SuiteTests):
             pytest.skip("the backend has no secrets")
         caplog.set_level(logging.DEBUG)
         shown = [repr(opened), str(opened)]
+        if isinstance(opened, DescribesItself):
+            shown.append(repr(await opened.describe()))
+        if (preview := getattr(opened, "preview", None)) is not None:
+            shown.append(repr(await preview(question(script))))
         heard = await listen(opened, question_for(script, _ANSWER))
         shown += [repr(heard), *_described(heard.error)]
         for kind in ("unauthorized", "forbidden", "invalid-request"):
