@@ -12,7 +12,7 @@ from chatport._fold import Fold
 from chatport._messages import Message, Part, Reasoning, Text, ToolCall, ToolResult
 from chatport._repair import validate_messages
 from chatport._reply import Partial
-from chatport._tool_errors import interrupted_result
+from chatport._tool_errors import interrupted_result, unbegun_result
 from chatport._unfold import events_from
 
 ASKED = Message.user("go")
@@ -71,7 +71,7 @@ def test_what_is_kept_of_an_unfinished_message(parts: tuple[Part, ...], kept: tu
 
 def test_calls_are_closed_whether_some_have_run_or_none() -> None:
     """In the order of the calls, and what has run keeps its result."""
-    closed = (interrupted("1"), interrupted("2"))
+    closed = tuple(unbegun_result(ToolCall(id_, "any", {})) for id_ in "12")
     assert kept_messages((), Partial((ASKED, CALLED)))[-1] == Message("tool", closed)
     ran = Message("tool", (ToolResult("2", "done"),))
     assert kept_messages((), Partial((ASKED, CALLED, ran)))[2:] == (

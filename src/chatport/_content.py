@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatport._messages import Content, Message, Part, Reasoning, Text, ToolCall, ToolResult, parts_of
-from chatport._tool_errors import interrupted_result
+from chatport._tool_errors import interrupted_result, unbegun_result
 
 if TYPE_CHECKING:
     from chatport._reply import Partial
@@ -172,9 +172,13 @@ def _check_fit(history: Sequence[Message], first: Message) -> None:
 
 
 def _closed(calls: Sequence[ToolCall], given: Sequence[Part]) -> tuple[ToolResult, ...]:
-    """Return a result for each call, in the order of the calls: the one that is given, or that it was interrupted."""
+    """Return a result for each call, in the order of the calls: the one that is given, or that it was interrupted.
+
+    A turn that has begun to answer calls has a result for each: where there is none at all, nothing was begun.
+    """
     results = {part.id: part for part in given if isinstance(part, ToolResult)}
-    return tuple(results.get(call.id) or interrupted_result(call) for call in calls)
+    closed = interrupted_result if results else unbegun_result
+    return tuple(results.get(call.id) or closed(call) for call in calls)
 
 
 def _kept_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
