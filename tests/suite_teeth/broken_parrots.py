@@ -301,6 +301,15 @@ class StrictIgnored(_Rebuilt):
     refuses = False
 
 
+class NothingLeftOut(ParrotBackend):
+    """What cannot be said is always refused: so a conversation that began elsewhere cannot go on here."""
+
+    async def stream(self, request: ChatRequest) -> Events:
+        async with aclosing(super().stream(replace(request, strict=True))) as events:
+            async for event in events:
+                yield event
+
+
 class _NarrowDecoder(Decoder):
     def feed(self, line: dict[str, Any]) -> Iterator[BackendEvent]:
         if not line.keys() & {"head", "thought", "text", "call", "arguments", "end", "error"}:

@@ -22,8 +22,8 @@ from chatport.testing._suite import _asking, _leaving, _limits, _loops
 
 # A backend that is broken so that it hangs is waited for by many tests.
 for module in (_asking, _leaving, _limits, _loops):
-    module.__dict__["PATIENCE"] = 1.0
-parrot_service.__dict__["_PATIENCE"] = 1.0
+    module.__dict__["PATIENCE"] = 2.0
+parrot_service.__dict__["_PATIENCE"] = 2.0
 _limits.__dict__["_LIMIT"] = 0.05
 
 
