@@ -35,7 +35,7 @@ class LocalOptions(BaseModel):
     context_size: int = Field(default=4096, ge=256)
     slots: int = Field(default=2, ge=1, le=64)
     threads: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=32, ge=1)
     gpu_layers: int = Field(default=0, ge=0)
     mmproj: Projector = None
     bounded_schemas: bool = True
