@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,18 @@ import pytest
 from local_support.real import needs_model
 
 import chatport
-from chatport import ContextWindowError, Message, MessageStart, Session, Settings, Text, TextDelta, Tool, ToolCall, ToolResult
+from chatport import (
+    ContextWindowError,
+    Message,
+    MessageStart,
+    Session,
+    Settings,
+    Text,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from chatport.backend import BackendError, ChatRequest, ConfigurationError
 from chatport_local import find_weights, unload_models
 from chatport_local._engine import ENGINES, Engine, EngineError, EngineSettings
@@ -42,11 +54,17 @@ WEATHER = Tool(
         "required": ["location"],
     },
 )
-PLACE = {
+PLACE: dict[str, Any] = {
     "type": "object",
     "properties": {"city": {"type": "string", "maxLength": 20}, "degrees": {"type": "integer", "minimum": 0}},
     "required": ["city", "degrees"],
 }
+PLACE_BY_NAME: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+}
+CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 LONG = "rivers and lakes and seas " * 700
 
 
@@ -131,7 +149,7 @@ async def test_an_answer_fits_a_schema(backend: LocalBackend) -> None:
     ) as events:
         text = "".join([event.text async for event in events if isinstance(event, TextDelta)])
     assert re.fullmatch(r'\{"city":"[^"]{0,40}","degrees":\d+\}', text)
-    loose = {
+    loose: dict[str, Any] = {
         **PLACE,
         "properties": {
             **PLACE["properties"],
@@ -341,3 +359,47 @@ def test_a_history_with_calls_is_told(backend: LocalBackend) -> None:
     translated = backend._translate(ChatRequest(MODEL, history, system=(Text("Be brief."),)))
     assert [message["role"] for message in translated.body["messages"]] == ["system", "user", "assistant", "user"]
     assert translated.body["messages"][3]["content"] == "Result of get_weather:\nRain."
+
+
+# --- behind the Bedrock wire -----------------------------------------------------------------------------------------
+
+
+def test_boto3_talks_to_the_model(backend: LocalBackend) -> None:
+    """Unmodified: words, a stream, a forced call and an answer that fits a schema, all from SmolLM2."""
+    boto3 = pytest.importorskip("boto3")
+    from chatport_bedrock.emulator import Emulator
+
+    hello: Any = [{"role": "user", "content": [{"text": "What is the weather in Oslo?"}]}]
+    spec = {"name": WEATHER.name, "description": WEATHER.description, "inputSchema": {"json": WEATHER.schema}}
+    forced = {"tools": [{"toolSpec": spec}], "toolChoice": {"any": {}}}
+    structure = {
+        "jsonSchema": {"name": "place", "schema": json.dumps({**PLACE_BY_NAME, "additionalProperties": False})}
+    }
+    with Emulator(backend=backend, model=MODEL) as emulator:
+        client = boto3.client(
+            "bedrock-runtime",
+            endpoint_url=emulator.url,
+            region_name="us-east-1",
+            aws_access_key_id="any",
+            aws_secret_access_key="any",
+        )
+        request = {"modelId": CLAUDE, "messages": hello, "inferenceConfig": {"maxTokens": 60, "temperature": 0}}
+        try:
+            whole = client.converse(**request)
+            with closing(client.converse_stream(**request)["stream"]) as stream:
+                deltas = [event["contentBlockDelta"]["delta"] for event in stream if "contentBlockDelta" in event]
+            called = client.converse(**request, toolConfig=forced)
+            text_format = {"type": "json_schema", "structure": structure}
+            fitted = client.converse(**request, outputConfig={"textFormat": text_format})
+        finally:
+            client.close()
+    (said,) = whole["output"]["message"]["content"]
+    assert said["text"]
+    assert whole["usage"]["outputTokens"] > 0
+    assert len(deltas) > 3
+    assert "".join(delta["text"] for delta in deltas) == said["text"]
+    (use,) = called["output"]["message"]["content"]
+    assert use["toolUse"]["name"] == "get_weather"
+    assert "Oslo" in use["toolUse"]["input"]["location"]
+    assert called["stopReason"] == "tool_use"
+    assert list(json.loads(fitted["output"]["message"]["content"][0]["text"])) == ["city"]

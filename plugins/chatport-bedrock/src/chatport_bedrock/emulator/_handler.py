@@ -6,14 +6,15 @@ import struct
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
 from aiohttp import web
 
-from chatport_bedrock.emulator._conversation import model_family
+from chatport_bedrock.emulator._conversation import Conversation, model_family
 from chatport_bedrock.emulator._exchange import (
     JSON_TYPE,
     STREAM_TYPE,
@@ -24,12 +25,13 @@ from chatport_bedrock.emulator._exchange import (
     prepare,
     refused_stream,
 )
+from chatport_bedrock.emulator._guest import Guest
 from chatport_bedrock.emulator._journal import Disconnect, Journal, RecordedRequest
 from chatport_bedrock.emulator._json import encode_json
 from chatport_bedrock.emulator._look_up import look_up
 from chatport_bedrock.emulator._operations import LOOK_UPS, parse_address
 from chatport_bedrock.emulator._refusal import HttpError, RefusedError
-from chatport_bedrock.emulator._script import Answer, Hold, Scripted, ScriptError
+from chatport_bedrock.emulator._script import Answer, Delivery, Hold, Scripted, ScriptError
 
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _PARTS_PER_TURN: Final = 32
@@ -96,6 +98,7 @@ class Handler:
         errors: What to answer to look-ups, by operation, instead of what there is; as `script`.
         journal: Where to write down what happens.
         pace: How long to wait before each event of a stream, in seconds, where the script says nothing else.
+        guest: Who answers in the brain's place, if anybody.
     """
 
     def __init__(
@@ -106,7 +109,9 @@ class Handler:
         *,
         pace: float,
         errors: Mapping[str, deque[HttpError]],
+        guest: Guest | None = None,
     ) -> None:
+        self._guest = guest
         self._errors = errors
         self._policy = policy
         self._script = script
@@ -140,6 +145,8 @@ class Handler:
             if isinstance(scripted, HttpError):
                 return _error_response(scripted)
             answer = scripted
+            if self._guest is not None and answer == Answer():
+                return await self._answered_by(self._guest, request, recorded, conversation)
             outgoing = prepare(conversation, answer, streaming=streaming)
         except RefusedError as refused:
             in_stream = refused_stream(refused, model_family(model), streaming=streaming)
@@ -148,7 +155,40 @@ class Handler:
             outgoing = in_stream
         except ScriptError as error:
             return _error_response(HttpError(500, "InternalServerException", f"The emulator's script: {error}"))
-        return await self._guarded(request, recorded, answer, outgoing)
+        return await self._guarded(request, recorded, outgoing, lambda sending: self._send(sending, answer))
+
+    async def _answered_by(
+        self, guest: Guest, request: web.Request, recorded: RecordedRequest, conversation: Conversation
+    ) -> web.StreamResponse:
+        """Send what another backend answers, as it comes.
+
+        Raises:
+            RefusedError: It cannot answer.
+        """
+        streaming = conversation.operation == "ConverseStream"
+        async with aclosing(guest.answer(conversation, streaming=streaming)) as parts:
+            # The head says whether there is an answer, so that it waits for the first part of one.
+            first: bytes | None = None
+            with anyio.CancelScope() as scope:
+                self._running.add(scope)
+                try:
+                    first = await anext(parts)
+                finally:
+                    self._running.discard(scope)
+            if first is None:
+                return _error_response(HttpError(503, "ServiceUnavailableException", "The emulator is closing"))
+
+            async def send(sending: _Sending) -> None:
+                await sending.begin({})
+                await sending.write(begun, None)
+                async for part in parts:
+                    await anyio.sleep(self._pace)
+                    await sending.write(part, None)
+                await sending.finish()
+
+            begun = first
+            outgoing = Outgoing(Delivery((begun,)), streaming, len(begun))
+            return await self._guarded(request, recorded, outgoing, send)
 
     async def release(self, count: int) -> None:
         """Let this many holds go on."""
@@ -177,14 +217,18 @@ class Handler:
         return scripted if isinstance(scripted, Answer | HttpError) else scripted(request)
 
     async def _guarded(
-        self, request: web.Request, recorded: RecordedRequest, answer: Answer, outgoing: Outgoing
+        self,
+        request: web.Request,
+        recorded: RecordedRequest,
+        outgoing: Outgoing,
+        send: Callable[[_Sending], Awaitable[None]],
     ) -> web.StreamResponse:
         """Send an answer, and notice if the client does not wait for its end."""
         sending = _Sending(request, outgoing)
         with anyio.CancelScope() as scope:
             self._running.add(scope)
             try:
-                await self._send(sending, answer)
+                await send(sending)
             except ConnectionError:
                 # The connection went while something was written: returning is all that is left to do.
                 self._note_disconnect(recorded, sending)

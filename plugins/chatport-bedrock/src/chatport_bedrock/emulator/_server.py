@@ -12,8 +12,10 @@ import anyio.to_thread
 from aiohttp import web
 from anyio.from_thread import BlockingPortal
 
+from chatport.backend import Backend
 from chatport_bedrock.emulator._auth import Access, Credentials
 from chatport_bedrock.emulator._exchange import Policy
+from chatport_bedrock.emulator._guest import Guest
 from chatport_bedrock.emulator._handler import Handler
 from chatport_bedrock.emulator._journal import Disconnect, Journal, RecordedRequest
 from chatport_bedrock.emulator._operations import LOOK_UPS
@@ -49,9 +51,13 @@ class Emulator:
             the script or the brain can.
         pace: How long to wait before each event of a stream, in seconds: none is as fast as it goes.
         max_requests: How many requests to remember; their bodies may take 64 MiB together.
+        backend: A backend that answers in the brain's place, whatever model the address names; see `model`. It is asked
+            in the emulator's own event loop, and closed by whoever made it. Requests are checked as ever, and the
+            script still comes first.
+        model: The model id to ask that backend for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, by name only
         self,
         script: Iterable[Scripted] = (),
         *,
@@ -62,7 +68,12 @@ class Emulator:
         check_requests: bool = True,
         pace: float = 0.0,
         max_requests: int = 256,
+        backend: Backend | None = None,
+        model: str = "",
     ) -> None:
+        if model and backend is None:
+            raise ValueError("a model is asked of a backend: say which one")
+        self._guest = None if backend is None else Guest(backend, model)
         self._script: deque[Scripted] = deque(script)
         self._errors: dict[str, deque[HttpError]] = {name: deque() for name in LOOK_UPS}
         self._host = host
@@ -228,7 +239,9 @@ class Emulator:
 
     async def _serve(self, started: Future[tuple[str, BlockingPortal, Handler]]) -> None:
         service_model()  # read before the first request, which would have to wait for it; the control plane's is not
-        handler = Handler(self._policy, self._script, self._journal, pace=self._pace, errors=self._errors)
+        handler = Handler(
+            self._policy, self._script, self._journal, pace=self._pace, errors=self._errors, guest=self._guest
+        )
         application = web.Application(client_max_size=_MAX_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", handler.__call__)
         runner = web.AppRunner(
