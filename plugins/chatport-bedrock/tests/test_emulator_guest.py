@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ from chatport import (
     ToolResult,
     UnsupportedError,
 )
-from chatport.backend import Adjustment, MessageEnd, MessageStart, TextDelta, Usage
+from chatport.backend import Adjustment, BackendEvent, ChatRequest, MessageEnd, MessageStart, TextDelta, Usage
 from chatport.cli._picture import draw_picture
 from chatport.testing import ScriptedBackend
 from chatport_bedrock.backend import BedrockBackend
@@ -227,7 +227,7 @@ class Saying:
     def __init__(self, *events: Any) -> None:
         self._events = events
 
-    async def stream(self, _: Any) -> Any:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
         for event in self._events:
             if isinstance(event, Exception):
                 raise event

@@ -34,7 +34,7 @@ from chatport import (
     ToolCall,
     ToolResult,
 )
-from chatport.backend import BackendError, ChatRequest, ConfigurationError
+from chatport.backend import BackendError, ChatRequest, ConfigurationError, Fold
 from chatport_local import find_weights, unload_models
 from chatport_local._engine import ENGINES, Engine, EngineError, EngineSettings
 from chatport_local._models import WEIGHTS_SHA256, ModelFiles
@@ -84,7 +84,8 @@ def engine() -> Engine:
 
 def request(words: str = "Say hello.", **members: Any) -> ChatRequest:
     """Return a request for a few words."""
-    return ChatRequest(MODEL, (Message.user(words),), **{"settings": SHORT, **members})
+    given: dict[str, Any] = {"settings": SHORT, **members}
+    return ChatRequest(MODEL, (Message.user(words),), **given)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ async def test_a_named_tool_is_called(backend: LocalBackend) -> None:
         backend.stream(request("What is the weather in Boston?", tools=(WEATHER,), tool_choice="any"))
     ) as events:
         heard = [event async for event in events]
-    fold = chatport.backend.Fold()
+    fold = Fold()
     for event in heard:
         fold.feed(event)
     _, message, end = fold.complete()
