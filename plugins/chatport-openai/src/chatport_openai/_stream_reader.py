@@ -3,7 +3,7 @@
 from collections import deque
 
 from chatport.backend import BackendError, BackendEvent, ProtocolError
-from chatport.backend.http import EventReader
+from chatport.backend.http import EventReader, ServerSentEvent
 from chatport_openai._decode import Asked, StreamDecoder
 
 __all__ = ["StreamReader", "looks_whole"]
@@ -65,7 +65,7 @@ class StreamReader:
         failure: BackendError | None = None
         try:
             sent = self._events.feed(chunk)
-            self.has_events = self.has_events or bool(sent)
+            self.has_events = self.has_events or any(map(_is_event, sent))
             self._decoder.feed_all(sent, events)
         except ValueError as error:
             failure = self._unreadable(error)
@@ -80,7 +80,7 @@ class StreamReader:
         failure: BackendError | None = None
         try:
             sent = self._events.finish()
-            self.has_events = self.has_events or bool(sent)
+            self.has_events = self.has_events or any(map(_is_event, sent))
             self._decoder.feed_all(sent, events)
             self._decoder.finish(events)
         except ValueError as error:
@@ -101,3 +101,8 @@ class StreamReader:
         )
         failure.__cause__ = error
         return failure
+
+
+def _is_event(sent: ServerSentEvent) -> bool:
+    """Whether it is one that a server meant: any line of text is a field of an event, if nobody knows it."""
+    return bool(sent.data or sent.event) or any(name == "error" for name, _ in sent.other)
