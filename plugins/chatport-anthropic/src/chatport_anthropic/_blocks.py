@@ -33,6 +33,7 @@ _CLIENT_CALL: Final = "tool_use"
 _CLIENT_RESULT: Final = "tool_result"
 # The key under which the service's documentation sends arguments back that are no JSON object.
 _INVALID: Final = "INVALID_JSON"
+_UNSIGNED: Final = "nothing proves which model wrote it, and Claude takes back only what it signed"
 _NOT_SHOWN: Final = "(the result cannot be shown)"
 # What the system prompt may hold in the service's own words.
 _IN_SYSTEM: Final = frozenset({"text"})
@@ -118,8 +119,11 @@ def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) ->
     blocks: list[Block] = []
     if part.redacted is None or part.text or part.signature is not None:
         check_text(part.text, f"{path}.text")
-        signature = {} if part.signature is None else {"signature": part.signature}
-        blocks.append({"type": "thinking", "thinking": part.text, **signature})
+        if part.signature or scope.family != MAKER:
+            signature = {} if part.signature is None else {"signature": part.signature}
+            blocks.append({"type": "thinking", "thinking": part.text, **signature})
+        else:
+            scope.note("dropped", "unsigned-reasoning", f"{path}.text", f"the reasoning is left out: {_UNSIGNED}")
     if part.redacted is not None:
         try:
             blocks.append({"type": "redacted_thinking", "data": part.redacted.decode()})
@@ -139,7 +143,7 @@ def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str
     if family is not None and family != scope.family:
         return "foreign-reasoning", f"a model of {family} wrote it"
     if not is_signed and (family is None or scope.family == MAKER):
-        return "unsigned-reasoning", "nothing proves which model wrote it, and Claude takes back only what it signed"
+        return "unsigned-reasoning", _UNSIGNED
     return None
 
 

@@ -25,11 +25,11 @@ _ALL_SAMPLING: Final[frozenset[Sampling]] = frozenset({"temperature", "top_k", "
 _EXCLUSIVE: Final[frozenset[Sampling]] = frozenset({"temperature", "top_p"})
 
 _NAME: Final = r"claude-[a-z]+-"
-# A date (`claude-opus-4-20250514`) is no generation, hence at most two digits.
-_SINCE_4_5: Final = _NAME + r"(?:4-[5-9]|[5-9]|[1-9]\d)"
-_SINCE_4_6: Final = _NAME + r"(?:4-[6-9]|[5-9]|[1-9]\d)"
-_SINCE_4_7: Final = _NAME + r"(?:4-[7-9]|[5-9]|[1-9]\d)"
-_SINCE_4_8: Final = _NAME + r"(?:4-[89]|[5-9]|[1-9]\d)"
+# A date (`claude-opus-4-20250514`) is no generation, hence two digits at most; `_Row.matches` sees to it.
+_SINCE_4_5: Final = _NAME + r"(?:4-(?:[5-9]|[1-9]\d)|[5-9]|[1-9]\d)"
+_SINCE_4_6: Final = _NAME + r"(?:4-(?:[6-9]|[1-9]\d)|[5-9]|[1-9]\d)"
+_SINCE_4_7: Final = _NAME + r"(?:4-(?:[7-9]|[1-9]\d)|[5-9]|[1-9]\d)"
+_SINCE_4_8: Final = _NAME + r"(?:4-(?:[89]|[1-9]\d)|[5-9]|[1-9]\d)"
 _SINCE_5: Final = _NAME + r"(?:[5-9]|[1-9]\d)"
 
 _BUDGET: Final = ThinkingSupport(kinds=("budget",))  # recorded

@@ -108,14 +108,25 @@ def translate(request: ChatRequest, *, whole: bool = False) -> Translation:
     body = deep_merge({name: value for name, value in members.items() if value not in ([], {})}, extra)
     if "tools" in members or own_tools is not None:
         body["tools"] = with_own_tools(members.get("tools", ()), own_tools)
-    if is_object(choice := body.get("tool_choice")) and "type" not in choice:
-        # Such as {"disable_parallel_tool_use": True} alone: what it says of is the choice that nobody has made.
-        body["tool_choice"] = {"type": "auto", **choice}
+    body = _with_whole_choice(body, scope)
     body = fit_cache_marks(with_cache_marks(body, request.settings.cache, scope), scope)
     named = (*betas, *(beta for beta in scope.betas if beta not in betas))
     return Translation(
         request.model, _ordered(body), tuple(scope.adjustments), named, scope.tools.given_names(), output
     )
+
+
+def _with_whole_choice(body: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """The body with a choice that says of which kind it is, and with none where there is nothing to choose from."""
+    choice = body.get("tool_choice")
+    if is_object(choice) and not body.get("tools") and not body.get("mcp_servers"):
+        why = "left out: there are no tools to choose from"
+        scope.note("lossless", "tool-choice-omitted", f'settings.extra["{BACKEND}"].tool_choice', why)
+        return {name: value for name, value in body.items() if name != "tool_choice"}
+    if is_object(choice) and "type" not in choice:
+        # Such as {"disable_parallel_tool_use": True} alone: what it says of is the choice that nobody has made.
+        return {**body, "tool_choice": {"type": "auto", **choice}}
+    return body
 
 
 def _ordered(body: dict[str, Any]) -> dict[str, Any]:

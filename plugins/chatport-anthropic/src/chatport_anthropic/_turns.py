@@ -16,6 +16,7 @@ from chatport_anthropic._turn import Role, Turn, client_call, is_server_block, i
 
 __all__ = ["call_names", "has_tool_blocks", "message_blocks", "translate_messages"]
 
+_NOTHING_SAID: Final = "messages: nothing is said in them, and the service wants a message"
 _GO_ON: Final = "Continue."
 _ROLES: Final[dict[str, Role]] = {"assistant": "assistant", "system": "system", "tool": "user", "user": "user"}
 
@@ -40,7 +41,8 @@ def translate_messages(messages: Sequence[Message], start: int, scope: Scope) ->
             turns.append(turn)
         else:
             _omit(message, path, scope, newest=index == len(messages) - 1)
-    turns = pair_calls(_merged(_with_system_turns(turns, scope), scope), scope)
+    # Pairing may leave nothing of a turn, so that those around it are of one role.
+    turns = _merged(pair_calls(_merged(_with_system_turns(turns, scope), scope), scope), scope)
     _keep_newest(messages, turns)
     _end_with_user(turns, scope)
     return [turn.wire() for turn in turns]
@@ -86,7 +88,7 @@ def _keep_newest(messages: Sequence[Message], turns: Sequence[Turn]) -> None:
     """Refuse a conversation whose newest message went in pairing calls and results."""
     path = f"messages[{len(messages) - 1}]"
     if not turns:
-        raise UnsupportedError("messages: nothing is said in them, and the service wants a message")
+        raise UnsupportedError(_NOTHING_SAID)
     if messages[-1].role == "assistant" or any(where.startswith(f"{path}.") for where, _ in turns[-1].blocks):
         return
     raise _nothing_left(path)
@@ -150,14 +152,27 @@ def _end_with_user(turns: list[Turn], scope: Scope) -> None:
     last = turns[-1]
     if last.role != "assistant" or any(is_server_block(block) for _, block in last.blocks):
         return  # the service goes on itself with tools of its own that it has paused
-    path, block = last.blocks[-1]
+    path = last.blocks[-1][0]
     if not scope.capabilities.prefill:
         why = f"this model does not go on writing a message of its own: the user says {_GO_ON!r} behind it"
         scope.note("changed", "prefill-refused", path, why)
         turns.append(Turn("user", last.path, [(path, {"type": "text", "text": _GO_ON})]))
-    elif block.get("type") == "text" and block["text"] != (text := block["text"].rstrip()):
-        why = "the service refuses white space at the end of what the model is to go on writing"
-        scope.note("lossless", "prefill-trimmed", path, why)
-        last.blocks[-1:] = [(path, {**block, "text": text})] if text else []
+    else:
+        _trim_end(last, scope)
         if not last.blocks:
             turns.pop()
+        if not turns:
+            raise UnsupportedError(_NOTHING_SAID)
+
+
+def _trim_end(turn: Turn, scope: Scope) -> None:
+    """Take white space off the end of a turn."""
+    while turn.blocks and turn.blocks[-1][1].get("type") == "text":
+        path, block = turn.blocks.pop()
+        text = block["text"].rstrip()
+        if text != block["text"]:
+            why = "the service refuses white space at the end of what the model is to go on writing"
+            scope.note("lossless", "prefill-trimmed", path, why)
+        if text:
+            turn.blocks.append((path, {**block, "text": text}))
+            return

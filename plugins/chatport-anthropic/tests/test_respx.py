@@ -1,0 +1,62 @@
+"""respx, which people know from httpx, can stand in for the service where httpcore2 carries the bytes.
+
+respx replaces httpcore's connections; httpcore2 is a copy of it, for which a mocker with other targets is enough.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import httpcore2
+import httpx
+import pytest
+import respx
+from anthropic_support.decoding import MODEL, body_of, stream_events
+from respx.mocks import HTTPCoreMocker
+
+import chatport
+from chatport import RateLimitError
+
+
+class HTTPCore2Mocker(HTTPCoreMocker):
+    """respx's mocker for httpcore, for the copy that the wire uses."""
+
+    name: ClassVar[str] = "httpcore2"
+    targets: ClassVar[list[str]] = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
+
+    @classmethod
+    def from_sync_httpx_response(cls, httpx_response: httpx.Response, target: object, **_: object) -> Any:
+        """Return an answer of httpcore2 in place of httpcore's."""
+        del target
+        return httpcore2.Response(
+            status=httpx_response.status_code,
+            headers=httpx_response.headers.raw,
+            content=httpx_response.stream,
+            extensions=httpx_response.extensions,
+        )
+
+
+@pytest.mark.anyio
+async def test_a_mocked_turn() -> None:
+    """Streamed and refused without a socket: the address, the key and the body are what respx sees."""
+    hello = body_of(stream_events(({"type": "text", "text": ""}, [{"type": "text_delta", "text": "Mocked."}])))
+    limit = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
+    with respx.mock(using="httpcore2", assert_all_called=True) as mock:
+        route = mock.post("https://api.anthropic.com/v1/messages").mock(
+            side_effect=[
+                httpx.Response(200, content=hello, headers={"content-type": "text/event-stream", "request-id": "r1"}),
+                httpx.Response(429, json=limit, headers={"retry-after": "7"}),
+            ]
+        )
+        options = {"api_key": "test-key"}
+        async with chatport.open_session(f"anthropic:{MODEL}", backend_options=options, retry=None) as session:
+            async with session.stream("hi") as stream:
+                reply = await stream.finish()
+            assert (reply.text, reply.request_id) == ("Mocked.", "r1")
+            with pytest.raises(RateLimitError, match="slow down") as caught:
+                await session.ask("hi again")
+            assert caught.value.retry_after == 7
+        sent = route.calls[0].request
+        assert sent.headers["x-api-key"] == "test-key"
+        assert json.loads(sent.content)["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
