@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatport.backend.http import EventReader, ServerSentEvent
+from chatport.backend.http import EventReader, ServerSentEvent, UnreadableEventError
 
 
 def _read(*pieces: bytes, max_bytes: int = 1000) -> list[ServerSentEvent]:
@@ -183,3 +183,11 @@ def _by_the_standard(body: bytes) -> list[ServerSentEvent]:
 def test_events_are_those_of_the_standard(body: bytes) -> None:
     """The quick ways give what the algorithm of the standard gives."""
     assert _read(body) == _by_the_standard(body)
+
+
+@pytest.mark.parametrize("bad", [b"data: \xff\n\n", b"data: " + b"x" * 100 + b"\n\n", b"data: " + b"x" * 200])
+def test_what_is_good_comes_before_what_is_bad(bad: bytes) -> None:
+    """The error has the events that came before it in the same piece."""
+    with pytest.raises(UnreadableEventError) as caught:
+        EventReader(max_bytes=100).feed(b"data: a\n\nevent: e\ndata: b\n\n" + bad)
+    assert [(event.event, event.data) for event in caught.value.events] == [("", "a"), ("e", "b")]

@@ -32,6 +32,19 @@ class ServerSentEvent(NamedTuple):
     other: tuple[tuple[str, str], ...] = ()
 
 
+class UnreadableEventError(ValueError):
+    """An event that is too long, or no UTF-8. It is an error of the service, for a backend to say in its own.
+
+    Attributes:
+        events: The events before it that came in the same piece: a caller is to see them first.
+    """
+
+    def __init__(self, message: str, events: list[ServerSentEvent]) -> None:
+        """Keep what was good."""
+        super().__init__(message)
+        self.events = events
+
+
 class EventReader:
     """Takes the events out of a body, however its bytes are cut. A reader belongs to one body."""
 
@@ -53,7 +66,7 @@ class EventReader:
         """Take the next bytes and return the events that are complete with them.
 
         Raises:
-            ValueError: An event is longer than `max_bytes`, or is no UTF-8. The reader cannot be used any more.
+            UnreadableEventError: An event is longer than `max_bytes`, or is no UTF-8. The reader is of no use then.
         """
         if self._ends_with_return or b"\r" in chunk:
             chunk = self._with_line_feeds(chunk)
@@ -70,15 +83,20 @@ class EventReader:
             self._pieces.clear()
             self._size = 0
         *blocks, rest = chunk.split(b"\n\n")
+        events = self._events(blocks)
         if rest:
-            self._keep(rest)
-        return self._events(blocks)
+            try:
+                self._keep(rest)
+            except UnreadableEventError as error:
+                error.events = events
+                raise
+        return events
 
     def finish(self) -> list[ServerSentEvent]:
         """Return what is left when a body has ended, as if an empty line had come.
 
         Raises:
-            ValueError: It is no UTF-8.
+            UnreadableEventError: It is no UTF-8.
         """
         rest = b"".join(self._pieces).removesuffix(b"\n")
         self._pieces.clear()
@@ -87,25 +105,31 @@ class EventReader:
 
     def _events(self, blocks: list[bytes]) -> list[ServerSentEvent]:
         events: list[ServerSentEvent] = []
-        for block in blocks:
-            if len(block) > self._max_bytes:
-                raise ValueError(f"an event is longer than {self._max_bytes} bytes")
-            # The two shapes that nearly all events have; the long way gives the same.
-            if block.startswith(_DATA) and _NEW_LINE not in block:
-                events.append(ServerSentEvent("", block[6:].decode()))
-                continue
-            if block.startswith(_EVENT):
-                name, _, data = block.partition(b"\n")
-                if data.startswith(_DATA) and _NEW_LINE not in data:
-                    events.append(ServerSentEvent(name[7:].decode(), data[6:].decode()))
+        try:
+            for block in blocks:
+                if len(block) > self._max_bytes:
+                    raise self._too_long(events)
+                # The two shapes that nearly all events have; the long way gives the same.
+                if block.startswith(_DATA) and _NEW_LINE not in block:
+                    events.append(ServerSentEvent("", block[6:].decode()))
                     continue
-            events += _parsed(block)
+                if block.startswith(_EVENT):
+                    name, _, data = block.partition(b"\n")
+                    if data.startswith(_DATA) and _NEW_LINE not in data:
+                        events.append(ServerSentEvent(name[7:].decode(), data[6:].decode()))
+                        continue
+                events += _parsed(block)
+        except UnicodeDecodeError as error:
+            raise UnreadableEventError(str(error), events) from error
         return events
+
+    def _too_long(self, events: list[ServerSentEvent]) -> UnreadableEventError:
+        return UnreadableEventError(f"an event is longer than {self._max_bytes} bytes", events)
 
     def _keep(self, rest: bytes) -> None:
         self._size += len(rest)
         if self._size > self._max_bytes + 1:  # the line feed at its end is not counted
-            raise ValueError(f"an event is longer than {self._max_bytes} bytes")
+            raise self._too_long([])
         self._pieces.append(rest)
 
     def _with_line_feeds(self, chunk: bytes) -> bytes:

@@ -20,7 +20,7 @@ from chatport._http_options import HttpOptions, check_base_url, check_header_val
 from chatport._http_request import HttpRequest
 from chatport._http_wire import HttpResponse, HttpWire
 from chatport._json_body import Base64, DataUrl, encode_json, plain_json
-from chatport._server_sent_events import EventReader, ServerSentEvent
+from chatport._server_sent_events import EventReader, ServerSentEvent, UnreadableEventError
 
 __all__ = [
     "Base64",
@@ -31,6 +31,7 @@ __all__ = [
     "HttpResponse",
     "HttpWire",
     "ServerSentEvent",
+    "UnreadableEventError",
     "check_base_url",
     "check_header_value",
     "encode_json",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatport.backend import BackendError, BackendEvent, ProtocolError
-from chatport.backend.http import EventReader
+from chatport.backend.http import EventReader, UnreadableEventError
 from chatport_anthropic._decode import StreamDecoder
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ class StreamReader:
         """Take the next bytes; return the error that is to be raised once the events before it were read."""
         try:
             received = self._bytes.feed(chunk)
-        except ValueError as error:
-            return self._unreadable(error)
+        except UnreadableEventError as error:
+            return self._take(error.events) or self._unreadable(error)
         return self._take(received)
 
     def finish(self) -> BackendError | None:
         """Declare that the stream has ended; return the error that is to be raised where it should not have."""
         try:
             received = self._bytes.finish()
-        except ValueError as error:
+        except UnreadableEventError as error:
             return self._unreadable(error)
         failure = self._take(received)
         if failure is not None:
