@@ -7,6 +7,7 @@ import anyio
 
 import chatport
 from chatport import Settings, open_backend, open_session
+from chatport.backend import ListsModels
 from chatport.testing import HttpReply, HttpService, ServedRequest
 from chatport_openai import OpenAIOptions
 
@@ -21,8 +22,8 @@ def answer(request: ServedRequest) -> HttpReply:
         message = {"role": "assistant", "content": words, "reasoning_content": "I count them."}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return as_json({"model": asked["model"], "choices": [choice], "system_fingerprint": "fp_1"})
-    chunks = [{"delta": {"content": f"{word} "}, "finish_reason": None} for word in words.split()]
-    events = [{"choices": [{"index": 0, **chunk}]} for chunk in [*chunks, {"delta": {}, "finish_reason": "stop"}]]
+    deltas: list[dict[str, Any]] = [{"delta": {"content": f"{word} "}} for word in words.split()]
+    events = [{"choices": [{"index": 0, **delta}]} for delta in [*deltas, {"delta": {}, "finish_reason": "stop"}]]
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
     return HttpReply(body=body.encode(), headers={"content-type": "text/event-stream"})
 
@@ -64,6 +65,7 @@ async def main() -> None:
 
         # --8<-- [start:backend]
         async with open_backend("openai", **server) as backend:
+            assert isinstance(backend, ListsModels)
             print([model.id for model in await backend.models()])
             first = chatport.Session(backend, "gpt-4.1-mini")
             second = chatport.Session(backend, "qwen3-8b")

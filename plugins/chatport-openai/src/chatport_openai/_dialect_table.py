@@ -120,10 +120,10 @@ def dialect_of(base_url: str) -> Dialect:
     """
     parts = urlsplit(base_url)
     host, path = (parts.hostname or "").lower(), parts.path
-    for row in HOSTED:
+    for row in DIALECTS.values():
         if any(host == name or host.endswith(f".{name}") for name in row.hosts):
             return row
-    found = next((row for row in HOSTED if any(step in path for step in row.paths)), None)
+    found = next((row for row in DIALECTS.values() if any(step in path for step in row.paths)), None)
     if found is None and host in _LOOPBACK:
         found = DIALECTS.get(_PORTS.get(parts.port or 0, ""))
     return found or DIALECTS["compatible"]
