@@ -5,12 +5,13 @@ from __future__ import annotations
 import ssl
 import time
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import httpx2
 import pytest
 
-from chatport.testing import HttpReply, HttpService, HttpStep
+from chatport.testing import HttpReply, HttpService, HttpStep, ServedRequest
 
 PEM = Path(__file__).parent / "localhost.pem"
 
@@ -129,9 +130,42 @@ def test_a_request_without_a_reply_fails_the_test() -> None:
         with HttpService() as service:
             assert httpx2.get(service.url, trust_env=False).status_code == 501
 
-    with pytest.raises(AssertionError, match="the service failed") as caught:
+    with pytest.raises(AssertionError, match=r"the service failed: .*GET / came") as caught:
         ask()
     assert "GET / came" in str(caught.value.__cause__)
+
+
+@pytest.mark.anyio
+async def test_a_reply_that_cannot_be_made_fails_the_test() -> None:
+    """The client gets an error; who waits for the service learns of it at once, and so does the test."""
+
+    def no_reply(request: ServedRequest) -> HttpReply:
+        raise KeyError(request.target)
+
+    async def ask() -> None:
+        with HttpService() as service:
+            service.reply(no_reply)
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                assert (await client.get(f"{service.url}/zebra")).status_code == 501
+            with anyio.fail_after(5), pytest.raises(AssertionError, match=r"no use to wait for 1 replies .*/zebra"):
+                await service.until_held()
+
+    with pytest.raises(AssertionError, match=r"the service failed: KeyError.*/zebra"):
+        await ask()
+
+
+@pytest.mark.parametrize("framing", ["chunks", "end", None])
+def test_a_body_ends_in_order(framing: Literal["chunks", "end"] | None) -> None:
+    """What follows `HttpStep.END` does not come, and nothing but that says so."""
+    with HttpService() as service:
+        service.reply(HttpReply(body=(b"One, ", HttpStep.END, b"two."), framing=framing))
+        assert httpx2.get(service.url, trust_env=False).content == b"One, "
+
+
+def test_a_body_with_a_length_does_not_end_before_it() -> None:
+    """Its length has been said."""
+    with pytest.raises(ValueError, match="a body with a length"):
+        HttpReply(body=(b"One, ", HttpStep.END), framing="length").steps()
 
 
 def test_an_error_of_the_test_goes_first() -> None:

@@ -15,7 +15,7 @@ from chatport.backend import (
     Timeouts,
     TransportError,
 )
-from chatport.backend.http import EventReader, HttpRequest
+from chatport.backend.http import EventReader, HttpOptions, HttpRequest, HttpWire
 from chatport.testing import HttpReply, HttpService, HttpStep
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +70,26 @@ async def test_a_stream_comes_as_it_is_sent() -> None:
             assert await response.read(has_begun=True) == b""
         assert found == ["one", "two", "three"]
         assert wire.load() == Load(0, 0, 1000)
+        await wire.aclose()
+
+
+async def test_a_service_has_a_name_of_its_own_for_the_request() -> None:
+    """A wire that is told the header has it in answers and in its own errors; the usual ones count after it."""
+    wire = HttpWire(HttpOptions(), backend="tested", request_id_headers=["X-Zebra-Trace"])
+    with HttpService() as service:
+        both = {"x-zebra-trace": "zebra-1", "x-request-id": "r-1"}
+        service.reply(
+            HttpReply(body=(b"data: one\n\n", HttpStep.CLOSE), headers=both),
+            HttpReply(headers={"x-request-id": "r-1"}),
+        )
+        async with await wire.send(a_request(service)) as response:
+            assert response.request_id == "zebra-1"
+            with pytest.raises(StreamInterruptedError) as caught:
+                while await response.read(has_begun=True):
+                    pass
+        assert (caught.value.request_id, caught.value.status) == ("zebra-1", 200)
+        async with await wire.send(a_request(service)) as response:
+            assert response.request_id == "r-1"
         await wire.aclose()
 
 
@@ -249,7 +269,7 @@ async def test_places_are_given_in_order() -> None:
     """No more connections than there may be; who waits is counted, and served in the order of coming."""
     with HttpService() as service:
         service.reply_always(HttpReply(body=(b"a", HttpStep.HOLD)))
-        wire = a_wire(max_connections=2)
+        wire = a_wire(max_connections=1)
         order: list[int] = []
 
         async def ask(number: int) -> None:
@@ -261,13 +281,13 @@ async def test_places_are_given_in_order() -> None:
                 group.start_soon(ask, number)
                 while sum((wire.load().in_flight, wire.load().waiting)) <= number:
                     await anyio.lowlevel.checkpoint()
-            await service.until_held(2)
-            assert wire.load() == Load(2, 4, 2)
+            await service.until_held()
+            assert wire.load() == Load(1, 5, 1)
             service.release()
-        assert sorted(order) == list(range(6))
-        assert [request.target for request in service.requests[2:]] == ["/2", "/3", "/4", "/5"]
-        assert len(service.connections) == 2
-        assert wire.load() == Load(0, 0, 2)
+        assert order == list(range(6))
+        assert [request.target for request in service.requests] == [f"/{number}" for number in range(6)]
+        assert len(service.connections) == 1
+        assert wire.load() == Load(0, 0, 1)
         await wire.aclose()
 
 

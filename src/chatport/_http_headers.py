@@ -44,9 +44,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None if seconds is None else _bounded(seconds)
 
 
-def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """Return the service's id of a request, under whichever name it gives it."""
-    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+def request_id_of(headers: Mapping[str, str], *, first: tuple[str, ...] = ()) -> str | None:
+    """Return the service's id of a request, under whichever name it gives it; `first` names are looked at first."""
+    return next((headers[name] for name in (*first, *_REQUEST_IDS) if headers.get(name)), None)
 
 
 def _text(raw: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ from chatport._http_pool import HttpPool
 from chatport._http_slots import ClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -48,15 +49,18 @@ _USER_AGENT: Final = f"chatport/{version('chatport')} python/{platform.python_ve
 class HttpWire:
     """Sends requests; one for each backend. It may be used from several event loops, each of which has connections."""
 
-    def __init__(self, options: HttpOptions, *, backend: str) -> None:
+    def __init__(self, options: HttpOptions, *, backend: str, request_id_headers: Sequence[str] = ()) -> None:
         """Open nothing yet.
 
         Args:
             options: How to speak HTTP.
             backend: The name of the backend, for errors.
+            request_id_headers: Where the service says its id of a request, if it is in none of the usual headers, such
+                as `x-request-id`; the first that an answer has counts.
         """
         self._options = options
         self._backend = backend
+        self._request_id_headers = tuple(name.lower() for name in request_id_headers)
         self._pool = HttpPool(options)
         self._own_names = frozenset(name.lower() for name in options.headers)
 
@@ -90,7 +94,8 @@ class HttpWire:
             raise closed_failure(exchange) from None
         try:
             answer = await self._sent(request, place, patience, exchange)
-            return HttpResponse(answer, patience, exchange, slots)
+            request_id = request_id_of(answer.headers, first=self._request_id_headers)
+            return HttpResponse(answer, patience, replace(exchange, status=answer.status, request_id=request_id), slots)
         except BaseException:
             slots.release()
             raise
@@ -158,7 +163,8 @@ class HttpResponse:
     Attributes:
         status: The HTTP status.
         headers: The headers by name in lower case; of one that came twice, all values, with commas between them.
-        request_id: The service's id of the request, where one of the usual headers has it.
+        request_id: The service's id of the request, where one of the usual headers has it, or one that the wire was
+            told of.
     """
 
     __slots__ = ("_answer", "_exchange", "_patience", "_slots", "headers", "request_id", "status")
@@ -167,11 +173,11 @@ class HttpResponse:
         """Take over an answer, and the place that its request has."""
         self.status: int = answer.status
         self.headers: Mapping[str, str] = answer.headers
-        self.request_id = request_id_of(answer.headers)
+        self.request_id = exchange.request_id
         self._answer = answer
         self._patience = patience
         self._slots: Slots | None = slots
-        self._exchange = Exchange(exchange.backend, exchange.model, self.status, self.request_id)
+        self._exchange = exchange
 
     async def __aenter__(self) -> Self:
         """Return itself."""

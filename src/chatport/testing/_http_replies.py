@@ -16,8 +16,11 @@ class HttpStep(Enum):
 
     HOLD = auto()
     """Nothing more comes until `HttpService.release`."""
+    END = auto()
+    """The body ends here in order, as if that were all of it; the connection stays. Nothing of the reply follows."""
     CLOSE = auto()
-    """The connection ends in order: what was written arrives, then its end. Nothing of the reply follows."""
+    """The connection ends in order: what was written arrives, then its end. Nothing of the reply follows. A body of
+    which the client knows that more should come, in chunks or with a length, breaks off by it."""
     RESET = auto()
     """The connection is torn down. Nothing of the reply follows."""
 
@@ -45,10 +48,18 @@ class HttpReply:
     write_size: int | None = None
 
     def steps(self) -> list[bytes | HttpStep]:
-        """Return what is written and what happens, in order."""
+        """Return what is written and what happens, in order.
+
+        Raises:
+            ValueError: The body is to end before its length.
+        """
         pieces = (self.body,) if isinstance(self.body, bytes) else self.body
         before = [] if self.before is None else [self.before]
         framing = self.framing or ("length" if isinstance(self.body, bytes) else "chunks")
+        if HttpStep.END in pieces:
+            if framing == "length":  # what was said to come does not
+                raise ValueError("a body with a length cannot end before it; give it the framing 'chunks'")
+            pieces = pieces[: pieces.index(HttpStep.END)]
         if framing == "raw":
             return [*before, *pieces]
         if framing == "chunks":

@@ -98,8 +98,10 @@ class HttpService:
         hanging = [thread for thread in self._threads if thread.is_alive()]
         for each in (self._listener, self._released, self._release):
             each.close()
-        if error is None and (self._failures or hanging):
-            raise AssertionError("the service failed") from (self._failures[0] if self._failures else None)
+        if error is None and self._failures:
+            raise AssertionError(f"the service failed: {self._failures[0]!r}") from self._failures[0]
+        if error is None and hanging:
+            raise AssertionError(f"{len(hanging)} threads of the service do not end")
 
     @property
     def url(self) -> str:
@@ -157,10 +159,15 @@ class HttpService:
     async def _until(self, condition: Callable[[], bool], what: str) -> None:
         def wait() -> bool:
             with self._changed:
-                return self._changed.wait_for(condition, _PATIENCE)
+                # What failed here will not bring about what is waited for.
+                self._changed.wait_for(lambda: condition() or self._failures, _PATIENCE)
+                return condition()
 
-        if not await anyio.to_thread.run_sync(wait):
-            raise AssertionError(f"the service waited {_PATIENCE:g} seconds in vain for {what}")
+        if await anyio.to_thread.run_sync(wait):
+            return
+        if self._failures:
+            raise AssertionError(f"no use to wait for {what}: {self._failures[0]!r}") from self._failures[0]
+        raise AssertionError(f"the service waited {_PATIENCE:g} seconds in vain for {what}")
 
     # --- threads ---
 
@@ -173,7 +180,12 @@ class HttpService:
         try:
             run()
         except BaseException as error:  # noqa: BLE001 - raised when the service ends
+            self._note_failure(error)
+
+    def _note_failure(self, error: BaseException) -> None:
+        with self._changed:
             self._failures.append(error)
+            self._changed.notify_all()
 
     def _accept(self) -> None:
         while not self._is_stopping:
@@ -214,11 +226,13 @@ class HttpService:
     def _answer(self, peer: socket.socket, request: ServedRequest) -> None:
         source = self._replies.popleft() if self._replies else self._default
         if source is None:
-            self._failures.append(
-                AssertionError(f"{request.method} {request.target} came, and no reply was said for it")
-            )
+            self._note_failure(AssertionError(f"{request.method} {request.target} came, and no reply was said for it"))
             source = HttpReply(status=501, body=b"the test has said no reply for this request")
-        reply = source if isinstance(source, HttpReply) else source(request)
+        try:
+            reply = source if isinstance(source, HttpReply) else source(request)
+        except Exception as error:  # noqa: BLE001 - raised when the service ends
+            self._note_failure(error)
+            reply = HttpReply(status=501, body=b"what was to make the reply has failed; the service says how")
         try:
             for step in reply.steps():
                 if isinstance(step, bytes):

@@ -155,8 +155,10 @@ class Cut:
 
     Attributes:
         after: Behind this many of the answer's events; None is before the head of the answer.
-        how: `"end"`: the body, or the connection, ends in an orderly way, without the closing event. `"inside-frame"`:
-            the same, in the middle of a frame. `"reset"`: the connection is torn down.
+        how: `"end"`: the body, or the connection, ends in an orderly way, without the closing event: nothing but the
+            missing event says that it is a cut. Over HTTP that is a body that ends as if it were whole
+            (`HttpStep.END`), which a backend overlooks more easily than chunks that break off. `"inside-frame"`: the
+            same, in the middle of a frame. `"reset"`: the connection is torn down.
     """
 
     after: int | None
