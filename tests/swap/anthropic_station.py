@@ -3,18 +3,21 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, ClassVar, Final, assert_never
 
 import pytest
 from pydantic import TypeAdapter
+from chatport_anthropic._translate import translate
 from tests.swap.http_visit import HttpVisit, type_faults
 from tests.swap.speech import Answer, Body, Call, Cited, Said, Sealed, ServerRun, Stop, Thought, Unknown, Words
 from tests.swap.station import Station, Visit, WireCall, WireResult
 
 import chatport
+from chatport.backend import Adjustment, ChatRequest
+from chatport.backend.http import plain_json
 from chatport.testing import HttpService
 
 _STOPS: Final[Mapping[Stop, str]] = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}
@@ -60,6 +63,11 @@ class AnthropicStation(Station):
             if block["type"] == "tool_result":
                 failed = block.get("is_error", False)
                 yield WireResult(block["tool_use_id"], failed, number, block.get("content"))
+
+    def plan(self, request: ChatRequest) -> tuple[Body, Sequence[Adjustment]]:
+        """See `Station.plan`."""
+        translation = translate(request)
+        return plain_json(translation.body), translation.adjustments
 
     def violations(self, body: Body) -> Iterator[str]:
         """What the vendor's types say against it, and the rules that the service is known to enforce."""

@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, assert_never
@@ -13,7 +13,9 @@ from tests.swap.speech import Answer, Body, Call, Cited, Said, Sealed, ServerRun
 from tests.swap.station import Station, Visit, WireCall, WireResult
 
 import chatport
-from chatport.backend import Backend, BackendError
+from chatport.backend import Adjustment, Backend, BackendError, ChatRequest
+from chatport_bedrock._body import plain_body
+from chatport_bedrock._translate import translate
 from chatport_bedrock.emulator import Answer as EmulatorAnswer
 from chatport_bedrock.emulator import Emulator
 from chatport_bedrock.emulator._conversation import Conversation
@@ -71,6 +73,11 @@ class BedrockStation(Station):
             options = {"endpoint_url": emulator.url, "region": "us-east-1", "api_key": "made-up"}
             async with chatport.open_backend("bedrock", **options) as backend:
                 yield BedrockVisit(self, emulator, backend)
+
+    def plan(self, request: ChatRequest) -> tuple[Body, Sequence[Adjustment]]:
+        """See `Station.plan`."""
+        translation = translate(request)
+        return plain_body(translation.body), translation.adjustments
 
     def violations(self, body: Body) -> Iterator[str]:
         """What botocore, the emulator's shapes and the emulator's rules say against it."""

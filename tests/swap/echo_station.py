@@ -1,13 +1,13 @@
 """The echo as a station: it says back the newest message, and has no service."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import ClassVar
 
 from tests.swap.speech import Answer, Body, Said
 from tests.swap.station import Station, Visit, WireCall, WireResult
 
-from chatport.backend import BackendEvent, ChatRequest, MessageStart
+from chatport.backend import Adjustment, BackendEvent, ChatRequest, MessageStart
 from chatport_echo import EchoBackend
 
 
@@ -67,6 +67,10 @@ class EchoStation(Station):
         """See `Station.results`."""
         del body
         yield from ()
+
+    def plan(self, request: ChatRequest) -> tuple[Body, Sequence[Adjustment]]:
+        """See `Station.plan`."""
+        raise NotImplementedError(f"an echo makes no body of {request.model!r}")
 
     def violations(self, body: Body) -> Iterator[str]:
         """See `Station.violations`: there is no schema."""

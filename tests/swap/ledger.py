@@ -296,8 +296,15 @@ def _untrue(facts: Sequence[Fact], missing: Sequence[Fact], named: Sequence[Adju
 def _entry(kind: str, path: str, named: Sequence[Adjustment], *, is_missing: bool) -> Entry:
     own = [report for report in named if _is_about(report, kind, path)]
     told = [report for report in own if report.kind != "lossless"] or (own if is_missing else [])
-    ranks = [FATES.index("unneeded" if report.kind == "lossless" else report.kind) for report in told]
+    ranks = [FATES.index(_fate(report, path)) for report in told]
     return Entry(kind, path, FATES[max(ranks, default=0)], frozenset(report.code for report in told))
+
+
+def _fate(report: Adjustment, path: str) -> Fate:
+    """What an adjustment makes of a part: one that has lost a member is changed."""
+    if report.kind == "lossless":
+        return "unneeded"
+    return "changed" if report.kind == "dropped" and report.path.startswith(f"{path}.") else report.kind
 
 
 def _is_about(report: Adjustment, kind: str, path: str) -> bool:

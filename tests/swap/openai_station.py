@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -10,11 +10,15 @@ from typing import Any, ClassVar, Final, Literal
 
 import pytest
 from pydantic import TypeAdapter
+from chatport_openai._dialect_table import dialect_named
+from chatport_openai._translate import translate
 from tests.swap.http_visit import HttpVisit, type_faults
 from tests.swap.speech import Answer, Body, Call, Cited, Said, Sealed, Stop, Thought, Words
 from tests.swap.station import Station, Visit, WireCall, WireResult
 
 import chatport
+from chatport.backend import Adjustment, ChatRequest
+from chatport.backend.http import plain_json
 from chatport.testing import HttpService
 
 _STOPS: Final[Mapping[Stop, str]] = {"stop": "stop", "tool_calls": "tool_calls", "length": "length"}
@@ -88,6 +92,11 @@ class OpenAIStation(Station):
                 content = turn["content"]
                 said = content if isinstance(content, str) else content[0].get("text", "")
                 yield WireResult(turn["tool_call_id"], said.startswith(_FAILED), number, content)
+
+    def plan(self, request: ChatRequest) -> tuple[Body, Sequence[Adjustment]]:
+        """See `Station.plan`."""
+        translation = translate(request, dialect=dialect_named(self.dialect))
+        return plain_json(translation.body), translation.adjustments
 
     def violations(self, body: Body) -> Iterator[str]:
         """What the vendor's types say against it, and the rules that servers are known to enforce."""

@@ -1,7 +1,7 @@
 """The scripted backend as a station: a backend that nobody knows, whose model says everything that parts can say."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, assert_never
 
@@ -9,6 +9,7 @@ from tests.swap.speech import Answer, Body, Call, Cited, Said, Sealed, ServerRun
 from tests.swap.station import Station, Visit, WireCall, WireResult
 
 from chatport import Citation, Json, Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult, dump_messages
+from chatport.backend import Adjustment, ChatRequest
 from chatport.testing import Answer as ScriptedAnswer
 from chatport.testing import ScriptedBackend
 
@@ -61,6 +62,10 @@ class ScriptedStation(Station):
         """See `Station.results`."""
         del body
         yield from ()
+
+    def plan(self, request: ChatRequest) -> tuple[Body, Sequence[Adjustment]]:
+        """See `Station.plan`."""
+        return json.loads(dump_messages(request.messages)), ()
 
     def violations(self, body: Body) -> Iterator[str]:
         """See `Station.violations`: it takes everything."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from tests.swap.speech import Answer, Body, Call, Said
 
-from chatport.backend import Backend, BackendError
+from chatport.backend import Adjustment, Backend, BackendError, ChatRequest
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,14 @@ class Station(ABC):
     @abstractmethod
     def open(self) -> AbstractAsyncContextManager[Visit]:
         """Open the backend and start its service."""
+
+    @abstractmethod
+    def plan(self, request: ChatRequest) -> tuple[Body, Sequence[Adjustment]]:
+        """Return what would be sent for a request, and all that was adjusted, without asking anybody.
+
+        Raises:
+            UnsupportedError: It cannot be said.
+        """
 
     @abstractmethod
     def violations(self, body: Body) -> Iterator[str]:
