@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final, assert_never
 
 import pytest
 from pydantic import TypeAdapter
-from chatport_anthropic._translate import translate
 from tests.swap.http_visit import HttpVisit, type_faults
 from tests.swap.speech import Answer, Body, Call, Cited, Said, Sealed, ServerRun, Stop, Thought, Unknown, Words
 from tests.swap.station import Station, Visit, WireCall, WireResult
@@ -19,6 +18,7 @@ import chatport
 from chatport.backend import Adjustment, ChatRequest
 from chatport.backend.http import plain_json
 from chatport.testing import HttpService
+from chatport_anthropic._translate import translate
 
 _STOPS: Final[Mapping[Stop, str]] = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}
 _USAGE: Final = {"input_tokens": 3, "output_tokens": 2}

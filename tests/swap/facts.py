@@ -165,8 +165,7 @@ def _call_facts(part: ToolCall, path: str) -> Iterator[_Row]:
 def _result_facts(part: ToolResult, path: str, role: str) -> Iterator[_Row]:
     kind = "failed result" if part.is_error else "tool result"
     if role == "assistant":
-        kind = "tool run by the service"
-        yield kind, path, "id", part.id, True
+        kind = "tool run by the service"  # its id is that of its call
     for index, item in enumerate(part.content):
         where = f"{path}.content[{index}]"
         for row in _facts(item, where, "tool"):

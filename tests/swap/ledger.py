@@ -22,7 +22,8 @@ FATES: Final[tuple[Fate, ...]] = ("kept", "unneeded", "renamed", "changed", "dro
 # What a service may do without at no loss: it caches by itself, or would not read it.
 _UNNEEDED: Final = frozenset({"reasoning", "signed reasoning", "citation", "cache point"})
 
-# Members that hold calls and results of tools in one wire or another, and marks of a cache.
+# What is not found where its part goes under another name or id.
+_NAMED: Final = frozenset({"id", "name", "server", "title"})
 _POINTS: Final = ("cachePoint", "cache_control", "cache_point")
 _SPEAKERS: Final = {
     "assistant": {"assistant"},
@@ -277,7 +278,7 @@ def _silent(fact: Fact, named: Sequence[Adjustment]) -> str | None:
     """What is wrong with a fact that is missing: nothing, where an adjustment says so."""
     enough = {"dropped"}
     if fact.is_detail:
-        enough |= {"changed", "renamed"} if fact.form in {"name", "title"} else {"changed"}
+        enough |= {"changed", "renamed"} if fact.form in _NAMED else {"changed"}
     if fact.kind in _UNNEEDED:
         enough.add("lossless")
     if any(report.kind in enough for report in named):

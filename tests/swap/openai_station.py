@@ -10,8 +10,6 @@ from typing import Any, ClassVar, Final, Literal
 
 import pytest
 from pydantic import TypeAdapter
-from chatport_openai._dialect_table import dialect_named
-from chatport_openai._translate import translate
 from tests.swap.http_visit import HttpVisit, type_faults
 from tests.swap.speech import Answer, Body, Call, Cited, Said, Sealed, Stop, Thought, Words
 from tests.swap.station import Station, Visit, WireCall, WireResult
@@ -20,6 +18,8 @@ import chatport
 from chatport.backend import Adjustment, ChatRequest
 from chatport.backend.http import plain_json
 from chatport.testing import HttpService
+from chatport_openai._dialect_table import dialect_named
+from chatport_openai._translate import translate
 
 _STOPS: Final[Mapping[Stop, str]] = {"stop": "stop", "tool_calls": "tool_calls", "length": "length"}
 _USAGE: Final = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}

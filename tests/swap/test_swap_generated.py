@@ -1,4 +1,4 @@
-"""Histories at random: whatever a conversation holds, all of it is sent or named, and nothing is changed."""
+"""Conversations at random: whatever they hold, all of it is sent or named, and nothing is changed."""
 
 import copy
 import re
@@ -7,20 +7,62 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import chatport
-from chatport import Message, UnsupportedError
-from chatport.backend import ChatRequest
 from tests import strategies
 from tests.swap.ledger import account_for
 from tests.swap.pairs import pairing_faults
 from tests.swap.station import Station
 from tests.swap.stations import DESTINATIONS
 
+import chatport
+from chatport import Message, Part, ToolCall, ToolResult, UnsupportedError
+from chatport.backend import ChatRequest
+
 PLACE = re.compile(r"messages\[\d+\]")
 QUESTION = Message.user("And now, sixty?")
 
-histories = st.lists(strategies.messages(), max_size=5).map(lambda found: chatport.repair_messages(found).messages)
+_said = st.one_of(
+    strategies.text_parts(),
+    strategies.reasoning(),
+    strategies.plain_parts().filter(lambda part: not isinstance(part, ToolCall)),
+)
+_calls = strategies.tool_calls().filter(lambda call: call.executed_by == "client")
+_served = st.tuples(
+    strategies.tool_calls().filter(lambda call: call.executed_by == "server"), strategies.tool_results()
+).map(lambda pair: [pair[0], ToolResult(pair[0].id, pair[1].content, metadata=pair[0].metadata)])
+_shown = st.one_of(
+    strategies.text_parts(),
+    strategies.images(),
+    strategies.documents(),
+    strategies.plain_parts().filter(lambda part: not isinstance(part, ToolCall)),
+)
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> list[Message]:
+    """A question with anything in it, and an answer, perhaps by way of tools."""
+    asked: list[Message] = []
+    if draw(st.integers(0, 5)) == 3:
+        asked.append(Message("system", (draw(strategies.text_parts()),)))
+    asked.append(Message("user", tuple(draw(st.lists(_shown, min_size=1, max_size=3)))))
+    said: list[Part] = draw(st.lists(_said, max_size=2))
+    for call_and_result in draw(st.lists(_served, max_size=1)):
+        said += call_and_result
+    calls = draw(st.lists(_calls, max_size=3, unique_by=lambda call: call.id))
+    answered = [Message("assistant", (*said, *calls))]
+    if calls:
+        content = st.lists(_shown, max_size=2).map(tuple)
+        results = (ToolResult(call.id, draw(content), draw(st.booleans())) for call in calls)
+        answered += [Message("tool", tuple(results)), Message("assistant", (draw(strategies.text_parts()),))]
+    return [*asked, *answered]
+
+
+def _repaired(found: list[list[Message]]) -> tuple[Message, ...]:
+    return chatport.repair_messages([message for turn in found for message in turn]).messages
+
+
+histories = st.lists(turns(), min_size=1, max_size=3).map(_repaired) | st.lists(strategies.messages(), max_size=5).map(
+    lambda found: _repaired([found])
+)
 
 
 @pytest.mark.parametrize("station", [station for station in DESTINATIONS if station.reads_all], ids=str)
@@ -36,15 +78,16 @@ def test_all_of_any_history_is_sent_or_named(station: Station) -> None:
         try:
             body, adjustments = station.plan(ChatRequest(station.model, messages))
         except UnsupportedError as error:
-            assert PLACE.match(str(error))
-            outcomes["refused"] += 1
+            outcomes["refused" if PLACE.match(str(error)) else f"refused without a place: {error}"] += 1
             return
         outcomes["sent"] += 1
         assert messages == before
         account = account_for(messages, body, station.turns(body), adjustments, in_words=station.in_words)
-        lost = [fault for fault in account.faults if fault.startswith("lost in silence")]
+        # Words are short here, and found elsewhere by chance: that they stand twice, or in another order, says nothing.
+        lost = [fault for fault in account.faults if fault.startswith(("lost in silence", "cache points"))]
         calls, results = list(station.calls(body)), list(station.results(body))
         assert [*lost, *pairing_faults(messages, calls, results, adjustments, in_words=station.in_words)] == []
 
     check()
-    assert outcomes["sent"] > 0.3 * outcomes.total()
+    assert outcomes.keys() <= {"sent", "refused"}
+    assert outcomes["sent"] > 0.1 * outcomes.total()

@@ -18,7 +18,7 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
-from chatport_openai._blocks import joined_or_list, json_text, part_blocks
+from chatport_openai._blocks import joined_or_list, json_text, mark_last, part_blocks
 from chatport_openai._json_values import is_array, is_object
 from chatport_openai._scope import BACKEND, Block, Scope
 from chatport_openai._turn import Turn
@@ -80,7 +80,7 @@ def _add(part: Part, path: str, draft: _Draft, scope: Scope) -> None:
             why = f"the {kind} is left out: the model takes none in a message of its own; show it in one of the user"
             scope.note("dropped", "assistant-media", path, why)
         case CachePoint():
-            part_blocks(part, "assistant", path, scope)
+            mark_last(draft.content, part_blocks(part, "assistant", path, scope), path, scope)
         case Opaque():
             _add_opaque(part, path, draft, scope)
         case _:  # a kind of part that the core has learnt since

@@ -27,7 +27,7 @@ from chatport_openai._json_values import is_object
 from chatport_openai._media_blocks import is_text_like, media_blocks
 from chatport_openai._scope import BACKEND, PLACES, Block, Place, Scope
 
-__all__ = ["joined_or_list", "json_text", "note_citations", "part_blocks", "result_message"]
+__all__ = ["joined_or_list", "json_text", "mark_last", "note_citations", "part_blocks", "result_message"]
 
 _NO_OUTPUT: Final = "(no output)"
 _NOT_SHOWN: Final = "(the result cannot be shown)"
@@ -62,7 +62,7 @@ def part_blocks(part: Part, place: Place, path: str, scope: Scope) -> list[Block
             scope.note("dropped", "misplaced-reasoning", path, why)
             return []
         case CachePoint():
-            return _cache_point(part, path, scope)
+            return _cache_point(part, place, path, scope)
         case Opaque():
             return _opaque(part, path, scope)
         case _:  # also a kind of part that the core has learnt since
@@ -159,8 +159,21 @@ def _moved(
 # --- marks and the unknown -------------------------------------------------------------------------------------------
 
 
-def _cache_point(part: CachePoint, path: str, scope: Scope) -> list[Block]:
+def mark_last(blocks: list[Block], marks: list[Block], path: str, scope: Scope) -> None:
+    """Put a cache point on what stands before it in its message."""
+    for mark in marks:
+        if not blocks:
+            scope.note("dropped", "misplaced-cache-point", path, "nothing stands before it in its message")
+            continue
+        if "cache_control" in blocks[-1]:
+            scope.note("lossless", "cache-point-repeated", path, "it marks what another one has marked before it")
+        blocks[-1] = {**blocks[-1], **mark}
+
+
+def _cache_point(part: CachePoint, place: Place, path: str, scope: Scope) -> list[Block]:
     match scope.dialect.cache:
+        case "control" if place == "tool_result":
+            scope.note("dropped", "misplaced-cache-point", path, "a cache point cannot stand in a tool's result")
         case "control":
             return [{"cache_control": {"type": "ephemeral", **({} if part.ttl is None else {"ttl": part.ttl})}}]
         case "automatic":

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from chatport.backend import Message, Part, ToolResult, UnsupportedError
+from chatport.backend import CachePoint, Message, Part, ToolResult, UnsupportedError
 from chatport_openai._assistant import assistant_turn
-from chatport_openai._blocks import joined_or_list, part_blocks, result_message
+from chatport_openai._blocks import joined_or_list, mark_last, part_blocks, result_message
 from chatport_openai._pairing import pair_calls
 from chatport_openai._scope import Block, Place, Scope
 from chatport_openai._turn import Turn
@@ -78,13 +78,11 @@ def _turns_of(message: Message, path: str, scope: Scope) -> list[Turn]:
 def _blocks(parts: Sequence[tuple[str, Part]], place: Place, scope: Scope) -> list[Block]:
     blocks: list[Block] = []
     for where, part in parts:
-        for block in part_blocks(part, place, where, scope):
-            if "type" in block:
-                blocks.append(block)
-            elif blocks:  # a mark for the cache, of what stands before it
-                blocks[-1] = {**blocks[-1], **block}
-            else:
-                scope.note("dropped", "misplaced-cache-point", where, "nothing stands before it in its message")
+        found = part_blocks(part, place, where, scope)
+        if isinstance(part, CachePoint):
+            mark_last(blocks, found, where, scope)
+        else:
+            blocks += found
     return blocks
 
 
