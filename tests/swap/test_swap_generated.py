@@ -20,6 +20,13 @@ from chatport.backend import ChatRequest
 PLACE = re.compile(r"messages\[\d+\]")
 QUESTION = Message.user("And now, sixty?")
 
+
+def _run(pair: tuple[ToolCall, ToolResult]) -> list[Part]:
+    """A call that a service ran itself, and the result that stands behind it."""
+    call, result = pair
+    return [call, ToolResult(call.id, result.content, metadata=call.metadata)]
+
+
 _said = st.one_of(
     strategies.text_parts(),
     strategies.reasoning(),
@@ -28,7 +35,7 @@ _said = st.one_of(
 _calls = strategies.tool_calls().filter(lambda call: call.executed_by == "client")
 _served = st.tuples(
     strategies.tool_calls().filter(lambda call: call.executed_by == "server"), strategies.tool_results()
-).map(lambda pair: [pair[0], ToolResult(pair[0].id, pair[1].content, metadata=pair[0].metadata)])
+).map(_run)
 _shown = st.one_of(
     strategies.text_parts(),
     strategies.images(),
@@ -70,7 +77,7 @@ def test_all_of_any_history_is_sent_or_named(station: Station) -> None:
     """Any parts in any message, as far as a history can be put right; what is refused is refused with its place."""
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=settings().max_examples // 2)  # of each station; the profile says how many
+    @settings(max_examples=settings().max_examples // 4)  # of each station; the profile says how many
     @given(histories)
     def check(history: tuple[Message, ...]) -> None:
         messages = (*history, QUESTION)

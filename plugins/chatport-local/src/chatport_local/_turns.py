@@ -103,8 +103,9 @@ def _pieces(parts: Sequence[Part], place: str, scope: Scope) -> list[Piece]:
 def _part_pieces(part: Part, path: str, scope: Scope) -> list[Piece]:
     match part:
         case Text():
-            if part.citations:
-                scope.note("dropped", "citations-dropped", path, "a local model is told the words without citations")
+            for number in range(len(part.citations)):
+                why = "a local model is told the words without citations"
+                scope.note("dropped", "citations-dropped", f"{path}.citations[{number}]", why)
             pieces = _words(part.text)
         case Json():
             pieces = _words(_json(part.value))
@@ -173,7 +174,8 @@ def _document(document: Document, path: str, scope: Scope) -> list[Piece]:
         scope.note("dropped", "document-dropped", path, why)
         return []
     if document.citations:
-        scope.note("dropped", "citations-unavailable", path, "a local model does not say what its answer rests on")
+        why = "a local model does not say what its answer rests on"
+        scope.note("dropped", "citations-unavailable", f"{path}.citations", why)
     about = "".join(f" {said}" for said in (document.name, document.context) if said)
     return _words(f"Document{about}:\n{words}")
 
