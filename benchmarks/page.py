@@ -9,10 +9,12 @@ from typing import Final
 
 from benchmarks.peers import PEERS
 from benchmarks.results import FOLDER, Results, missed_aims, read_results, table
+from benchmarks.scenarios import VENDOR_BASE
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "performance.md"
 RUN_FILE: Final = FOLDER / "run.json"
 PEERS_FILE: Final = FOLDER / "peers.json"
+VENDORS_FILE: Final = FOLDER / "vendors.json"
 
 _NOTHING: Final = "No run is kept yet: it takes a machine on which nothing else runs.\n"
 
@@ -51,7 +53,12 @@ def render(path: Path) -> str:
         return _NOTHING
     results = read_results(path)
     plots = [f"![{plot.title}](../assets/{plot.name}.svg)\n" for plot in PLOTS if plot.source == path]
-    body = table(results) if path == RUN_FILE else table(results, ("events", *PEERS), with_aims=False)
+    if path == RUN_FILE:
+        body = table(results)
+    elif path == VENDORS_FILE:
+        body = table(results, base_client=VENDOR_BASE)
+    else:
+        body = table(results, ("events", *PEERS), with_aims=False)
     return "\n".join([_facts(results), *plots, body, *_shortfalls(results)])
 
 
@@ -61,7 +68,7 @@ def page_with_results(text: str) -> str:
     Raises:
         ValueError: A marker is missing.
     """
-    for name, path in (("run", RUN_FILE), ("peers", PEERS_FILE)):
+    for name, path in (("run", RUN_FILE), ("vendors", VENDORS_FILE), ("peers", PEERS_FILE)):
         start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
         if text.count(start) != 1 or text.count(end) != 1:
             raise ValueError(f"the page needs one block named {name}")

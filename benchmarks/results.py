@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.scenarios import BASE, SCENARIOS, Aim
+from benchmarks.scenarios import BASE, SCENARIOS, VENDOR_SCENARIOS, Aim
 
 FOLDER: Final = Path(__file__).resolve().parent / "results"
 
+_ALL: Final = (*SCENARIOS, *VENDOR_SCENARIOS)
 _COLUMNS: Final = ("floor", "events", "text", "httpx2 on asyncio", "trio")
 _UNRATED: Final = ("streams done, of all", "threads", "CPU of 10 x the size, x")
 
@@ -48,17 +49,19 @@ def read_results(path: Path) -> Results:
     return Results(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def table(results: Results, columns: Iterable[str] = _COLUMNS, *, with_aims: bool = True) -> str:
-    """Return a run as a table in Markdown: aiobotocore's figures, and ratios to them."""
+def table(
+    results: Results, columns: Iterable[str] = _COLUMNS, *, with_aims: bool = True, base_client: str = BASE
+) -> str:
+    """Return a run as a table in Markdown: the figures of the base, and ratios to them."""
     last = ("aim", "---|") if with_aims else ("", "")
     shown = [name for name in columns if any(name in clients for clients in results.scenarios.values())]
     lines = [
-        "| | | aiobotocore | " + " | ".join([*shown, *last[:1]]).rstrip(" |") + " |",
+        f"| | | {base_client} | " + " | ".join([*shown, *last[:1]]).rstrip(" |") + " |",
         "|---|---|--:|" + "--:|" * len(shown) + last[1],
     ]
     for scenario, clients in results.scenarios.items():
         title = scenario
-        for figure, base in clients[BASE].items():
+        for figure, base in clients[base_client].items():
             cells = [_cell(figure, clients.get(name, {}).get(figure), base) for name in shown]
             cells += [_aim(scenario, figure)] if with_aims else []
             lines.append(f"| {title} | {figure} | {_number(base)} | {' | '.join(cells)} |")
@@ -69,21 +72,21 @@ def table(results: Results, columns: Iterable[str] = _COLUMNS, *, with_aims: boo
 def missed_aims(results: Results) -> list[str]:
     """Return a line for each aim that the run did not reach."""
     missed: list[str] = []
-    for scenario in SCENARIOS:
+    for scenario in _ALL:
         clients = results.scenarios.get(scenario.name, {})
         for aim in scenario.aims:
             value = clients.get(aim.client, {}).get(aim.figure)
             if value is None:
                 continue
             if aim.is_ratio:
-                value /= clients[BASE][aim.figure]
+                value /= clients[scenario.base][aim.figure]
             if value < aim.limit if aim.at_least else value > aim.limit:
                 missed.append(f"{scenario.name}, {aim.client}, {aim.figure}: {value:.2f}, aim {_limit(aim)}")
     return missed
 
 
 def _aim(scenario: str, figure: str) -> str:
-    aims = [aim for item in SCENARIOS if item.name == scenario for aim in item.aims if aim.figure == figure]
+    aims = [aim for item in _ALL if item.name == scenario for aim in item.aims if aim.figure == figure]
     return ", ".join(f"{aim.client} {_limit(aim)}" for aim in aims)
 
 

@@ -6,6 +6,9 @@ from typing import Any, Final
 BASE: Final = "aiobotocore"
 """What every ratio is a ratio to."""
 
+VENDOR_BASE: Final = "SDK"
+"""The same for backends whose vendor has an SDK of its own: that one."""
+
 _ALL: Final = (BASE, "floor", "events", "text", "httpx2 on asyncio", "trio")
 _PAIR: Final = (BASE, "events")
 
@@ -18,7 +21,7 @@ class Aim:
         client: Whose figure.
         figure: Which.
         limit: The most it may be; the least for a share of what is done.
-        is_ratio: Whether the limit is a ratio to aiobotocore; else it is in the figure's unit.
+        is_ratio: Whether the limit is a ratio to the base; else it is in the figure's unit.
         at_least: Whether it is the least.
     """
 
@@ -41,6 +44,7 @@ class Scenario:
         clients: Who is measured, taking turns.
         once: Who is measured a single time, since it takes long and there is nothing to compare.
         aims: The limits.
+        base: The client that ratios are to.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Scenario:
     clients: tuple[str, ...] = _PAIR
     once: tuple[str, ...] = ()
     aims: tuple[Aim, ...] = field(default=())
+    base: str = BASE
 
 
 _CPU: Final = "CPU per event, µs"
@@ -181,3 +186,41 @@ SCENARIOS: Final = (
         aims=(Aim("events", "CPU of 10 x the size, x", 11.0, is_ratio=False),),
     ),
 )
+
+
+def _against_sdk(vendor: str) -> tuple[Scenario, ...]:
+    """What is measured of a backend beside its vendor's own SDK; the clients' names begin with the vendor's."""
+    clients = (VENDOR_BASE, "events", "text", "trio")
+    aims = tuple(Aim(client, _CPU, 0.50) for client in clients[1:])
+    return (
+        Scenario(
+            f"{vendor}, burst of 5,000 deltas",
+            "burst",
+            {"count": 5000},
+            {"count": 200},
+            clients,
+            aims=aims,
+            base=VENDOR_BASE,
+        ),
+        Scenario(
+            f"{vendor}, burst, 16 events a chunk",
+            "burst",
+            {"count": 5000, "bunch": 16},
+            {"count": 200},
+            clients,
+            aims=aims,
+            base=VENDOR_BASE,
+        ),
+        Scenario(
+            f"{vendor}, 50 streams of 20 events/s",
+            "paced",
+            {"streams": 50, "rate": 20, "seconds": 5},
+            {"streams": 5, "seconds": 0.5},
+            clients,
+            base=VENDOR_BASE,
+        ),
+    )
+
+
+VENDORS: Final = ("openai", "anthropic")
+VENDOR_SCENARIOS: Final = tuple(scenario for vendor in VENDORS for scenario in _against_sdk(vendor))

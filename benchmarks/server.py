@@ -9,8 +9,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Final, TypeAlias
 
 from benchmarks.answers import (
     LAST_CHUNK,
@@ -25,6 +27,18 @@ from benchmarks.answers import (
     unary_answer,
 )
 from benchmarks.machine import SERVER_CORE, pin
+from benchmarks.vendor_answers import (
+    EVENT_STREAM_HEAD,
+    first_events,
+    is_vendor_path,
+    last_events,
+    text_event,
+    vendor_chunks,
+)
+
+# What one text is on a wire, and what comes after the last.
+_Wire: TypeAlias = tuple[Callable[[str], bytes], Callable[[Order], Sequence[bytes]]]
+_BEDROCK: Final[_Wire] = (text_frame, last_frames)
 
 
 class BenchmarkProtocol(asyncio.Protocol):
@@ -80,14 +94,25 @@ class BenchmarkProtocol(asyncio.Protocol):
         self._answer(path, order)
 
     def _answer(self, path: bytes, order: Order) -> None:
-        if not path.endswith(b"/converse-stream"):
+        if is_vendor_path(path):
+            self._answer_as_vendor(path, order)
+        elif not path.endswith(b"/converse-stream"):
             self._transport.write(unary_answer())
         elif order.rate:
             self._transport.write(STREAM_HEAD + chunk(first_frames("text")))
-            self._pace(order, 1, self._loop.time())
+            self._pace(order, 1, self._loop.time(), _BEDROCK)
         else:
             self._transport.write(STREAM_HEAD)
             self._waiting = iter(chunks_of(order))
+            self._write_waiting()
+
+    def _answer_as_vendor(self, path: bytes, order: Order) -> None:
+        self._transport.write(EVENT_STREAM_HEAD)
+        if order.rate:
+            self._transport.write(chunk(first_events(path)))
+            self._pace(order, 1, self._loop.time(), (partial(text_event, path), lambda _: last_events(path)))
+        else:
+            self._waiting = iter(vendor_chunks(path, order))
             self._write_waiting()
 
     def _write_waiting(self) -> None:
@@ -97,14 +122,16 @@ class BenchmarkProtocol(asyncio.Protocol):
                 return
             self._transport.write(data)
 
-    def _pace(self, order: Order, number: int, start: float) -> None:
+    def _pace(self, order: Order, number: int, start: float, wire: _Wire) -> None:
+        text_of, last_of = wire
         # The clock that stands in the text is the same in all processes of a machine.
         if number > 1:
-            self._transport.write(chunk([text_frame(f"{time.monotonic():.6f} ", number)]))
+            self._transport.write(chunk([text_of(f"{time.monotonic():.6f} ")]))
         if number > order.count:
-            self._transport.write(chunk(last_frames(order)) + LAST_CHUNK)
+            self._transport.write(chunk(last_of(order)) + LAST_CHUNK)
         else:
-            self._timer = self._loop.call_at(start + (number - 1) / order.rate, self._pace, order, number + 1, start)
+            at = start + (number - 1) / order.rate
+            self._timer = self._loop.call_at(at, self._pace, order, number + 1, start, wire)
 
 
 async def serve() -> None:

@@ -51,6 +51,27 @@ def test_paced_streams_and_whole_answers_are_measured() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+def test_vendors_and_their_backends_are_measured(vendor: str) -> None:
+    """Both read every event of the vendor's wire, in bursts and paced; a lag is from the clock in the text."""
+    from benchmarks.runner import Worker
+    from benchmarks.scenarios import VENDOR_SCENARIOS
+    from benchmarks.server import running_server
+    from benchmarks.vendors import measure
+
+    pytest.importorskip(vendor)
+    scenario = next(each for each in VENDOR_SCENARIOS if each.name.startswith(vendor))
+    with running_server() as url:
+        figures = measure(scenario, url, rounds=1, quick=True)
+        for client in (f"{vendor} SDK", f"{vendor} events"):
+            with Worker(client, url) as worker:
+                paced = worker.measure("paced", {"streams": 3, "rate": 50, "seconds": 0.2})
+            assert paced["streams done, of all"] == 1
+    assert list(figures) == ["SDK", "events", "text", "trio"]
+    assert all(value > 0 for values in figures.values() for value in values.values())
+
+
+@pytest.mark.slow
 def test_a_client_that_fails_is_said_with_its_reason(tmp_path: Path) -> None:
     """A worker that cannot start raises, with the last line of what its process said."""
     from benchmarks.runner import Worker, WorkerError
@@ -64,12 +85,12 @@ def test_a_client_that_fails_is_said_with_its_reason(tmp_path: Path) -> None:
 
 def test_the_page_says_what_the_results_say() -> None:
     """`python -m benchmarks.page` would change nothing, and only whole runs on a named number of rounds are kept."""
-    from benchmarks.page import PAGE, PEERS_FILE, RUN_FILE, page_with_results
+    from benchmarks.page import PAGE, PEERS_FILE, RUN_FILE, VENDORS_FILE, page_with_results
     from benchmarks.results import read_results
 
     text = PAGE.read_text(encoding="utf-8")
     assert page_with_results(text) == text
-    for path in (RUN_FILE, PEERS_FILE):
+    for path in (RUN_FILE, VENDORS_FILE, PEERS_FILE):
         if path.is_file():
             results = read_results(path)
             assert results.rounds >= 5

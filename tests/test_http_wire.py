@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -355,4 +357,24 @@ async def test_the_limits_of_a_request_lie_over_those_of_the_options() -> None:
         wire = a_wire(timeouts=Timeouts(first_event=50))
         with pytest.raises(TransportError, match=r"within 0\.05 seconds"):
             await wire.send(a_request(service), Timeouts(first_event=0.05))
+        await wire.aclose()
+
+
+async def test_a_burst_on_a_new_wire_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who come first together wait for one thread, which loads library and certificates once."""
+    with HttpService() as service:
+        service.reply_always(HttpReply(body=b"a"))
+        wire = a_wire()
+        loads: list[int] = []
+        load = wire._pool._load_library
+
+        def note() -> Any:
+            loads.append(1)
+            return load()
+
+        monkeypatch.setattr(wire._pool, "_load_library", note)
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(whole, wire, a_request(service))
+        assert (loads, len(service.requests)) == ([1], 20)
         await wire.aclose()

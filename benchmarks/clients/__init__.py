@@ -10,6 +10,8 @@ from typing import Final, Protocol, Self, cast
 
 MODEL: Final = "amazon.nova-lite-v1:0"
 REGION: Final = "us-east-1"
+OPENAI_MODEL: Final = "gpt-4.1-mini"
+ANTHROPIC_MODEL: Final = "claude-sonnet-4-5"
 KEYS: Final = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
 Seen = Callable[[str], None]
@@ -73,6 +75,14 @@ CLIENTS: Final[dict[str, tuple[str, str]]] = {
     "llama-index": ("peer_llama_index:PeerClient", "asyncio"),
     "pydantic-ai": ("peer_pydantic_ai:PeerClient", "asyncio"),
     "strands-agents": ("peer_strands:PeerClient", "asyncio"),
+    "openai SDK": ("vendor_openai:VendorClient", "asyncio"),
+    "openai events": ("chatport_http_client:OpenAIEventsClient", "asyncio"),
+    "openai text": ("chatport_http_client:OpenAITextClient", "asyncio"),
+    "openai trio": ("chatport_http_client:OpenAIEventsClient", "trio"),
+    "anthropic SDK": ("vendor_anthropic:VendorClient", "asyncio"),
+    "anthropic events": ("chatport_http_client:AnthropicEventsClient", "asyncio"),
+    "anthropic text": ("chatport_http_client:AnthropicTextClient", "asyncio"),
+    "anthropic trio": ("chatport_http_client:AnthropicEventsClient", "trio"),
 }
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class EventsClient:
     """Typed events, of a session for each question."""
 
+    model = MODEL
+
     def __init__(self, url: str) -> None:
         """Prepare the backend."""
         self._opening = chatport.open_backend(
@@ -37,7 +39,7 @@ class EventsClient:
 
     def session(self) -> chatport.Session:
         """A new conversation."""
-        return chatport.Session(self._backend, MODEL)
+        return chatport.Session(self._backend, self.model)
 
     async def count(self, prompt: str) -> int:
         """Count the events."""

@@ -78,7 +78,10 @@ class HttpPool:
             self._current.set(connections)
             await connections.start()
         if self._context is None:
-            self._library, self._context = await anyio.to_thread.run_sync(self._load_library)
+            # One thread for all who come first together on a loop; threads of other loops wait for the lock in it.
+            async with connections.loading:
+                if self._context is None:
+                    self._library, self._context = await anyio.to_thread.run_sync(self._load_library)
         if connections.is_closed:
             raise ClosedError
         parsed, host = self._library.parse_url(url)
@@ -122,6 +125,7 @@ class _LoopConnections:
 
     def __init__(self, new_slots: Callable[[], Slots]) -> None:
         self.is_closed = False
+        self.loading = anyio.Lock()
         self._new_slots = new_slots
         self._by_origin: dict[str, tuple[Connections, Slots]] = {}
         self._keeper: AsyncGenerator[None, None] | None = None
