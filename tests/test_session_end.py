@@ -1,6 +1,7 @@
 """The end of a session's block while a stream is open: nothing of it lands any more, and nothing is left running."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ from chatport import (
     BusyError,
     Event,
     Message,
+    Partial,
     ReplyEnd,
     ReplyStream,
     Session,
@@ -206,3 +208,27 @@ async def test_an_error_goes_before_the_hint_that_a_task_still_reads(
                 raise LookupError
         backend.holds.set()
     assert "another task is in the middle of its turn" in caplog.text
+
+
+async def test_a_connection_that_cannot_be_closed_costs_nothing_of_what_was_kept(is_stored: bool) -> None:
+    """What ends the session's stream fails: that comes out, and what was kept is in the store before it does."""
+
+    class Clinging(ScriptedBackend):
+        async def stream(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
+            async with aclosing(super().stream(request)) as events:
+                try:
+                    async for event in events:
+                        yield event
+                except GeneratorExit:
+                    raise OSError("it clings") from None
+
+    chat, store = session(Clinging("Hello.", "Once upon a time."), is_stored)
+    with pytest.raises(OSError, match="it clings"):
+        async with chat:
+            await chat.ask("Hi")
+            chat.keep(Partial((Message.user("Kept"), Message.assistant("too."))))
+            stream = chat.stream("A story.")
+            await stream.__aenter__()
+    assert [message.text for message in chat.messages] == ["Hi", "Hello.", "Kept", "too."]
+    found = await store.load("a")
+    assert (found.messages if found else None) == (chat.messages if is_stored else None)

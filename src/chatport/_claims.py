@@ -35,15 +35,13 @@ class CallClaims:
         """Begin with none; `worker` is what claims say of who runs the calls."""
         self.stored: Claim | None = None
         self._worker = worker
-        self._own: Claim | None = None  # the last one that was made here
-        self._before: Claim | None = None  # what it took the place of
-        self._is_void = False  # nothing has begun under it
-        self._is_new = False  # it is of the turn under way
+        self._new: tuple[Claim, Claim | None] | None = None  # of the turn under way, and what it takes the place of
+        self._void: list[tuple[Claim, Claim | None]] = []  # of turns before, under which nothing was begun
 
     @property
     def present(self) -> Claim | None:
         """What holds: the claim that is stored, or the one before where nothing was begun under it."""
-        return self._before if self._is_void and self.stored == self._own else self.stored
+        return next((before for void, before in self._void if void == self.stored), self.stored)
 
     @property
     def is_stale(self) -> bool:
@@ -53,14 +51,15 @@ class CallClaims:
     def made(self, calls: Sequence[ToolCall], before: Claim | None) -> Claim:
         """Return the claim of a turn that is about to run these calls; what others have begun stays in it."""
         ids = [*(() if before is None else before.calls), *(call.id for call in calls)]
-        self._before, self._is_void, self._is_new = before, False, True
-        self._own = Claim(self._worker or _this_worker(), datetime.now(UTC), tuple(dict.fromkeys(ids)))
-        return self._own
+        claim = Claim(self._worker or _this_worker(), datetime.now(UTC), tuple(dict.fromkeys(ids)))
+        self._new = claim, before
+        return claim
 
     def end_turn(self, *, has_begun: bool) -> None:
         """Note whether a turn that has ended had begun to run anything."""
-        if self._is_new:
-            self._is_new, self._is_void = False, not has_begun
+        if self._new is not None and not has_begun:
+            self._void.append(self._new)
+        self._new = None
 
     def behind(self, before: Sequence[Message], after: Sequence[Message]) -> Claim | None:
         """Return the claim that holds on where a history is changed: on calls that wait at its end as they did."""

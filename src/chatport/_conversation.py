@@ -169,11 +169,20 @@ class Conversation:
         """
         self.is_closed = True
         stream = None if self._stream is None else self._stream()
-        if stream is not None and not await stream.end_with_session(error):
-            if error is None:
-                raise BusyError(_READ)
+        try:
+            is_free = stream is None or await stream.end_with_session(error)
+        except BaseException as failure:
+            # A connection that cannot be closed costs nothing of what was kept.
+            await self._close_stored(failure)
+            raise
+        if is_free:
+            await self._close_stored(error)
+        elif error is None:
+            raise BusyError(_READ)
+        else:
             _LOGGER.warning(_READ)
-            return
+
+    async def _close_stored(self, error: BaseException | None) -> None:
         if self.stored is not None:
             await self.stored.close(self.messages, error)
 

@@ -6,22 +6,24 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatport._errors import ConflictError, StoreError
 from chatport._events import Usage
-from chatport._sqlite_rows import SUMMARY, damage_named, hit_of, summary_of, time_text, turn_of
+from chatport._sqlite_rows import SUMMARY, checked, damage_named, hit_of, summary_of, time_text, turn_of
 from chatport._sqlite_schema import explained, open_connection, roll_back
 from chatport._store import LockedError, StoredSession
 from chatport._stored_form import FORMAT, claim_from_text, search_words, usage_from_text, usage_text
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from chatport._sqlite_rows import Addition, TurnRow
     from chatport._store import SearchHit, SessionSummary
 
+_T = TypeVar("_T")
 
 # What came along through a fork is the parent's: SQLite allows no call on it here, closing included. The interpreter
 # closes what nobody holds, so it is held as long as the process lives.
@@ -137,8 +139,7 @@ class Database:
                 f"SELECT {SUMMARY} FROM sessions s {where} ORDER BY s.updated_at DESC, s.id DESC LIMIT ?",
                 (*place, limit),
             ).fetchall()
-        with damage_named(self._path):
-            return tuple(summary_of(row) for row in rows)
+        return tuple(self._read(summary_of, row) for row in rows)
 
     def search(self, text: str, limit: int) -> tuple[SearchHit, ...]:
         """Return the newest turns in which every word stands.
@@ -158,8 +159,12 @@ class Database:
                 f"WHERE {every} ORDER BY t.number DESC LIMIT ?",
                 (*words, limit),
             ).fetchall()
-        with damage_named(self._path):
-            return tuple(hit_of(row, words[0]) for row in rows)
+        return tuple(self._read(partial(hit_of, word=words[0]), row) for row in rows)
+
+    def _read(self, read: Callable[[tuple[Any, ...]], _T], row: tuple[Any, ...]) -> _T:
+        """Return what a row says that begins with a session's id: who has a damaged one learns which it is."""
+        with damage_named(self._path, row[0]):
+            return read(row)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -173,12 +178,12 @@ class Database:
         """
         with self._writing() as connection:
             usage, title, model, length = _checked_state(connection, addition)
-            kept = length if addition.keep is None else addition.keep
+            with damage_named(self._path, addition.session):
+                kept = checked(length, int) if addition.keep is None else addition.keep
+                total = usage_text(usage_from_text(usage) + addition.usage)
             if kept > length:
                 message = f"keep={kept}, and the session {addition.session!r} has {length} turns"
                 raise ValueError(message)
-            with damage_named(self._path, addition.session):
-                total = usage_text(usage_from_text(usage) + addition.usage)
             now = time_text(datetime.now(UTC))
             if addition.version is None:
                 connection.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatport._errors import StoreError
 from chatport._events import Usage
@@ -22,11 +22,12 @@ from chatport._stored_form import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from chatport._messages import Message
     from chatport._store import Claim
 
+_T = TypeVar("_T")
 
 SUMMARY = "s.id, s.version, s.title, s.turns, s.model, s.usage, s.created_at, s.updated_at"
 
@@ -94,6 +95,7 @@ def row_of(turn: StoredTurn) -> TurnRow:
     """
     try:
         encoded = encode_messages(turn.messages)
+        turn.model.encode()  # SQLite takes no half characters either
     except (TypeError, ValueError) as error:
         message = f"the turn cannot be stored: {error}"
         raise StoreError(message) from error
@@ -113,20 +115,32 @@ def turn_of(row: tuple[Any, ...], blobs: dict[bytes, bytes]) -> StoredTurn:
         ValueError: The row is damaged, or of a newer chatport.
     """
     format_, text, model, usage, created_at = row
-    messages = _messages_of(format_, text, blobs)
-    return StoredTurn(messages, usage_from_text(usage), model, datetime.fromisoformat(created_at))
-
-
-def _messages_of(format_: int, text: str, blobs: dict[bytes, bytes]) -> tuple[Message, ...]:
-    if format_ > FORMAT:
-        raise ValueError("a turn was written by a newer chatport")
 
     def blob(digest: bytes) -> bytes:
         if digest not in blobs:
             raise ValueError("the content of a medium is missing")
         return blobs[digest]
 
+    messages = _messages_of(format_, text, blob)
+    return StoredTurn(messages, usage_from_text(usage), checked(model, str), datetime.fromisoformat(created_at))
+
+
+def _messages_of(format_: object, text: str, blob: Callable[[bytes], bytes]) -> tuple[Message, ...]:
+    if checked(format_, int) > FORMAT:
+        raise ValueError("a turn was written by a newer chatport")
     return decode_messages(text, blob)
+
+
+def checked(value: object, kind: type[_T]) -> _T:
+    """Return the value of a column: damage can be of any type, as SQLite says of a type only what it would prefer.
+
+    Raises:
+        ValueError: It is of another type.
+    """
+    if not isinstance(value, kind):
+        message = f"there is a {type(value).__name__} in the place of a {kind.__name__}"
+        raise ValueError(message)  # noqa: TRY004 - it is the file that is wrong
+    return value
 
 
 def summary_of(row: tuple[Any, ...]) -> SessionSummary:
@@ -141,10 +155,10 @@ def summary_of(row: tuple[Any, ...]) -> SessionSummary:
     session, version, title, turns, model, usage, created_at, updated_at = row
     return SessionSummary(
         session,
-        str(version),
-        title,
-        turns,
-        model,
+        str(checked(version, int)),
+        checked(title, str),
+        checked(turns, int),
+        checked(model, str),
         usage_from_text(usage),
         datetime.fromisoformat(created_at),
         datetime.fromisoformat(updated_at),
@@ -161,9 +175,9 @@ def hit_of(row: tuple[Any, ...], word: str) -> SearchHit:
     Raises:
         ValueError: The row is damaged, or of a newer chatport.
     """
-    *summary, position, _, text = row
+    *summary, position, format_, text = row
     # The media stay where they are: nobody reads them in an excerpt.
-    messages = decode_messages(text, lambda digest: digest)
+    messages = _messages_of(format_, text, lambda digest: digest)
     return SearchHit(summary_of(tuple(summary)), position, excerpt_of(messages, word))
 
 
@@ -182,7 +196,7 @@ def damage_named(path: str, session: str | None = None) -> Generator[None]:
     """
     try:
         yield
-    except ValueError as error:
+    except (OverflowError, TypeError, ValueError) as error:
         where = "" if session is None else f", session {session!r}"
         message = f"the store {path!r}{where} cannot be read: {error}"
         raise StoreError(message) from error

@@ -187,6 +187,10 @@ def explained(path: str) -> Generator[None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:
+        # SQLite quotes what it cannot make sense of, and Python cannot read that.
+        message = f"the store {path!r}: {_REASONS['SQLITE_CORRUPT']} ({error})"
+        raise StoreError(message) from error
     except sqlite3.Error as error:
         # Extended codes begin with the name of the primary one, such as SQLITE_IOERR_WRITE.
         name = getattr(error, "sqlite_errorname", "")

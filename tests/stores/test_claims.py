@@ -189,6 +189,42 @@ async def test_calls_that_were_not_begun_can_be_resumed(store: SessionStore) -> 
     assert sorted(ran) == ["Paris", "Rome"]
 
 
+@pytest.mark.parametrize("way", ["locked", "cancelled"])
+async def test_void_claims_stay_void_where_the_next_one_cannot_be_written(way: str) -> None:
+    """A store may fail, or keep somebody waiting, more than once: that does not make a call begun."""
+    store = _Unwilling()
+    await pause(store)
+    ran: list[str] = []
+    async with stored(store, "Done.", tools=[noted(ran)]) as session:
+        async with session.resume_stream():
+            assert await claim_of(store) is not None  # and it is left before anything has begun
+        store.refuses = way
+        with anyio.move_on_after(0.05) as scope:
+            with pytest.raises(StoreError, match="locked"):
+                await session.resume()
+            assert way == "locked"
+        assert scope.cancelled_caught == (way == "cancelled")
+        store.refuses = ""
+        assert (session.claim, ran) == (None, [])
+        await session.resume()
+    assert sorted(ran) == ["Paris", "Rome"]
+
+
+class _Unwilling(MemoryStore):
+    """A store that writes nothing where it is told so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses = ""
+
+    async def append(self, session_id: str, turns: Any, **options: Any) -> str:
+        if self.refuses == "locked":
+            raise StoreError("the store is locked")
+        if self.refuses:
+            await anyio.sleep_forever()
+        return await super().append(session_id, turns, **options)
+
+
 async def test_a_void_claim_that_others_have_written_over_is_left_to_them(store: SessionStore) -> None:
     """It is gone with its version: who ends the session has nothing to say about that of somebody else."""
     await pause(store)

@@ -5,6 +5,7 @@
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -156,10 +157,19 @@ async def test_sqlites_own_word_for_read_only_is_understood(path: Path) -> None:
     ("damage", "text"),
     [
         ("UPDATE turns SET messages = '{'", "line 1"),
+        ("UPDATE turns SET messages = x'ff'", "byte 0 is not"),
         ("UPDATE turns SET format = 9", "newer chatport"),
+        ("UPDATE turns SET format = 'x'", "a str in the place of a int"),
+        ("UPDATE turns SET model = x'00'", "a bytes in the place of a str"),
         ("UPDATE turns SET usage = '[]'", "usage"),
         ("UPDATE turns SET usage = '{\"x\":1}'", "usage"),
         ("UPDATE turns SET created_at = 'yesterday'", "isoformat"),
+        ("UPDATE turns SET created_at = x'00'", "fromisoformat"),
+        ("UPDATE sessions SET updated_at = x'00'", "fromisoformat"),
+        ("UPDATE sessions SET title = x'00'", "a bytes in the place of a str"),
+        ("UPDATE sessions SET turns = 'x'", "a str in the place of a int"),
+        ("UPDATE versions SET claim = 'x'", "line 1"),
+        ("UPDATE versions SET claim = '{}'", "claim: must say"),
         ("DELETE FROM blobs", "missing"),
         ("UPDATE sessions SET usage = '{\"complete\":1}'", "usage"),
     ],
@@ -177,6 +187,60 @@ async def test_damaged_rows_are_named(path: Path, damage: str, text: str) -> Non
             await store.load("a")
         assert await store.load("b") is not None
         assert await store.delete("a")
+
+
+@pytest.mark.anyio
+async def test_a_damaged_session_is_named_where_all_are_shown(path: Path) -> None:
+    """Who lists or searches learns which one it is, can delete it, and sees the others then."""
+    async with SqliteStore(path) as store:
+        await store.append("a", [turn("words")], version=None)
+        await store.append("b", [turn("words")], version=None)
+        for damage in ("UPDATE sessions SET usage = '[]'", "UPDATE turns SET format = 9"):
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute(f"{damage} WHERE {'id' if 'sessions' in damage else 'session'} = 'a'")
+                connection.commit()
+            with pytest.raises(StoreError, match="session 'a' cannot be read"):
+                await store.search("words")
+        with pytest.raises(StoreError, match="session 'a' cannot be read"):
+            await store.list_sessions()
+        assert await store.delete("a")
+        assert [row.id for row in await store.list_sessions()] == ["b"]
+        assert [hit.session.id for hit in await store.search("words")] == ["b"]
+
+
+@pytest.mark.anyio
+async def test_a_number_of_turns_that_is_none_is_not_counted_on(path: Path) -> None:
+    """What a damaged session is said to have decides where the next turn would stand."""
+    async with SqliteStore(path) as store:
+        token = await store.append("a", [turn("1")], version=None)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE sessions SET turns = 'many'")
+            connection.commit()
+        with pytest.raises(StoreError, match="session 'a' cannot be read"):
+            await store.append("a", [turn("2")], version=token)
+
+
+@pytest.mark.anyio
+async def test_a_damaged_schema_is_damage(path: Path) -> None:
+    """SQLite quotes it in its error, in bytes that are no text."""
+    async with SqliteStore(path) as store:
+        await store.append("a", [turn("1")], version=None)
+    data = path.read_bytes()
+    index = b"INDEX versions_by_head ON versions"
+    assert data.count(index) == 1
+    path.write_bytes(data.replace(index, index.replace(b"ON v", b"ON \xff")))
+    with pytest.raises(StoreError, match="it is damaged"):
+        async with SqliteStore(path):
+            pass
+
+
+@pytest.mark.anyio
+async def test_half_characters_in_the_name_of_a_model_are_refused(path: Path) -> None:
+    """SQLite cannot write them; that is an error of the store as any other."""
+    async with SqliteStore(path) as store:
+        with pytest.raises(StoreError, match="the turn cannot be stored"):
+            await store.append("a", [replace(turn("1"), model="\ud800")], version=None)
+        assert await store.load("a") is None
 
 
 @pytest.mark.anyio
