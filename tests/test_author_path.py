@@ -39,7 +39,7 @@ def _environment(project: Path) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_installed_package_passes_the_suite(project: Path) -> None:
-    """On both event loops; what is skipped says why, and nothing else is."""
+    """On both event loops; no test is skipped, as a parrot has all that answers can hold."""
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--junit-xml=report.xml"],
         cwd=project,
@@ -51,17 +51,11 @@ def test_the_installed_package_passes_the_suite(project: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     cases = ET.parse(project / "report.xml").getroot().iter("testcase")  # noqa: S314 - pytest wrote it just now
-    outcomes: Counter[tuple[str, str]] = Counter()
-    reasons: set[str] = set()
+    passed: Counter[str] = Counter()
     for case in cases:
-        skipped = case.find("skipped")
-        loop = "trio" if "trio" in case.attrib["name"] else "asyncio"
-        outcomes[loop, "passed" if skipped is None else "skipped"] += 1
-        reasons |= set() if skipped is None else {skipped.attrib["message"]}
-    assert outcomes["asyncio", "passed"] > 100
-    assert outcomes["trio", "passed"] > 100
-    assert outcomes["asyncio", "skipped"] + outcomes["trio", "skipped"] < 10
-    assert reasons == {"it has system-prompt: nothing is lost", "it has tools: nothing is lost"}
+        assert case.find("skipped") is None, case.attrib["name"]
+        passed["trio" if "trio" in case.attrib["name"] else "asyncio"] += 1
+    assert min(passed["asyncio"], passed["trio"]) > 100
 
 
 @pytest.mark.slow

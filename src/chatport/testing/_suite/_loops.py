@@ -123,11 +123,15 @@ class LoopTests(SuiteTests):
 
 def _collect_what_others_left() -> None:
     """Collect the rubbish of tests before this one, which may have failed: its complaints are not about this one."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    hook, sys.unraisablehook = sys.unraisablehook, _say_nothing
     try:
         gc.collect()
     finally:
         sys.unraisablehook = hook
+
+
+def _say_nothing(complaint: object) -> None:
+    """Take a complaint for nothing."""
 
 
 def _of_backend(before: set[threading.Thread]) -> list[threading.Thread]:
