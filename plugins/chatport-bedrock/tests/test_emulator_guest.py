@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -40,7 +40,7 @@ CALL = ToolCall("call_1", "get_weather", {"location": "Oslo"})
 
 
 @contextmanager
-def client_of(emulator: Emulator) -> Iterator[Any]:
+def client_of(emulator: Emulator) -> Generator[Any]:
     """boto3 as it comes, with keys that are made up."""
     client = boto3.client(
         "bedrock-runtime",
@@ -57,7 +57,7 @@ def client_of(emulator: Emulator) -> Iterator[Any]:
 
 
 @contextmanager
-def guest(*script: Any, model: str = "guest-model") -> Iterator[tuple[ScriptedBackend, Any]]:
+def guest(*script: Any, model: str = "guest-model") -> Generator[tuple[ScriptedBackend, Any]]:
     """A scripted backend behind an emulator, and boto3 in front of it."""
     backend = ScriptedBackend(*script)
     with Emulator(backend=backend, model=model) as emulator, client_of(emulator) as client:

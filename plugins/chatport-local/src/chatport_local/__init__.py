@@ -3,9 +3,9 @@
 The backend itself is asked for by name, `open_session("local:smollm2")`. Importing this loads no engine.
 """
 
-from chatport_local._models import find_weights
+from chatport_local._models import find_weights, missing
 
-__all__ = ["find_weights", "unload_models"]
+__all__ = ["find_weights", "missing", "unload_models"]
 
 
 def unload_models() -> int:

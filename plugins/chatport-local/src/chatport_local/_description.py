@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING
 
-from chatport_local._engine import PACKAGE, available_cores
-from chatport_local._models import find_weights, missing_weights
+from chatport_local._engine import available_cores
+from chatport_local._models import ENGINE_PACKAGE, find_weights, missing_weights
 
 if TYPE_CHECKING:
     from chatport_local._engine import Engines
@@ -29,6 +29,6 @@ def describe(options: LocalOptions, engines: Engines) -> dict[str, str]:
 
 def _engine_version() -> str:
     try:
-        return f"{PACKAGE} {importlib.metadata.version(PACKAGE)}"
+        return f"{ENGINE_PACKAGE} {importlib.metadata.version(ENGINE_PACKAGE)}"
     except importlib.metadata.PackageNotFoundError:
-        return f"none: {PACKAGE} is not installed"
+        return f"none: {ENGINE_PACKAGE} is not installed"

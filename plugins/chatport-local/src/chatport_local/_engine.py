@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from chatport.backend import ConfigurationError
-from chatport_local._models import ModelFiles, check_weights
+from chatport_local._models import ENGINE_PACKAGE, ModelFiles, check_weights
 from chatport_local._slots import Slots
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from chatport_local._options import LocalOptions
 
-PACKAGE: Final = "xllamacpp"
 REFUSALS: Final = frozenset({"invalid_request_error", "not_supported_error", "RuntimeError", "ValueError"})
 """The kinds of errors that are the request's: what comes as an exception is refused before anything runs."""
 _UNLIKELY: Final = "Q"
@@ -97,7 +96,9 @@ def import_xllamacpp() -> ModuleType:
     try:
         import xllamacpp  # noqa: PLC0415 - a hundred megabytes of machine code, so only when a model is asked
     except ImportError as error:
-        message = f"the engine {PACKAGE} cannot be loaded ({error}): install chatport-local with its dependencies"
+        message = (
+            f"the engine {ENGINE_PACKAGE} cannot be loaded ({error}): install chatport-local with its dependencies"
+        )
         raise ConfigurationError(message) from error
     return xllamacpp  # type: ignore[no-any-return]  # it has no types
 

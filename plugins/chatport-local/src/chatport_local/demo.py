@@ -5,18 +5,17 @@ Nothing has to be started for it: the model runs in the process that asks.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chatport_local._models import SMOLLM2, find_weights, missing_weights
+from chatport_local._models import SMOLLM2, missing
+
+__all__ = ["PRIORITY", "Demo", "demo", "missing"]
 
 PRIORITY: Final = 10
 """Before demos that only play a model."""
-
-_ENGINE: Final = "xllamacpp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,6 @@ class Demo:
     model: str
     backend_options: Mapping[str, Any] = field(repr=False)
     description: str
-
-
-def missing() -> str | None:
-    """Return what has to be there first, in words; None where nothing is missing. It looks, and loads nothing."""
-    if importlib.util.find_spec(_ENGINE) is None:
-        return f"the engine {_ENGINE} is not installed"
-    return missing_weights() if find_weights() is None else None
 
 
 @asynccontextmanager
