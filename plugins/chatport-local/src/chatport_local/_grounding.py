@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatport.backend import Tool
 
 _WORD: Final = re.compile(r"[^\W_]+")
-_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w|\.\d)")
 _SHORT: Final = 3  # characters: shorter words stand everywhere
 
 
