@@ -98,6 +98,24 @@ def _leaked(history: Sequence[Message], reading: Reading) -> Iterator[str]:
                     yield f"a signature went to another service: {part.signature[:20]}"
                 if part.redacted is not None and reading.where_bytes(part.redacted):
                     yield f"sealed reasoning went to another service: {part.redacted!r}"
+                for proof in _proofs(part.metadata):
+                    if reading.where(proof):
+                        yield f"a proof in the metadata went to another service: {proof[:20]}"
+
+
+def _proofs(value: object) -> Iterator[str]:
+    """What proves something in the metadata of reasoning."""
+    match value:
+        case dict():
+            for name, member in value.items():
+                if name in {"signature", "data"} and isinstance(member, str):
+                    yield member
+                yield from _proofs(member)
+        case list():
+            for item in value:
+                yield from _proofs(item)
+        case _:
+            pass
 
 
 async def _newest_only(station: Station, history: Sequence[Message]) -> tuple[Trip, Account]:

@@ -98,3 +98,26 @@ def test_all_of_any_history_is_sent_or_named(station: Station) -> None:
     check()
     assert outcomes.keys() <= {"sent", "refused"}
     assert outcomes["sent"] > 0.1 * outcomes.total()
+
+
+@pytest.mark.parametrize(
+    "station", [station for station in DESTINATIONS if station.reads_all and not station.in_words], ids=str
+)
+def test_a_call_that_was_interrupted_is_answered_for_the_service(station: Station) -> None:
+    """A history that a crash has left behind, as it is: each call has a result, and where it had none is said."""
+    calls = (ToolCall("call_1", "clock", {"in": "Paris"}), ToolCall("call_2", "clock", {"in": "Oslo"}))
+    history = (
+        Message.user("What time is it?"),
+        Message.assistant("One moment.", *calls),
+        Message("tool", (ToolResult("call_1", "noon"),)),
+        QUESTION,
+    )
+    body, adjustments = station.plan(ChatRequest(station.model, history))
+    assert list(station.violations(body)) == []
+    sent, results = list(station.calls(body)), list(station.results(body))
+    assert [call.id for call in sent] == [result.id for result in results]
+    assert len(sent) == 2
+    assert [note.path for note in adjustments if note.kind == "changed" and "call" in note.code] == [
+        "messages[1].parts[2]"
+    ]
+    assert account_for(history, body, station.turns(body), adjustments).faults == ()

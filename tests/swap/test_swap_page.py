@@ -8,4 +8,5 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_page_is_what_the_matrix_says(anyio_backend_name: str) -> None:
     """On either event loop; where it is out of date, `python -m tests.swap.page` writes it anew."""
-    assert PAGE.read_text(encoding="utf-8") == await page(anyio_backend_name)
+    wanted = await page(anyio_backend_name)
+    assert PAGE.read_text(encoding="utf-8") == wanted, "python -m tests.swap.page writes the page anew"

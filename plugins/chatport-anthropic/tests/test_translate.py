@@ -359,12 +359,16 @@ def test_thoughts_of_other_models_that_speak_this_protocol() -> None:
 
 
 def test_thoughts_are_the_models() -> None:
-    """In a message of the user they are nothing, and redacted bytes are text."""
+    """In a message of the user they are nothing, and redacted bytes that are no text are another service's."""
     assert noted(asked(Message.user(Reasoning("Hm", "sig"), "Hi"))) == [
         ("dropped", "misplaced-reasoning", "messages[0].parts[0]")
     ]
-    with pytest.raises(UnsupportedError, match="none of this service"):
-        asked("Hi", Message.assistant(Reasoning(redacted=b"\xff")), "Ho")
+    assert noted(asked("Hi", Message.assistant(Reasoning(redacted=b"\xff"), "Hello"), "Ho")) == [
+        ("dropped", "foreign-reasoning", "messages[1].parts[0]")
+    ]
+    assert noted(asked("Hi", Message.assistant(Reasoning("Hm", "sig", b"\xff")), "Ho")) == [
+        ("dropped", "foreign-reasoning", "messages[1].parts[0].redacted")
+    ]
 
 
 # --- calls and results -----------------------------------------------------------------------------------------------

@@ -128,7 +128,8 @@ def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) ->
         try:
             blocks.append({"type": "redacted_thinking", "data": part.redacted.decode()})
         except UnicodeDecodeError:
-            raise UnsupportedError(f"{path}.redacted: it is none of this service, which writes text") from None
+            why = "it is left out: this service writes text into redacted reasoning, so another one wrote it"
+            scope.note("dropped", "foreign-reasoning", f"{path}.redacted" if blocks else path, why)
     return blocks
 
 
