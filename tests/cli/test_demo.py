@@ -286,6 +286,36 @@ def test_what_a_backend_says_it_is_not_made_for_is_no_failure(chat: Command, scr
     )
 
 
+def test_the_next_demo_shows_what_the_first_is_not_made_for(chat: Command, install: Install) -> None:
+    """A demo whose model has no eyes leaves the image to the next best one, which says that it answers."""
+    best, next_best = FakeDemo(model="blind:a", PRIORITY=2), FakeDemo(model="seeing:b", description="one that sees")
+    install(ant=next_best, bee=best)
+    blind = ScriptedBackend("a", UnsupportedError("no eyes"), CALL, "1066249", name="blind")
+    seeing = ScriptedBackend("A yellow disc.", name="seeing")
+    with chatport.register_backend("blind", lambda: blind), chatport.register_backend("seeing", lambda: seeing):
+        result = chat("demo")
+    assert result.code == 0, result.errors
+    output = result.output.splitlines()
+    refused = output.index("(not with this model: no eyes)")
+    assert output[refused + 1] == "(so this answers: one that sees)"
+    assert "A yellow disc." in output[refused:]
+    assert output[-1].startswith("3 of 3 parts worked, 2 through blind and 1 through seeing, ")
+    assert (best.started, best.running, next_best.started, next_best.running) == (1, 0, 1, 0)
+
+
+def test_a_demo_asked_for_by_name_shows_only_itself(
+    chat: Command, install: Install, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who names a demo wants to see what that one can do, and what it cannot."""
+    monkeypatch.setenv("CHATPORT_DEMO", "bee")
+    other = FakeDemo()
+    install(ant=other, bee=FakeDemo())
+    scripted("a", UnsupportedError("no eyes"), CALL, "1066249")
+    result = chat("demo")
+    assert (result.code, other.started) == (0, 0)
+    assert "(1 that this model is not made for)" in result.output.splitlines()[-1]
+
+
 def test_a_service_that_fails_ends_the_demo(chat: Command, scripted: Scripted) -> None:
     """Three times the same error would help nobody."""
     error = ServiceError("down", retry_after=0)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -27,17 +29,31 @@ from chatport.cli._output import say, shown, write_output
 from chatport.cli._picture import HEIGHT, WIDTH, draw_picture
 from chatport.cli._printer import ReplyPrinter
 from chatport.cli._report import describe_cut, describe_error, describe_seconds, describe_usage
-from chatport.cli._target import Target, choose_target, open_target
+from chatport.cli._target import choose_target, open_target
 
 if TYPE_CHECKING:
     from chatport import Content, Reply, ReplyStream, ToolResult
     from chatport.backend import Backend
     from chatport.cli._commands import DemoCommand
+    from chatport.cli._demos import FoundDemo
     from chatport.cli._target import Choice
 
 # Enough for what is asked, and a bound on what a service charges for it.
 _SETTINGS = Settings(max_tokens=500)
 _FACTORS = (2741, 389)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a part.
+
+    Attributes:
+        backend: Who answered.
+        worked: None where that model or backend says that it is not made for it.
+    """
+
+    backend: str
+    worked: bool | None
 
 
 def run_demo(command: DemoCommand) -> int:
@@ -56,16 +72,28 @@ def run_demo(command: DemoCommand) -> int:
 async def _demo(choice: Choice) -> int:
     """Show every part and return how many failed."""
     started = time.perf_counter()
-    outcomes: list[bool | None] = []
+    outcomes: list[_Outcome] = []
     async with open_target(choice) as target:
         name, model = split_model(target.model)
         async with open_backend(name, **target.options) as backend:
             write_output(f"model: {target.model}\n")
             for number, (title, part) in enumerate(_PARTS.items(), 1):
                 write_output(f"\n== {number}. {title} ==\n")
-                outcomes.append(await _shown_part(part, backend, model))
-    write_output(f"\n{_ending(target, outcomes)}, {describe_seconds(time.perf_counter() - started)} in all\n")
-    return outcomes.count(False)
+                outcome = _Outcome(name, await _shown_part(part, backend, model))
+                if outcome.worked is None and choice.demo is not None and choice.demo.other is not None:
+                    outcome = await _shown_by_another(part, choice.demo.other)
+                outcomes.append(outcome)
+    write_output(f"\n{_ending(outcomes)}, {describe_seconds(time.perf_counter() - started)} in all\n")
+    return sum(outcome.worked is False for outcome in outcomes)
+
+
+async def _shown_by_another(part: _Part, demo: FoundDemo) -> _Outcome:
+    """Show a part with the next demo, since the first is not made for it: nobody should have to imagine the rest."""
+    async with demo.start() as running:
+        write_output(f"(so this answers: {running.description})\n")
+        name, model = split_model(running.model)
+        async with open_backend(name, **running.backend_options) as backend:
+            return _Outcome(name, await _shown_part(part, backend, model))
 
 
 async def _shown_part(part: _Part, backend: Backend, model: str) -> bool | None:
@@ -85,11 +113,15 @@ async def _shown_part(part: _Part, backend: Backend, model: str) -> bool | None:
         return False
 
 
-def _ending(target: Target, outcomes: list[bool | None]) -> str:
-    count = f"{outcomes.count(True)} of {len(_PARTS)} parts worked"
-    unsupported = outcomes.count(None)
+def _ending(outcomes: list[_Outcome]) -> str:
+    worked = Counter(outcome.backend for outcome in outcomes if outcome.worked)
+    by_whom = " and ".join(
+        f"{count} through {name}" if len(worked) > 1 else f"through {name}" for name, count in worked.items()
+    )
+    unsupported = sum(outcome.worked is None for outcome in outcomes)
     others = f" ({unsupported} that this model is not made for)" if unsupported else ""
-    return f"{count} through {target.model.partition(':')[0]}{others}"
+    count = f"{worked.total()} of {len(_PARTS)} parts worked"
+    return f"{count}, {by_whom}{others}" if len(worked) > 1 else f"{count} {by_whom}".rstrip() + others
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------

@@ -65,11 +65,13 @@ class FoundDemo:
         name: The name of its entry point.
         start: What starts it.
         notes: What there is to know of the other demos, for people.
+        other: The next best one, for what this one is not made for; None where this one was asked for by name.
     """
 
     name: str
     start: DemoFunction
     notes: tuple[str, ...] = ()
+    other: FoundDemo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def find_demo() -> FoundDemo:
     notes = [str(failure) for failure in failures]
     notes += [_lack(candidate) for candidate in lacking if candidate.priority > taken.priority]
     notes += [f"{_VARIABLE}={others[0].name} takes another"] if others else []
-    return FoundDemo(taken.name, taken.start, tuple(notes))
+    other = FoundDemo(others[0].name, others[0].start) if others else None
+    return FoundDemo(taken.name, taken.start, tuple(notes), other)
 
 
 def _named_demo(found: list[EntryPoint], name: str) -> FoundDemo:
