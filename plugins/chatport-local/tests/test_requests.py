@@ -112,7 +112,7 @@ async def test_a_history_is_told_in_words(fake: FakeSetUp) -> None:
     ]
     assert [(item.kind, item.code, item.path) for item in start.adjustments] == [
         ("lossless", "own-reasoning", "messages[1].parts[0]"),
-        ("dropped", "citations-dropped", "messages[1].parts[1]"),
+        ("dropped", "citations-dropped", "messages[1].parts[1].citations[0]"),
         ("lossless", "cache-point", "messages[3].parts[1]"),
         ("dropped", "cache-ttl-dropped", "messages[3].parts[2]"),
         ("dropped", "audio-dropped", "messages[3].parts[3]"),

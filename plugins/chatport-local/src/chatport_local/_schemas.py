@@ -6,11 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, UnknownType
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 Schema: TypeAlias = dict[str, Any]
 
 _NAMED: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -100,6 +95,10 @@ def moved(schema: Schema, place: str) -> Schema:
 
 def find_mistake(schema: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a schema itself, or None."""
+    # Loading it takes as long as ten words of an answer, so it is loaded with the first schema; below as well.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -109,6 +108,11 @@ def find_mistake(schema: Mapping[str, Any]) -> str | None:
 
 def find_misfit(text: str, schema: Mapping[str, Any]) -> str | None:
     """Return why a JSON text does not fit a schema, or None. Nothing is fetched: a schema has to be whole."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.exceptions import UnknownType  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
     try:
         value = json.loads(text)
     except ValueError as error:
