@@ -74,6 +74,7 @@ def test_calls_wait_where_nobody_says_anything(
     assert (result.code, _paid(tools)) == (3, "")
     assert "waits: pay(amount=5)" in result.errors
     assert "go on with --resume" in result.errors
+    assert "cut" not in result.errors  # it is as whole as it can be
     result = chat(*where, "Are you there?")
     assert (result.code, "hint: go on with them: chatport --session ID --resume" in result.errors) == (1, True)
     result = chat(*where, "--resume", "--approve", "wait")
@@ -103,6 +104,20 @@ def test_calls_that_were_begun_and_left(
     assert "hint: wait for it; where it has ended, --claimed close" in result.errors
     result = chat(*where, "--resume", "--claimed", way, "--approve", "allow")
     assert (result.code, "done" in result.output, _paid(tools)) == (0, True, paid)
+
+
+def test_calls_wait_for_tools_that_are_offered(chat: Command, scripted: Scripted, tools: Path, tmp_path: Path) -> None:
+    """Who forgets `--tools` is told so; where all calls are to be closed, none is needed."""
+    scripted([CALL], ServiceError("gone"), "done")
+    where = ("-m", "scripted:m", "--store", str(tmp_path / "chats.db"), "--session", "trip", "--attempts", "1")
+    assert chat(*where, "--tools", str(tools), "Pay").code == 3
+    result = chat(*where, "--resume", "--approve", "allow")
+    assert result.code == 1
+    assert "there is no tool to run the calls that wait; hint: --tools FILE offers them" in result.errors
+    assert chat(*where, "--tools", str(tools), "--resume", "--approve", "allow").code == 1
+    assert "there is no tool" in chat(*where, "--resume", "--claimed", "run").errors
+    result = chat(*where, "--resume", "--claimed", "close")
+    assert (result.code, result.output, _paid(tools)) == (0, "done\n", "5;")
 
 
 def test_calls_that_nothing_keeps(chat: Command, scripted: Scripted, tools: Path) -> None:

@@ -72,6 +72,9 @@ def _check_waiting(session: Session, command: AskCommand) -> None:
         since = f"{claim.claimed_at.astimezone():%Y-%m-%d %H:%M:%S}"
         hint = "wait for it; where it has ended, --claimed close answers them as interrupted, --claimed run runs them"
         raise CommandError(f"{one_line(claim.worker)} has begun to run the calls that wait, at {since}", hint=hint)
+    closed = claim.calls if claim is not None and command.claimed == "close" else ()
+    if not command.tools and any(call.id not in closed for call in session.pending_calls):
+        raise CommandError("there is no tool to run the calls that wait", hint="--tools FILE offers them")
 
 
 @asynccontextmanager
@@ -115,7 +118,7 @@ async def answer(session: Session, content: Sequence[str | Attachment], command:
             say(f"usage: {describe_usage(session.usage)}")
         raise
     cut = describe_cut(reply)
-    if cut is not None:
+    if cut is not None and not (command.tools and reply.pending_calls):
         say(cut)
     if command.usage:
         say(_usage_line(reply))
