@@ -141,12 +141,14 @@ def test_urls_that_the_service_fetches(options: dict[str, Any]) -> None:
 
 async def test_what_came_counts(service: HttpService, options: dict[str, Any]) -> None:
     """A server that does not stream, and one that always does, are understood."""
-    service.reply(whole(), streamed(**{"apim-request-id": "azure"}))
+    service.reply(whole(), streamed(**{"apim-request-id": "azure"}), streamed(**{"content-type": "application/x"}))
     async with chatport.open_backend("anthropic", **options) as backend:
         async with Session(backend, MODEL).stream("hi") as stream:
             assert (await stream.finish()).text == "Hello"
         reply = await Session(backend, MODEL).ask("hi")
         assert (reply.text, reply.request_id) == ("Hello", "azure")
+        async with Session(backend, MODEL).stream("hi") as stream:
+            assert (await stream.finish()).text == "Hello"
 
 
 @pytest.mark.parametrize("streams", [True, False])

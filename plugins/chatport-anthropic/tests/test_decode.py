@@ -272,8 +272,7 @@ def test_an_announced_end_is_one() -> None:
     """Where `message_stop` is missing all that matters has come."""
     found = decoded(stream_events((TEXT, [text("Hi")]))[:-1])
     assert folded(found)[2].stop_reason == "stop"
-    held = stream_events((CALL, []))
-    held[1]["content_block"]["input"] = {"a": 1}
+    held = stream_events(({**CALL, "input": {"a": 1}}, []))
     del held[2]  # its stop
     assert folded(decoded(held))[1].parts == (ToolCall("toolu_1", "weather", {"a": 1}),)
 
@@ -335,7 +334,10 @@ def broken(position: int, *events: Any) -> list[Any]:
         (broken(4, {"type": "content_block_stop", "index": 0}), "no block of its index"),
         (broken(2, {"type": "content_block_delta", "index": True, "delta": text("x")}), "no index or"),
         (broken(2, {"type": "content_block_delta", "index": 0, "delta": piece("{}")}), "has a input_json_delta"),
-        (broken(2, {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta"}}), "no string"),
+        (
+            broken(2, {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": 5}}),
+            "no string",
+        ),
         (broken(1, {"type": "content_block_start", "index": 5, "content_block": {"type": "tool_use"}}), "no id or"),
         (
             broken(1, {"type": "content_block_start", "index": 5, "content_block": {"type": "redacted_thinking"}}),
@@ -365,7 +367,8 @@ def test_what_breaks_the_order_is_no_answer(events: list[Any], reason: str) -> N
         b"[]",
         b'{"type":"message"}',
         b'{"content":[1]}',
-        b'{"content":[{"type":"text"}]}',
+        b'{"content":[{"type":"text","text":5}]}',
+        b'{"content":null}',
         b'{"content":[{"type":"thinking","thinking":1}]}',
         b'{"content":[{"type":"tool_use","id":1}]}',
     ],
@@ -385,6 +388,25 @@ def test_an_error_with_status_200_is_one() -> None:
             model="m",
             request_id=None,
         )
+
+
+def test_null_says_nothing() -> None:
+    """Some servers write members that they do not have."""
+    nothing = {"citations": None, "caller": None, "signature": None}
+    blocks = [{**TEXT, "text": None, **nothing}, {"type": "thinking", "thinking": None, **nothing}, {**CALL, **nothing}]
+    deltas = [
+        [text("Hi"), {"type": "text_delta", "text": None}],
+        [],
+        [{"type": "input_json_delta", "partial_json": None}],
+    ]
+    streamed = folded(decoded(stream_events(*zip(blocks, deltas, strict=True))))
+    assert streamed[1].parts == (Text("Hi"), ToolCall("toolu_1", "weather", {}))
+    whole = folded(decoded_whole(blocks))
+    assert whole[1].parts == (ToolCall("toolu_1", "weather", {}),)
+    assert "unknown" not in {**streamed[2].metadata["anthropic"], **whole[2].metadata["anthropic"]}
+    assert (
+        folded(decode_response({"content": None, "stop_reason": "end_turn"}, model="m", request_id=None))[1].parts == ()
+    )
 
 
 def test_halves_of_surrogate_pairs_are_put_together() -> None:

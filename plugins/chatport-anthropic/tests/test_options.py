@@ -95,6 +95,13 @@ async def test_keys_that_are_none(key: str, reason: str) -> None:
         await credential(check_options({"api_key": key}), {}).headers()
 
 
+def test_betas_in_a_header_do_not_hide_those_of_requests() -> None:
+    """They stand with the others, and the header is made of all."""
+    checked = check_options({"betas": ["a"], "headers": {"Anthropic-Beta": "b, c", "X-Team": "t"}})
+    assert checked.betas == ("a", "b", "c")
+    assert checked.http.headers == {"X-Team": "t"}
+
+
 def test_a_missing_key_says_where_was_looked() -> None:
     """Every place by its name."""
     with pytest.raises(ConfigurationError) as caught:

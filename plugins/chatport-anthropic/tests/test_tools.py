@@ -272,6 +272,43 @@ def test_else_the_answer_is_the_input_of_a_tool(model: str, schema: dict[str, An
         assert message.tool_calls == ()
 
 
+@pytest.mark.parametrize(
+    ("pieces", "stop", "text", "reason"),
+    [
+        ([""], "tool_use", "{}", "stop"),
+        (["", " {", "}"], "tool_use", " {}", "stop"),
+        ([""], "max_tokens", "", "length"),
+        (["", "{"], "max_tokens", "{", "length"),
+        (["", '{"a"', ": 1}"], "end_turn", '{"a": 1}', "stop"),
+    ],
+)
+def test_an_answer_of_nothing_and_one_that_was_cut(pieces: list[str], stop: str, text: str, reason: str) -> None:
+    """A call without arguments is an empty object, unless it was cut before its first word."""
+    translation = asked(output_schema=OPEN)
+    block = {"type": "tool_use", "id": "toolu_1", "name": "final_answer", "input": {}}
+    deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+    restorer = translation.restorer()
+    events = decoded(stream_events((block, deltas), stop_reason=stop))
+    _, message, end = folded(each for event in events for each in restorer.feed(event))
+    assert (message.text, message.tool_calls, end.stop_reason) == (text, (), reason)
+    assert end.metadata["anthropic"]["output"] == "forced-tool"
+
+
+def test_an_answer_beside_a_call() -> None:
+    """The call is the caller's to run; the message waits for its result."""
+    translation = asked(output_schema=OPEN, tools=(WEATHER,))
+    blocks = [
+        {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Bonn"}},
+        {"type": "tool_use", "id": "toolu_2", "name": "final_answer", "input": {"a": 1}},
+    ]
+    restorer = translation.restorer()
+    _, message, end = folded(
+        each for event in decoded_whole(blocks, stop_reason="tool_use") for each in restorer.feed(event)
+    )
+    assert (message.text, [call.name for call in message.tool_calls]) == ('{"a":1}', ["weather"])
+    assert end.stop_reason == "tool_calls"
+
+
 def test_the_tool_of_the_answer_beside_others() -> None:
     """One of them has to be called; which is told where the caller forced one of theirs."""
     free = asked(output_schema=OPEN, tools=(WEATHER, Tool("final_answer")))

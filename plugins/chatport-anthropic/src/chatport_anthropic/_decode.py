@@ -263,7 +263,7 @@ def _start(
 
 def _content_of(message: Mapping[str, Any], *, is_whole: bool = False) -> list[dict[str, Any]]:
     content = message.get("content")
-    if content is None and not is_whole:
+    if content is None and (not is_whole or message.get("stop_reason") is not None):
         return []
     if not is_array(content) or not all(map(is_object, content)):
         raise MalformedError("its content is no list of blocks")

@@ -26,10 +26,11 @@ from chatport.backend import (
 from chatport_anthropic._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
 from chatport_anthropic._json_values import is_object
 
-__all__ = ["error_from_event", "error_from_other_answer", "error_from_response", "request_id_of"]
+__all__ = ["REQUEST_ID_HEADERS", "error_from_event", "error_from_other_answer", "error_from_response", "request_id_of"]
 
 BACKEND: Final = "anthropic"
-_REQUEST_IDS: Final = ("request-id", "apim-request-id", "x-request-id")
+REQUEST_ID_HEADERS: Final = ("request-id", "apim-request-id", "x-request-id")
+"""Where the service says its id of a request: its own header, that of Azure, those of gateways."""
 
 # Error type → class, the status that stands for it where none came, and whether it may be sent again.
 _TYPES: Final[dict[str, tuple[type[BackendError], int]]] = {
@@ -65,7 +66,7 @@ _NO_MODEL: Final = "`chatport models anthropic` lists what there is."
 
 def request_id_of(headers: Mapping[str, str], body: Mapping[str, Any] | None = None) -> str | None:
     """Return the service's id of a request: from a header (names in lower case), else from the body of an error."""
-    found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    found = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), None)
     said = body.get("request_id") if body is not None else None
     return found or (said if isinstance(said, str) and said else None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from chatport.backend import ConfigurationError
@@ -34,6 +34,7 @@ _URL_VARIABLE: Final = "ANTHROPIC_BASE_URL"
 _KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
 _TOKEN_VARIABLE: Final = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 _SUFFIX: Final = "/v1"
+_BETA_HEADER: Final = "anthropic-beta"
 _CREDENTIAL_HEADERS: Final = frozenset({"api-key", "authorization", "x-api-key"})
 
 
@@ -120,7 +121,11 @@ def check_options(given: Mapping[str, Any]) -> AnthropicOptions:
         raise ConfigurationError("betas must be a sequence of str")
     for beta in betas:
         check_header_value(beta, "betas")
-    values["betas"] = tuple(betas)
+    # In a header of the caller's, names would take the place of those that single requests need.
+    named = [value for name, value in http.headers.items() if name.lower() == _BETA_HEADER]
+    if named:
+        http = replace(http, headers={name: v for name, v in http.headers.items() if name.lower() != _BETA_HEADER})
+    values["betas"] = (*betas, *(beta.strip() for value in named for beta in value.split(",") if beta.strip()))
     if values.get("streaming", "auto") not in get_args(StreamingMode):
         modes = ", ".join(get_args(StreamingMode))
         raise ConfigurationError(f"streaming must be one of {modes}, not {values['streaming']!r}")

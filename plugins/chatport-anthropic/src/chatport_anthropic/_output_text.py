@@ -4,22 +4,18 @@ Ids of calls come as the service issued them. One that does not look like it get
 came.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from chatport.backend import (
     BackendEvent,
     CitationDelta,
     MessageEnd,
     MessageStart,
-    PartEnd,
     ReasoningDelta,
     StopReason,
-    Text,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
     ToolCallStart,
 )
@@ -27,7 +23,6 @@ from chatport.backend import (
 __all__ = ["Restorer"]
 
 _BACKEND: Final = "anthropic"
-_CallT = TypeVar("_CallT", ToolCall, ToolCallStart)
 _UNCHANGED: Final[frozenset[type]] = frozenset({CitationDelta, MessageStart, ReasoningDelta, TextDelta})
 _WHOLE: Final[frozenset[StopReason]] = frozenset({"stop", "tool_calls"})
 
@@ -80,8 +75,6 @@ class Restorer:
                 yield self._restored(event)
             case ToolCallDelta(index=index, json=piece) if index in self._answers:
                 yield from self._answer(index, piece)
-            case PartEnd(index=index, part=ToolCall() as call):
-                yield self._whole_call(index, call, event)
             case MessageEnd():
                 yield from self._end(event)
             case _:
@@ -99,16 +92,7 @@ class Restorer:
         if not is_empty:
             yield TextDelta(index, held)
 
-    def _whole_call(self, index: int, call: ToolCall, event: PartEnd) -> BackendEvent:
-        if call.name == self._answer_tool:
-            self._answers[index] = None
-            said = json.dumps(call.arguments, ensure_ascii=False) if call.invalid_json is None else call.invalid_json
-            return PartEnd(index, Text(said))
-        self._has_calls |= call.executed_by == "client"
-        restored = self._restored(call)
-        return event if restored is call else replace(event, part=restored)
-
-    def _restored(self, call: _CallT) -> _CallT:
+    def _restored(self, call: ToolCallStart) -> ToolCallStart:
         """The call by the caller's name, and with a mark where its id alone does not tell who issued it."""
         if call.name in self._names:
             call = replace(call, name=self._names[call.name])

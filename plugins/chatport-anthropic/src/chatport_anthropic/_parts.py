@@ -99,7 +99,7 @@ def extra_members(block: dict[str, Any]) -> dict[str, Any]:
 
 def _text_events(index: int, block: dict[str, Any]) -> Iterator[BackendEvent]:
     text = block.get("text")
-    if not isinstance(text, str):
+    if text is not None and not isinstance(text, str):
         raise MalformedError(f"the text of block {index} is no string")
     citations = block.get("citations")
     for citation in citations if is_array(citations) else ():
@@ -135,7 +135,7 @@ def reasoning_mark(family: str) -> dict[str, Any]:
 
 
 def _thinking_events(index: int, block: dict[str, Any], family: str) -> Iterator[BackendEvent]:
-    text, signature = block.get("thinking"), block.get("signature")
+    text, signature = block.get("thinking") or "", block.get("signature")
     if not isinstance(text, str) or not (signature is None or isinstance(signature, str)):
         raise MalformedError(f"the thinking of block {index} is no string")
     if text or signature:
@@ -171,9 +171,14 @@ def tool_call_start(index: int, block: dict[str, Any]) -> ToolCallStart:
     if not isinstance(call_id, str) or not isinstance(name, str):
         raise MalformedError(f"the call of block {index} has no id or no name")
     executed_by: Literal["client", "server"] = "client" if kind == _CLIENT_CALL else "server"
-    rest = {member: value for member, value in block.items() if member not in {"type", "id", "name", "input"}}
+    rest = _said_besides(block, "type", "id", "name", "input")
     marks = rest if executed_by == "client" else {"type": kind, **rest}
     return ToolCallStart(index, call_id, name, executed_by, {BACKEND: marks} if marks else {})
+
+
+def _said_besides(block: dict[str, Any], *told: str) -> dict[str, Any]:
+    """The members of a block that no field has; null says nothing."""
+    return {name: value for name, value in block.items() if name not in told and value is not None}
 
 
 def input_text(value: object) -> str:
@@ -190,7 +195,7 @@ def whole_part(block: dict[str, Any]) -> Part:
     if not isinstance(kind, str) or not kind.endswith(RESULT_SUFFIX) or not isinstance(call_id, str):
         return Opaque(BACKEND, block)
     content = block.get("content")
-    marks = {name: value for name, value in block.items() if name not in {"tool_use_id", "content"}}
+    marks = _said_besides(block, "tool_use_id", "content")
     said = (Json(content),) if "content" in block else ()
     return ToolResult(call_id, said, _is_failure(block), metadata={BACKEND: marks})
 

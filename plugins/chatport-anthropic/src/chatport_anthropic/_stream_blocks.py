@@ -177,12 +177,12 @@ class StreamBlocks:
         return (PartEnd(index, whole_part(block.start)),)
 
     def _text_start(self, index: int, block: dict[str, Any]) -> _Events:
-        citations, text = block.get("citations"), _text(block.get("text", ""), "text")
+        citations, text = block.get("citations"), _text(block.get("text"), "text")
         cited = tuple(CitationDelta(index, citation_of(each)) for each in (citations if is_array(citations) else ()))
         return (*cited, TextDelta(index, text)) if text else cited
 
     def _thinking(self, index: int, block: _Block, text: object, estimate: object = None) -> _Events:
-        said = _text(text or "", "thinking")
+        said = _text(text, "thinking")
         if not said and estimate is None:
             return ()
         marks = self._mark(block)
@@ -191,7 +191,7 @@ class StreamBlocks:
         return (ReasoningDelta(index, said, marks),)
 
     def _signature(self, index: int, block: _Block, signature: object) -> _Events:
-        said = _text(signature or "", "signature")
+        said = _text(signature, "signature")
         return (ReasoningDelta(index, metadata=self._mark(block), signature=said),) if said else ()
 
     def _mark(self, block: _Block) -> dict[str, Any]:
@@ -203,6 +203,9 @@ class StreamBlocks:
 
 
 def _text(value: object, name: str) -> str:
+    """A text; null says nothing, which some servers do."""
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise MalformedError(f"{name} is no string")
     return value

@@ -22,7 +22,7 @@ from chatport.backend.http import HttpRequest, HttpResponse, HttpWire, encode_js
 from chatport_anthropic._calls import count_body, models_request, post_request
 from chatport_anthropic._decode import decode_response
 from chatport_anthropic._description import describe_options
-from chatport_anthropic._errors import error_from_other_answer, error_from_response, request_id_of
+from chatport_anthropic._errors import REQUEST_ID_HEADERS, error_from_other_answer, error_from_response
 from chatport_anthropic._json_values import is_object
 from chatport_anthropic._media_blocks import is_native_url
 from chatport_anthropic._model_list import models_page
@@ -61,7 +61,7 @@ class AnthropicBackend:
             ConfigurationError: An option is unknown, or two contradict each other.
         """
         self._options = check_options(options)
-        self._wire = HttpWire(self._options.http, backend=self.name)
+        self._wire = HttpWire(self._options.http, backend=self.name, request_id_headers=REQUEST_ID_HEADERS)
 
     def native_urls(self, medium: Media, model: str) -> bool:
         """Whether the service fetches a medium itself: images and PDF documents over TLS, for models of Anthropic."""
@@ -85,9 +85,9 @@ class AnthropicBackend:
         call = await self._post(_MESSAGES, body, translation, streams=streams)
         async with await self._wire.send(call, request.timeouts, model=request.model) as response:
             await _check_answer(response, request.model)
-            request_id = request_id_of(response.headers)
+            request_id = response.request_id
             # What came counts, not what was asked for: a server that does not stream answers with a whole message.
-            if _is_stream(response):
+            if _is_stream(response, asked=streams):
                 reader = StreamReader(request_id, translation, ready)
                 while not reader.is_complete and (chunk := await response.read(has_begun=reader.has_begun)):
                     failure = reader.feed(chunk)
@@ -216,7 +216,7 @@ class AnthropicBackend:
         """Send a request whose answer is JSON; return its body, and the service's id of the request."""
         async with await self._wire.send(call, timeouts, model=model) as response:
             await _check_answer(response, model)
-            return await response.read_all(), request_id_of(response.headers)
+            return await response.read_all(), response.request_id
 
 
 async def _check_answer(response: HttpResponse, model: str | None) -> None:
@@ -231,8 +231,10 @@ async def _check_answer(response: HttpResponse, model: str | None) -> None:
         raise error_from_other_answer(response.status, response.headers, await response.read_error(), model=model)
 
 
-def _is_stream(response: HttpResponse) -> bool:
-    return response.headers.get("content-type", "").lower().startswith("text/event-stream")
+def _is_stream(response: HttpResponse, *, asked: bool) -> bool:
+    """Whether an answer streams: by its type, and where that says nothing by what was asked for."""
+    kind = response.headers.get("content-type", "").lower()
+    return kind.startswith("text/event-stream") or (asked and "json" not in kind)
 
 
 def _count_in(content: bytes) -> int | None:
