@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import AsyncExitStack
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import pytest
@@ -18,6 +19,9 @@ from openai_support.recordings import FOLDER, Exchange, Reading, read_answer, re
 import chatport
 from chatport import Reply, Session, ToolResult
 from chatport.testing import HttpReply, HttpService
+
+if TYPE_CHECKING:
+    from chatport.backend import Backend
 
 pytestmark = [
     pytest.mark.anyio,
@@ -110,6 +114,29 @@ def pieces(body: bytes, sizes: tuple[int, ...]) -> tuple[bytes, ...]:
         found.append(body[at : at + size])
         at += size
     return tuple(found)
+
+
+class Backends:
+    """A backend for each dialect, opened when it is asked for."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self._stack = AsyncExitStack()
+        self._open: dict[str, Backend] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    async def of(self, exchange: Exchange) -> Backend:
+        """The backend that speaks to the server of an exchange."""
+        name = exchange.dialect
+        if name not in self._open:
+            opening = chatport.open_backend("openai", **self._options, dialect=name)
+            self._open[name] = await self._stack.enter_async_context(opening)
+        return self._open[name]
 
 
 def serve(service: HttpService, exchange: Exchange, sizes: tuple[int, ...]) -> None:
@@ -258,13 +285,13 @@ async def test_every_recorded_answer(
     found: Counter[str] = Counter()
     wrong: list[str] = []
     failed: list[str] = []
-    for exchange in recorded():
-        if exchange.status != 200:
-            continue
-        counts["stream" if exchange.streams else "whole"] += 1
-        serve(service, exchange, sizes or exchange.pieces or (4096,))
-        async with chatport.open_backend("openai", **options, dialect=exchange.dialect) as backend:
-            session = Session(backend, exchange.model, retry=None)
+    async with Backends(options) as backends:
+        for exchange in recorded():
+            if exchange.status != 200:
+                continue
+            counts["stream" if exchange.streams else "whole"] += 1
+            serve(service, exchange, sizes or exchange.pieces or (4096,))
+            session = Session(await backends.of(exchange), exchange.model, retry=None)
             try:
                 with anyio.fail_after(20):
                     if exchange.name in FAILURES:
