@@ -1,10 +1,11 @@
 """Settings, thinking and what is known about models: what is sent, what is left out and told."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chatport.backend import ChatRequest, Message, Settings, Tool, UnsupportedError
+from chatport.backend import ChatRequest, Message, Reasoning, Settings, Tool, ToolCall, ToolResult, UnsupportedError
 from chatport_anthropic._models import capabilities, model_family
 from chatport_anthropic._translate import Translation, translate
 
@@ -165,6 +166,35 @@ def test_a_budget_is_a_part_of_the_limit() -> None:
     assert sent(asked(reasoning=2000, whole=True))["max_tokens"] == 23_333
     own = asked(max_tokens=5000, extra={"anthropic": budget(2000)})
     assert sent(own) == {"max_tokens": 5000, **budget(2000)}
+
+
+def loop(*answers: Message) -> tuple[Message, ...]:
+    """A conversation that ends in a row of calls with their results."""
+    rows = [(answer, Message("tool", tuple(ToolResult(c.id, "x") for c in answer.tool_calls))) for answer in answers]
+    return (Message.user("?"), *(message for row in rows for message in row))
+
+
+@pytest.mark.parametrize(
+    ("model", "thought", "is_asked"),
+    [
+        ("claude-sonnet-4-5", Reasoning("Hm", "sig"), True),
+        ("claude-sonnet-4-5", Reasoning(redacted=b"x"), True),
+        ("claude-sonnet-4-5", Reasoning("Hm"), False),
+        ("claude-sonnet-4-5", Reasoning("Hm", "sig", metadata={"bedrock": {"family": "anthropic"}}), False),
+        ("claude-opus-4-8", Reasoning("Hm"), True),
+    ],
+)
+def test_thinking_does_not_begin_between_calls(model: str, thought: Reasoning, is_asked: bool) -> None:
+    """Where the first answer of a row of calls has no thoughts that go back, a budget would be refused."""
+    calls = [Message.assistant(ToolCall(f"toolu_{number}", "f")) for number in (1, 2)]
+    messages = loop(Message.assistant(thought, *calls[0].parts), calls[1])
+    settings = Settings(reasoning=2000)
+    request = ChatRequest(model, messages, tools=(Tool("f"),), settings=settings)
+    translation = translate(request)
+    assert ("thinking" in translation.body) is is_asked
+    assert (("setting-dropped", "settings.reasoning") in noted(translation)) is not is_asked
+    begun = translate(replace(request, messages=(*messages, Message.assistant("So."), Message.user("And?"))))
+    assert "thinking" in begun.body
 
 
 def test_a_model_that_thinks_between_tools_only() -> None:

@@ -1,6 +1,6 @@
 """How a model is asked to think: the neutral knob in the service's words, and those words read back. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
@@ -8,7 +8,7 @@ from chatport_anthropic._capabilities import ThinkingKind, ThinkingSupport
 from chatport_anthropic._json_values import is_object
 from chatport_anthropic._scope import Scope
 
-__all__ = ["LEVEL_BUDGETS", "MINIMUM_BUDGET", "AskedThinking", "asked_thinking", "thinking_members"]
+__all__ = ["LEVEL_BUDGETS", "MINIMUM_BUDGET", "AskedThinking", "asked_thinking", "can_begin", "thinking_members"]
 
 LEVEL_BUDGETS: Final[Mapping[str, int]] = {
     "minimal": 1024,
@@ -26,6 +26,7 @@ MINIMUM_BUDGET: Final = 1024
 """The fewest tokens that a budget may have. Documented."""
 
 _PATH: Final = "settings.reasoning"
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 _LEVELS: Final = tuple(LEVEL_BUDGETS)
 
 
@@ -57,6 +58,22 @@ def asked_thinking(members: Mapping[str, Any], support: ThinkingSupport) -> Aske
     if kind == "adaptive" or (kind is None and support.on_by_default):
         return AskedThinking("adaptive")
     return AskedThinking()
+
+
+def can_begin(turns: Sequence[dict[str, Any]]) -> bool:
+    """Whether a model may be asked to think within a budget at the end of a conversation.
+
+    Where results of tools come last, the answer that asked for the first of them has to begin with thoughts: the
+    service refuses the request otherwise. Reported of all models that take budgets.
+    """
+    first: dict[str, Any] | None = None
+    end = len(turns) - 1
+    while end > 0 and turns[end]["role"] == "user" and turns[end - 1]["role"] == "assistant":
+        if not any(block.get("type") == "tool_result" for block in turns[end]["content"]):
+            break
+        first = turns[end - 1]
+        end -= 2
+    return first is None or first["content"][0].get("type") in _THOUGHTS
 
 
 def thinking_members(  # noqa: PLR0911 - one return for each way of thinking

@@ -30,7 +30,7 @@ from chatport_anthropic._output_text import Restorer
 from chatport_anthropic._schemas import StrictRoom
 from chatport_anthropic._scope import BACKEND, Block, Scope
 from chatport_anthropic._settings import check_settings, settings_members
-from chatport_anthropic._thinking import asked_thinking, thinking_members
+from chatport_anthropic._thinking import asked_thinking, can_begin, thinking_members
 from chatport_anthropic._tool_config import can_force, check_tools, tool_members, tool_names_of, with_own_tools
 from chatport_anthropic._turn import is_tool_change
 from chatport_anthropic._turns import has_tool_blocks, translate_messages
@@ -150,6 +150,10 @@ def _members(
     thoughts = thinking_members(settings.reasoning, scope, with_tools=with_tools)
     if _kind_of(extra, "thinking") not in {None, _kind_of(thoughts, "thinking")}:
         thoughts.pop("thinking", None)  # the two forms merged would be neither
+    elif _kind_of(thoughts, "thinking") == "enabled" and not can_begin(turns):
+        why = "left out: the calls that are answered here were made without signed thoughts before them"
+        scope.note("dropped", "setting-dropped", "settings.reasoning", why)
+        thoughts = {}
     # What the caller says in the service's own words counts as well: it is sent, and overrides what is made here.
     thinking = asked_thinking(deep_merge(thoughts, extra), scope.capabilities.thinking)
     room = StrictRoom()
