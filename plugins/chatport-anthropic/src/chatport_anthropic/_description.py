@@ -12,7 +12,7 @@ from chatport_anthropic._options import AnthropicOptions, base_url, credential
 __all__ = ["describe_options"]
 
 _CERTIFICATES: Final = {True: "checked", False: "NOT checked"}
-_PACKAGES: Final = ("chatport-anthropic", "httpx2", "httpcore2")
+_PACKAGES: Final = ("chatport-anthropic", "httpcore2")
 
 
 def describe_options(options: AnthropicOptions, environment: Mapping[str, str]) -> dict[str, str]:
