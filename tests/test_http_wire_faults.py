@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -310,6 +311,20 @@ async def test_the_first_event_covers_a_whole_answer() -> None:
         with pytest.raises(StreamTimeoutError) as caught:
             await whole(wire, a_request(service), Timeouts(first_event=0.1, idle=0.01))
         assert caught.value.timeout == "first_event"
+        await wire.aclose()
+
+
+async def test_a_unary_answer_begins_when_it_is_there() -> None:
+    """The same for one that was asked for as a whole, in whatever pieces it is read."""
+    with HttpService() as service:
+        service.reply(HttpReply(body=(b"a", b"b", HttpStep.HOLD, b"c")), HttpReply(body=(b"a", HttpStep.CLOSE)))
+        wire = await warmed(a_wire())
+        request = replace(a_request(service), unary=True)
+        with pytest.raises(StreamTimeoutError) as caught:
+            await pieces(wire, request, Timeouts(first_event=0.2, idle=0.01))
+        assert caught.value.timeout == "first_event"
+        with pytest.raises(TransportError, match="before the answer was complete"):
+            await pieces(wire, request)
         await wire.aclose()
 
 

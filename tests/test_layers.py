@@ -27,7 +27,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
         *("_adjustments", "_download", "_library_prices", "_media", "_output", "_pace", "_signatures"),
         *("_http_failures", "_http_options", "_http_patience", "_http_pool", "_json_body"),
     ),
-    ("_fetch", "_http_network", "_http_wire", "_messages"),
+    ("_fetch", "_http_answer", "_http_network", "_http_wire", "_messages"),
     (
         *("_approval", "_call_ids", "_events", "_hook_specs", "_http_connections", "_message_facts", "_model_info"),
         *("_places", "_request", "_revision", "_tool_errors", "_tool_results"),

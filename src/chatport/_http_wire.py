@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from chatport._http_connections import HttpAnswer
+    from chatport._http_answer import HttpAnswer
     from chatport._http_options import HttpOptions
     from chatport._http_pool import Place
     from chatport._http_request import HttpRequest
@@ -95,7 +95,8 @@ class HttpWire:
         try:
             answer = await self._sent(request, place, patience, exchange)
             request_id = request_id_of(answer.headers, first=self._request_id_headers)
-            return HttpResponse(answer, patience, replace(exchange, status=answer.status, request_id=request_id), slots)
+            known = replace(exchange, status=answer.status, request_id=request_id)
+            return HttpResponse(answer, patience, known, slots, is_unary=request.unary)
         except BaseException:
             slots.release()
             raise
@@ -167,9 +168,11 @@ class HttpResponse:
             told of.
     """
 
-    __slots__ = ("_answer", "_exchange", "_patience", "_slots", "headers", "request_id", "status")
+    __slots__ = ("_answer", "_exchange", "_is_unary", "_patience", "_slots", "headers", "request_id", "status")
 
-    def __init__(self, answer: HttpAnswer, patience: Patience, exchange: Exchange, slots: Slots) -> None:
+    def __init__(
+        self, answer: HttpAnswer, patience: Patience, exchange: Exchange, slots: Slots, *, is_unary: bool = False
+    ) -> None:
         """Take over an answer, and the place that its request has."""
         self.status: int = answer.status
         self.headers: Mapping[str, str] = answer.headers
@@ -178,6 +181,7 @@ class HttpResponse:
         self._patience = patience
         self._slots: Slots | None = slots
         self._exchange = exchange
+        self._is_unary = is_unary
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -203,7 +207,7 @@ class HttpResponse:
 
         Args:
             has_begun: Whether an event of the answer has been read. Until then `Timeouts.first_event` counts, from then
-                on each silence for itself, with `Timeouts.idle`.
+                on each silence for itself, with `Timeouts.idle`. A unary answer has begun when it is there.
 
         Raises:
             StreamInterruptedError: The connection broke, or the body is cut off, once an event has been read.
@@ -211,6 +215,7 @@ class HttpResponse:
             StreamTimeoutError: Nothing came for too long.
             ProtocolError: The body is compressed, though nobody asked for that.
         """
+        has_begun = has_begun and not self._is_unary
         patience = self._patience
         patience.has_begun = has_begun
         try:
