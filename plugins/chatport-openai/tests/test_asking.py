@@ -329,6 +329,15 @@ def test_reasoning_in_the_words_of_each_server(
     assert set_to(dialect, model, reasoning=reasoning) == (wanted, reported)
 
 
+def test_models_of_openai_behind_a_gateway() -> None:
+    """Their names mean them at an address that says nothing; any other name is asked for as it is."""
+    body, reported = set_to("compatible", "gpt-5-mini", max_tokens=5, temperature=0.5, reasoning="low")
+    assert (body, reported) == ({"max_completion_tokens": 5, "reasoning_effort": "low"}, ["setting-dropped"])
+    assert set_to("compatible", "gpt-4o", max_tokens=5, temperature=0.5)[0] == {"max_tokens": 5, "temperature": 0.5}
+    assert set_to("compatible", "mine", max_tokens=5, temperature=0.5)[0] == {"max_tokens": 5, "temperature": 0.5}
+    assert set_to("openai", "mine", max_tokens=5)[0] == {"max_completion_tokens": 5}
+
+
 def test_families_of_models() -> None:
     """By their names, wherever they are asked for."""
     wanted = {

@@ -81,6 +81,7 @@ _OWN_SERVERS: Final = (
     Dialect(
         name="compatible",
         local=True,
+        openai_models=True,  # what a gateway calls gpt-5 is that model
         needs_key=False,
         key_variables=("OPENAI_API_KEY",),
         top_k=True,

@@ -18,7 +18,9 @@ def setting_members(settings: Settings, scope: Scope, *, thinks: bool | None) ->
     """
     members: dict[str, Any] = {}
     if settings.max_tokens is not None:
-        members[scope.dialect.limit_member] = settings.max_tokens
+        # OpenAI's reasoning models take no other name, also behind a server that has another one for all else.
+        takes_new_name = scope.model.known and scope.model.reasons is not False
+        members["max_completion_tokens" if takes_new_name else scope.dialect.limit_member] = settings.max_tokens
     members |= _sampling(settings, scope, thinks=thinks)
     if settings.top_k is not None:
         if scope.dialect.top_k:
