@@ -15,6 +15,7 @@ from tests.swap.travel import Tap, Trip, ask_with, refused_places, without
 import chatport
 from chatport import Message, Session, UnsupportedError
 from chatport.backend import InvalidRequestError
+from chatport.testing import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
@@ -28,13 +29,14 @@ PAIRS = [
 
 @asynccontextmanager
 async def session_at(
-    station: Station, tools_from: Station, messages: Sequence[Message] = ()
+    station: Station, tools_from: Station, messages: Sequence[Message] = (), **options: Any
 ) -> AsyncGenerator[tuple[Session, Visit, Tap]]:
     """Open a session as an application does, by the name of a backend, on a service of its own."""
     async with station.open() as visit:
         tap = Tap(visit.backend)
         with chatport.register_backend("here", lambda: tap):
-            opening = chatport.open_session(f"here:{station.model}", messages=messages, tools=tools_of(tools_from))
+            tools = tools_of(tools_from)
+            opening = chatport.open_session(f"here:{station.model}", messages=messages, tools=tools, **options)
             async with opening as session:
                 yield session, visit, tap
 
@@ -94,6 +96,30 @@ async def test_a_stored_conversation_goes_on_elsewhere_and_comes_back(origin: St
     if origin.reads_all:
         own = await turns_for(origin, home, origin)
         assert (await turns_for(origin, back, origin))[: len(own) - 1] == own[:-1]
+
+
+@pytest.mark.parametrize(("origin", "destination"), PAIRS)
+async def test_a_session_in_a_store_goes_on_elsewhere(origin: Station, destination: Station) -> None:
+    """Under its id: whoever opens it next goes on with it, and where it began it is what it was."""
+    kept: dict[str, Any] = {"store": MemoryStore(), "id": "talk"}
+    async with session_at(origin, origin, **kept) as (session, visit, _):
+        await talk(session, origin, visit, slice(2, 4))
+        home = session.messages
+    async with session_at(destination, origin, **kept) as (session, visit, _):
+        assert session.messages == home
+        await talk(session, destination, visit, slice(0, 1))
+        assert session.messages[: len(home)] == home
+        away = session.messages
+    async with session_at(origin, origin, **kept) as (session, visit, _):
+        assert session.messages == away
+        visit.enqueue(origin.answer(LEAST))
+        await session.ask(QUESTION, **origin.options(LEAST))
+        if origin.reads_all:
+            own = await turns_for(origin, home, origin)
+            assert origin.turns(visit.bodies[-1])[: len(own) - 1] == own[:-1]
+    stored = await kept["store"].load("talk")
+    assert stored is not None
+    assert stored.messages == session.messages
 
 
 async def fit_for(station: Station, history: Sequence[Message]) -> tuple[tuple[Message, ...], dict[str, str]]:
