@@ -23,17 +23,6 @@ _MOST: Final[tuple[Said, ...]] = (
     Words("Now, sixty-five."),
 )
 
-_made: dict[tuple[str, str], tuple[Message, ...]] = {}
-
-
-async def history_of(station: Station, loop: str) -> tuple[Message, ...]:
-    """Return the conversation that was had at a station; it is had once for each event loop."""
-    key = station.name, loop
-    if key not in _made:
-        async with station.open() as visit:
-            _made[key] = await converse(station, visit)
-    return _made[key]
-
 
 @dataclass(frozen=True)
 class Carried:
@@ -48,6 +37,34 @@ class Carried:
     entries: tuple[Entry, ...]
     faults: tuple[str, ...]
     messages: tuple[Message, ...]
+
+
+# Kept for as long as the tests run: what a conversation became is asked for by several of them.
+_made: dict[tuple[str, str], tuple[tuple[Message, ...], str]] = {}
+_carried: dict[tuple[str, str, str], Carried] = {}
+
+
+async def history_of(station: Station, loop: str) -> tuple[Message, ...]:
+    """Return the conversation that was had at a station; it is had once for each event loop."""
+    key = station.name, loop
+    if key not in _made:
+        async with station.open() as visit:
+            history = await converse(station, visit)
+        _made[key] = history, chatport.dump_messages(history)
+    return _made[key][0]
+
+
+def as_it_was_had(station: Station, loop: str) -> str:
+    """Return the same as it was stored when it had just been had, before anybody sent it anywhere."""
+    return _made[station.name, loop][1]
+
+
+async def carried_on(origin: Station, destination: Station, loop: str) -> Carried:
+    """Return what becomes of a conversation at another station; it is carried there once for each event loop."""
+    key = origin.name, destination.name, loop
+    if key not in _carried:
+        _carried[key] = await carry(origin, destination, await history_of(origin, loop))
+    return _carried[key]
 
 
 async def carry(origin: Station, destination: Station, history: Sequence[Message]) -> Carried:

@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 from tests.swap.facts import KINDS
 from tests.swap.ledger import FATES, Entry
-from tests.swap.matrix import carry, history_of
+from tests.swap.matrix import carried_on
 from tests.swap.station import Station
 from tests.swap.stations import DESTINATIONS, STATIONS
 
@@ -70,7 +70,7 @@ async def page(loop: str = "asyncio") -> str:
     for destination in DESTINATIONS:
         entries: dict[str, Sequence[Entry]] = {}
         for origin in STATIONS:
-            carried = await carry(origin, destination, await history_of(origin, loop))
+            carried = await carried_on(origin, destination, loop)
             entries[origin.name] = carried.entries
         lines += table(destination, entries)
     before, start, rest = PAGE.read_text(encoding="utf-8").partition(_START)
