@@ -22,7 +22,7 @@ from chatport import RateLimitError
 class HTTPCore2Mocker(HTTPCoreMocker):
     """respx's mocker for httpcore, for the copy that the wire uses."""
 
-    name: ClassVar[str] = "httpcore2"
+    name: ClassVar[str] = "httpcore2-of-anthropic"
     targets: ClassVar[list[str]] = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
 
     @classmethod
@@ -42,7 +42,7 @@ async def test_a_mocked_turn() -> None:
     """Streamed and refused without a socket: the address, the key and the body are what respx sees."""
     hello = body_of(stream_events(({"type": "text", "text": ""}, [{"type": "text_delta", "text": "Mocked."}])))
     limit = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
-    with respx.mock(using="httpcore2", assert_all_called=True) as mock:
+    with respx.mock(using="httpcore2-of-anthropic", assert_all_called=True) as mock:
         route = mock.post("https://api.anthropic.com/v1/messages").mock(
             side_effect=[
                 httpx.Response(200, content=hello, headers={"content-type": "text/event-stream", "request-id": "r1"}),
