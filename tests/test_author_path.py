@@ -38,7 +38,7 @@ def _environment(project: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_installed_package_passes_the_suite(project: Path) -> None:
+def test_the_package_built_by_pip_passes_the_suite(project: Path) -> None:
     """On both event loops; no test is skipped, as a parrot has all that answers can hold."""
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--junit-xml=report.xml"],
@@ -59,7 +59,7 @@ def test_the_installed_package_passes_the_suite(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_installed_package_is_found_by_its_name(project: Path) -> None:
+def test_the_package_built_by_pip_is_found_by_its_name(project: Path) -> None:
     """A program asks for `parrot:grey`, and a service answers."""
     program = """
 import anyio, chatport
