@@ -83,6 +83,9 @@ def _exported() -> list[str]:
         (0, {"id": "a\nb"}, "line 1: id: the id of a session has"),
         (0, {"id": None}, "line 1: id: the id of a session is a str"),
         (0, {"usage": {"tokens": 1}}, "line 1: usage: usage: must be numbers"),
+        (0, {"usage": {"input_tokens": -1}}, "line 1: usage: must not be negative"),
+        (0, {"turns": 1}, "line 1: turns: it says 1, and there are 2: the text is cut short"),
+        (0, {"turns": None}, "line 1: turns: must be a JSON value of the kind int"),
         (0, {"created_at": "yesterday"}, "line 1: created_at: "),
         (0, {"updated_at": "2026-01-02T03:04:05"}, "line 1: updated_at: must have a time zone"),
         (1, {"turn": 1}, "line 2: turn: must be 0: a line is missing"),
@@ -108,7 +111,8 @@ def test_what_is_damaged_is_refused_with_its_line(line: int, change: dict[str, A
         ("{", "line 1: "),
         ("[1]", "line 1: must be a JSON object"),
         ("[" * 1000, "line 1: "),
-        (b"\xff", "utf-8"),
+        (b"\xff", "^line 1: must be UTF-8; byte 0 of the text is not$"),
+        (b"{\n\n\xff", "^line 3: must be UTF-8; byte 3 of the text is not$"),
     ],
 )
 def test_what_is_no_export_is_refused(text: str | bytes, said: str) -> None:
@@ -126,6 +130,8 @@ def test_a_line_that_is_missing_is_noticed() -> None:
         import_json_lines(f"{first}\n\n{last}")
     with pytest.raises(ValueError, match="line 2: "):
         import_json_lines(f"{first}\n{last[:-5]}")
+    with pytest.raises(ValueError, match="line 1: turns: it says 2, and there are 0"):
+        import_json_lines(first)
 
 
 def test_addresses_can_be_refused() -> None:

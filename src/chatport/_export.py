@@ -17,9 +17,9 @@ VERSION = 1
 def export_json_lines(session: StoredSession) -> str:
     """Return a session as JSON Lines: one about the session, then one for each turn.
 
-    The first has `schema`, `version`, `id`, `title`, `usage`, `created_at` and `updated_at`; each of the others `turn`
-    (from 0), `model`, `usage`, `created_at` and `messages`, in the form that `load_messages` reads, media included.
-    `import_json_lines` reads the whole. Who has claimed calls at the end is not in it.
+    The first has `schema`, `version`, `id`, `title`, `turns` (how many), `usage`, `created_at` and `updated_at`; each
+    of the others `turn` (from 0), `model`, `usage`, `created_at` and `messages`, in the form that `load_messages`
+    reads, media included. `import_json_lines` reads the whole. Who has claimed calls at the end is not in it.
 
     Args:
         session: From `SessionStore.load`.
@@ -32,6 +32,7 @@ def export_json_lines(session: StoredSession) -> str:
         "version": VERSION,
         "id": session.id,
         "title": title_of(session.messages),
+        "turns": len(session.turns),
         "usage": json.loads(usage_text(session.usage)),
         "created_at": session.created_at.isoformat(),
         "updated_at": session.updated_at.isoformat(),

@@ -38,7 +38,7 @@ def import_json_lines(text: str | bytes, *, allow_uris: bool = True) -> StoredSe
         ValueError: The text is none of ours, was written by a newer chatport, or is damaged; the message says in which
             line.
     """
-    lines = (text.decode() if isinstance(text, bytes) else text).split("\n")
+    lines = (_decoded(text) if isinstance(text, bytes) else text).split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
@@ -49,6 +49,10 @@ def import_json_lines(text: str | bytes, *, allow_uris: bool = True) -> StoredSe
     if head.said("version", int) > VERSION:
         raise ValueError(f"line 1: version {head.said('version', int)} was written by a newer chatport")
     turns = [_turn(_Line(line, number), number, allow_uris=allow_uris) for number, line in enumerate(lines[1:], 2)]
+    if (number := head.said("turns", int)) != len(turns):
+        raise ValueError(
+            f"line 1: turns: it says {number}, and there are {len(turns)}: the text is cut short, or changed"
+        )
     return StoredSession(
         head.read("id", checked_id),
         "",
@@ -57,6 +61,15 @@ def import_json_lines(text: str | bytes, *, allow_uris: bool = True) -> StoredSe
         head.read("created_at", _moment),
         head.read("updated_at", _moment),
     )
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        # The decoder's error carries the whole text along; where it stands is all that is needed.
+        number = text.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {number}: must be UTF-8; byte {error.start} of the text is not") from None
 
 
 def _turn(line: _Line, number: int, *, allow_uris: bool) -> StoredTurn:
@@ -113,4 +126,7 @@ def _usage(stored: Any) -> Usage:
     # Loaded by who imports something: it brings what the stores need.
     from chatport._stored_form import usage_from_text  # noqa: PLC0415
 
-    return usage_from_text(json.dumps(stored))
+    usage = usage_from_text(json.dumps(stored))
+    if any(count < 0 for count in cast("dict[str, int]", stored).values()):
+        raise ValueError("must not be negative: limits are kept by it")
+    return usage
