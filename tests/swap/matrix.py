@@ -103,10 +103,10 @@ def faults_of(origin: Station, destination: Station, trip: Trip, *, foreign: int
     calls, results = list(destination.calls(body)), list(destination.results(body))
     yield from pairing_faults(trip.messages, calls, results, trip.adjustments, in_words=destination.in_words)
     if origin.signer != destination.signer:
-        yield from _leaked(trip.given[:foreign], Reading(body, destination.turns(body)))
+        yield from leaked(trip.given[:foreign], Reading(body, destination.turns(body)))
 
 
-def _leaked(history: Sequence[Message], reading: Reading) -> Iterator[str]:
+def leaked(history: Sequence[Message], reading: Reading) -> Iterator[str]:
     """Signatures and sealed thoughts that were sent to somebody who has not signed them."""
     for message in history:
         for part in message.parts:
