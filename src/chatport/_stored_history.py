@@ -193,7 +193,14 @@ class StoredHistory:
 
         if not self.is_read or (self._version is None and history is self._given):
             return  # what a session was to begin with is stored with its first turn
-        await close_in_time(save, f"the stored session {self.id!r}", error)
+        what = f"the stored session {self.id!r}"
+        try:
+            await close_in_time(save, what, error)
+        except anyio.get_cancelled_exc_class() as cancellation:
+            # Of a loop's own way, which no shield holds off: it may have come before anything was written.
+            if not is_saved:
+                await close_in_time(save, what, cancellation)
+            raise
         if not is_saved and error is None:
             message = f"the end of the session {self.id!r} was not written within {CLOSE_SECONDS} seconds"
             raise StoreError(message)

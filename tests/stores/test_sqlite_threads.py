@@ -16,7 +16,17 @@ import anyio.to_thread
 import pytest
 from tests.stores.sqlite_support import pictures, turn
 
-from chatport import ConflictError, Session, SqliteStore, StoreError, Usage, _stored_form, open_session
+from chatport import (
+    ConflictError,
+    Message,
+    Partial,
+    Session,
+    SqliteStore,
+    StoreError,
+    Usage,
+    _stored_form,
+    open_session,
+)
 from chatport._sqlite_database import Database
 from chatport._worker import _Job, run_in_worker
 from chatport.testing import ScriptedBackend
@@ -229,6 +239,30 @@ def test_a_task_that_asyncio_cancels_while_a_turn_is_written(
             assert found is not None
             assert found.messages == session.messages
             assert len(session.messages) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+def test_what_was_kept_is_stored_though_asyncio_cancels_the_end_of_the_session(path: Path, steps: int) -> None:
+    """`Task.cancel` while the block is left, before the write has begun too: it is raised, and nothing is lost."""
+
+    async def main() -> None:
+        async with SqliteStore(path) as store:
+            session = Session(ScriptedBackend("Hello."), "m", store=store, id="a")
+            await session.__aenter__()
+            await session.ask("Hi")
+            session.keep(Partial((Message.user("And"), Message.assistant("so on."))))
+            leaving = asyncio.ensure_future(session.__aexit__(None, None, None))
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            if leaving.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await leaving
+            found = await store.load("a")
+            assert found is not None
+            assert found.messages == session.messages
+            assert len(session.messages) == 4
 
     asyncio.run(main())
 
