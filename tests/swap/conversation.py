@@ -53,11 +53,13 @@ def _says(*said: Said, streaming: bool = False) -> Answer:
 
 def turns_at(station: Station) -> list[list[Exchange]]:
     """Return the twelve turns as they are to be had at a station."""
-    ids = station.ids
+    parts = (_words_and_pictures, _calls, _sources, _secrets, _ends)
+    return [turn for part in parts for turn in part(station)]
 
-    def call(number: int, name: str, arguments: str) -> Call:
-        return _call(station, number, name, arguments)
 
+def _words_and_pictures(station: Station) -> list[list[Exchange]]:
+    """A greeting in many scripts, and a picture."""
+    del station
     return [
         [
             Exchange(
@@ -71,13 +73,20 @@ def turns_at(station: Station) -> list[list[Exchange]]:
                 _says(Thought("It is grey, four."), Words("A grey picture, five."), streaming=True),
             )
         ],
+    ]
+
+
+def _calls(station: Station) -> list[list[Exchange]]:
+    """One call; three together, of which one fails; one whose result holds media."""
+    ids = station.ids
+    return [
         [
             Exchange(
                 ("How warm is it in Paris, six?",),
                 _says(
                     Thought("I need the weather, seven."),
                     Words("Let me see, eight."),
-                    call(0, "get_weather", '{"location": "Paris \\u2013 nine"}'),
+                    _call(station, 0, "get_weather", '{"location": "Paris \\u2013 nine"}'),
                 ),
             ),
             Exchange(
@@ -88,9 +97,9 @@ def turns_at(station: Station) -> list[list[Exchange]]:
             Exchange(
                 ("And in Oslo and in Atlantis, twelve?",),
                 _says(
-                    call(1, "get_weather", '{"location": "Oslo thirteen"}'),
-                    call(2, "get_time", '{"location": "Atlantis fourteen"}'),
-                    call(3, "get_time", "{}"),
+                    _call(station, 1, "get_weather", '{"location": "Oslo thirteen"}'),
+                    _call(station, 2, "get_time", '{"location": "Atlantis fourteen"}'),
+                    _call(station, 3, "get_time", "{}"),
                     streaming=True,
                 ),
             ),
@@ -105,7 +114,8 @@ def turns_at(station: Station) -> list[list[Exchange]]:
         ],
         [
             Exchange(
-                ("Look at the camera, twenty-one.",), _says(call(4, "look_up", '{"query": "camera \\"twenty-two\\""}'))
+                ("Look at the camera, twenty-one.",),
+                _says(_call(station, 4, "look_up", '{"query": "camera \\"twenty-two\\""}')),
             ),
             Exchange(
                 (
@@ -123,6 +133,13 @@ def turns_at(station: Station) -> list[list[Exchange]]:
                 _says(Words("I see a photo, twenty-seven.")),
             ),
         ],
+    ]
+
+
+def _sources(station: Station) -> list[list[Exchange]]:
+    """Documents and what is said of them, and a search by the service itself."""
+    del station
+    return [
         [
             Exchange(
                 (
@@ -151,6 +168,13 @@ def turns_at(station: Station) -> list[list[Exchange]]:
                 ),
             )
         ],
+    ]
+
+
+def _secrets(station: Station) -> list[list[Exchange]]:
+    """Thoughts that only the service can read, something that nobody knows, and next to nothing."""
+    del station
+    return [
         [
             Exchange(
                 ("Think hard, forty.",),
@@ -170,6 +194,13 @@ def turns_at(station: Station) -> list[list[Exchange]]:
         [
             Exchange((Text("  "), Text("Blank, forty-seven"), Text("")), _says(Words(""))),
         ],
+    ]
+
+
+def _ends(station: Station) -> list[list[Exchange]]:
+    """Sound and film; then a call that is cut, and one that nobody answers."""
+    ids = station.ids
+    return [
         [
             Exchange(
                 ("Listen and watch, forty-eight.", wav(b"forty-nine"), mp4(b"fifty"), CachePoint()),
@@ -180,14 +211,14 @@ def turns_at(station: Station) -> list[list[Exchange]]:
             Exchange(
                 ("And the time, fifty-two?",),
                 Answer(
-                    (Words("One moment, fifty-three."), call(5, "get_time", '{"location": "Pa')),
+                    (Words("One moment, fifty-three."), _call(station, 5, "get_time", '{"location": "Pa')),
                     "length",
                     streaming=True,
                 ),
             ),
             Exchange(
                 (ToolResult(ids[5], "Not run, fifty-four: the call was cut.", is_error=True),),
-                _says(call(6, "get_time", '{"location": "Rome fifty-five"}')),
+                _says(_call(station, 6, "get_time", '{"location": "Rome fifty-five"}')),
             ),
         ],
     ]

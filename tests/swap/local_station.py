@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from chatport.backend import Adjustment, ChatRequest
 if TYPE_CHECKING:
     from chatport_local._engine import EngineSettings
 
+NO_WEIGHTS: Final = str(Path(__file__).with_name("no_weights.gguf"))
+"""A file that could be a model: the engine here reads none."""
 _STOPS: Final[Mapping[Stop, str]] = {"stop": "stop", "tool_calls": "stop", "length": "length"}
 _USAGE: Final = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 _CALL: Final = re.compile(r"^I call (\S+) with (.*)\.$", re.MULTILINE)
@@ -169,10 +170,3 @@ def _chunks(answer: Answer) -> Iterator[dict[str, Any]]:
         yield {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
     yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": _STOPS[answer.stop]}]}
     yield {**head, "choices": [], "usage": _USAGE}
-
-
-def a_model_file() -> str:
-    """Return the path of a file that could be a model: the engine here reads none."""
-    path = Path(tempfile.gettempdir()) / "chatport-swap.gguf"
-    path.touch()
-    return str(path)

@@ -5,7 +5,7 @@ from typing import Final
 from tests.swap.anthropic_station import AnthropicStation
 from tests.swap.bedrock_station import BedrockStation
 from tests.swap.echo_station import EchoStation
-from tests.swap.local_station import LocalStation, a_model_file
+from tests.swap.local_station import NO_WEIGHTS, LocalStation
 from tests.swap.openai_station import OpenAIStation
 from tests.swap.scripted_station import ScriptedStation
 from tests.swap.speech import Cited, Sealed, ServerRun, Thought, Unknown
@@ -72,7 +72,7 @@ STATIONS: Final[tuple[Station, ...]] = (
         id_pattern=r"(?s).+",
         result_media=True,
     ),
-    LocalStation("Local", a_model_file(), "local", _CALLS),
+    LocalStation("Local", NO_WEIGHTS, "local", _CALLS),
     ScriptedStation("Another backend", "any", "scripted", _MIXED),
     EchoStation("Echo", "any", "echo", _MIXED),
 )
