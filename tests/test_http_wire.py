@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import anyio
@@ -326,11 +327,47 @@ async def test_closing_in_the_middle() -> None:
             while not wire.load().waiting:
                 await anyio.lowlevel.checkpoint()
             await wire.aclose()
-            with pytest.raises(StreamInterruptedError):
+            with pytest.raises(StreamInterruptedError, match="was closed while somebody waited") as caught:
                 await response.read(has_begun=True)
+            assert not caught.value.retryable
         assert "closed while the request waited" in str(errors[0])
         await service.until_left()
         assert wire.load().in_flight == 0
+
+
+@pytest.mark.parametrize("before", [HttpStep.HOLD, None])
+async def test_closing_while_an_answer_is_awaited(before: HttpStep | None) -> None:
+    """Before its head, or in its body: who waits is told, and not to ask again, over connections that nobody closes."""
+    with HttpService() as service:
+        service.reply(HttpReply(body=(b"a", HttpStep.HOLD), before=before))
+        wire = a_wire()
+        errors: list[TransportError] = []
+
+        async def ask() -> None:
+            with pytest.raises(TransportError, match="was closed while somebody waited") as caught:
+                await whole(wire, a_request(service))
+            errors.append(caught.value)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await service.until_held()
+            await anyio.wait_all_tasks_blocked()
+            await wire.aclose()
+        assert [(error.retryable, error.phase) for error in errors] == [(False, "request")]
+        assert wire.load().in_flight == 0
+
+
+async def test_an_answer_that_nobody_closes_is_told() -> None:
+    """It keeps its place for ever, which nobody would find."""
+    with HttpService() as service:
+        service.reply_always(HttpReply(body=b"a"))
+        wire = a_wire()
+        await whole(wire, a_request(service))
+        response = await wire.send(a_request(service))
+        with pytest.warns(ResourceWarning, match="'tested' was dropped: use it in `async with`"):
+            del response
+            gc.collect()
+        await wire.aclose()
 
 
 async def test_requests_that_cannot_be_sent() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from tests.http_exchanges import KEY, a_request, a_wire, pieces, warmed, whole
 
 from chatport.backend import BackendError, Load, StreamInterruptedError, StreamTimeoutError, Timeouts, TransportError
+from chatport.backend.http import HttpRequest
 from chatport.testing import HttpReply, HttpService, HttpStep
 
 pytestmark = pytest.mark.anyio
@@ -301,6 +303,35 @@ async def test_a_service_that_falls_silent(timeouts: Timeouts, reply: HttpReply,
         assert wire.load() == Load(0, 0, 1000)
         await service.until_left()
         await wire.aclose()
+
+
+async def test_sizes_byte_by_byte_are_no_pieces() -> None:
+    """Who sends the size of a chunk for ever sends nothing: neither limit begins anew with each byte."""
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(_CHUNKED)
+            with suppress(anyio.BrokenResourceError):
+                for _ in range(60):
+                    await stream.send(b"0")
+                    await anyio.sleep(0.05)  # it is slow on purpose
+
+    wire = await warmed(a_wire())
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)
+    request = HttpRequest("POST", f"http://127.0.0.1:{port}/", (), b"{}")
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, serve)
+        for limits, name in ((Timeouts(idle=0.3), "idle"), (Timeouts(idle=60, total=0.3), "total")):
+            began = anyio.current_time()
+            with pytest.raises(StreamTimeoutError) as caught:
+                async with await wire.send(request, limits) as response:
+                    await response.read(has_begun=True)
+            assert caught.value.timeout == name
+            assert anyio.current_time() - began < 2
+        group.cancel_scope.cancel()
+    await wire.aclose()
 
 
 async def test_the_first_event_covers_a_whole_answer() -> None:

@@ -131,7 +131,7 @@ class HttpAnswer:
         # closed where they yield, those inside may be left suspended, to be collected some time, with a warning.
         with anyio.CancelScope(shield=True) as scope:
             scope.cancel()
-            with suppress(*ERRORS):
+            with suppress(*ERRORS, ConnectionFailedError):
                 async for _ in pieces:
                     pass
 

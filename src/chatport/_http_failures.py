@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from chatport._errors import (
     BackendError,
@@ -17,9 +17,13 @@ from chatport._errors import (
 if TYPE_CHECKING:
     from chatport._errors import Phase
 
-FailureKind: TypeAlias = Literal["connect", "connect-timeout", "proxy", "tls", "unsayable", "no-http", "broken"]
+_CLOSED: Final = "the answer, or its backend, was closed while somebody waited for more of it"
+
+FailureKind: TypeAlias = Literal[
+    "connect", "connect-timeout", "proxy", "tls", "unsayable", "no-http", "broken", "closed"
+]
 """What failed: a connection did not come about, not in time, or not through the proxy; TLS; the request cannot be said
-in HTTP; what came is no HTTP; the connection broke."""
+in HTTP; what came is no HTTP; the connection broke; its owner closed it."""
 
 
 class ConnectionFailedError(Exception):
@@ -69,7 +73,7 @@ class Exchange:
         }
 
 
-def request_failure(error: ConnectionFailedError, exchange: Exchange) -> ChatError:
+def request_failure(error: ConnectionFailedError, exchange: Exchange) -> ChatError:  # noqa: PLR0911 - one for each kind
     """Return the error for a request that was not answered."""
     reason = error.reason
     match error.kind:
@@ -93,6 +97,9 @@ def request_failure(error: ConnectionFailedError, exchange: Exchange) -> ChatErr
         case "broken":
             message = f"the connection broke before an answer came: {reason}"
             return TransportError(message, **exchange.facts("request"))
+        case "closed":
+            # As of `closed_failure`.
+            return TransportError(_CLOSED, **exchange.facts("request", retryable=False))
 
 
 def body_failure(error: ConnectionFailedError, exchange: Exchange, *, has_begun: bool) -> BackendError:
@@ -103,6 +110,9 @@ def body_failure(error: ConnectionFailedError, exchange: Exchange, *, has_begun:
         exchange: What is known of the exchange.
         has_begun: Whether an event of the answer has been read.
     """
+    if error.kind == "closed":
+        kind = StreamInterruptedError if has_begun else TransportError
+        return kind(_CLOSED, **exchange.facts("stream" if has_begun else "request", retryable=False))
     if has_begun:
         message = f"the connection broke in the middle of the stream: {error.reason}"
         return StreamInterruptedError(message, **exchange.facts("stream"))

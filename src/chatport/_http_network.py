@@ -21,7 +21,7 @@ from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from chatport._http_chunks import ChunkReader
-from chatport._http_failures import TimedOutError
+from chatport._http_failures import ConnectionFailedError, TimedOutError
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream
@@ -202,39 +202,28 @@ class DirectStream(httpcore2.AsyncNetworkStream):
         """Return the data of all chunks that are there, or of the next; none where httpcore2 has to read on.
 
         Args:
-            seconds: How long to wait for each piece.
+            seconds: How long to wait for data; sizes that come byte by byte are none.
 
         Raises:
             TimedOutError: It did not come in time.
+            ConnectionFailedError: The connection was closed by its owner.
             httpcore2.ReadError: The connection broke.
             httpcore2.RemoteProtocolError: A chunk has another length than it says.
         """
         chunks = self._chunks
+        end = inf if seconds == inf else anyio.current_time() + seconds
         while chunks.rest is None:
             if chunks.is_broken:
                 raise httpcore2.RemoteProtocolError("malformed chunk: it is longer than its size")
             data, self._behind = self._behind, b""
             if not data:
-                data = await self.receive(seconds)
+                data = await self._receive_until(end)
                 if not data:
                     break
             if piece := chunks.feed(data):
                 return piece
         self._behind, chunks.rest = chunks.rest or b"", b""
         return b""
-
-    async def receive(self, seconds: float) -> bytes:
-        """Return what comes next; nothing at the end.
-
-        Raises:
-            TimedOutError: It did not come in time.
-            httpcore2.ReadError: The connection broke.
-        """
-        if seconds == inf:
-            return await self._receive()
-        with anyio.CancelScope(deadline=anyio.current_time() + seconds):
-            return await self._receive()
-        raise TimedOutError
 
     def is_whole(self) -> bool:
         """Whether the last answer was read to its end, and nothing has come behind it.
@@ -286,11 +275,20 @@ class DirectStream(httpcore2.AsyncNetworkStream):
             raise self._unsendable from error
         self._has_sent = True
 
+    async def _receive_until(self, end: float) -> bytes:
+        if end == inf:
+            return await self._receive()
+        with anyio.CancelScope(deadline=end):
+            return await self._receive()
+        raise TimedOutError
+
     async def _receive(self) -> bytes:
         try:
             return await self._stream.receive(_READ_BYTES)
         except anyio.EndOfStream:
             return b""
+        except anyio.ClosedResourceError as error:
+            raise ConnectionFailedError("closed", "its owner closed it") from error
         except _BROKEN as error:
             raise httpcore2.ReadError(_why(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import warnings
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -201,6 +202,12 @@ class HttpResponse:
             slots, self._slots = self._slots, None
             if slots is not None:
                 slots.release()
+
+    def __del__(self) -> None:
+        """Warn of an answer that nobody closes: it keeps its connection, and its place, for ever."""
+        if getattr(self, "_slots", None) is not None:
+            message = f"an answer for the backend {self._exchange.backend!r} was dropped: use it in `async with`"
+            warnings.warn(message, ResourceWarning, stacklevel=1)
 
     async def read(self, *, has_begun: bool) -> bytes:
         """Return the next bytes of the body; none at its end.

@@ -142,6 +142,15 @@ class ZeroUsage(_Altered):
         yield event
 
 
+class ThoughtlessUsage(_Altered):
+    """A figure that the service does not have counts as nothing."""
+
+    def alter(self, event: BackendEvent, seen: list[BackendEvent]) -> Iterator[BackendEvent]:
+        if isinstance(event, MessageEnd) and event.usage.output_tokens is not None:
+            event = replace(event, usage=replace(event.usage, reasoning_tokens=0))
+        yield event
+
+
 class CacheNotCounted(_Altered):
     """What comes from a cache is not counted as heard."""
 
@@ -234,6 +243,14 @@ class RequestIdLost(_Failing):
         return error
 
 
+class CodeLost(_Failing):
+    """The service's own word for an error is lost."""
+
+    def alter(self, error: BackendError) -> Exception:
+        error.code = None
+        return error
+
+
 class NothingHelps(_Failing):
     """No error says that the same request may succeed."""
 
@@ -276,6 +293,9 @@ class _Rebuilt(ParrotBackend):
 
     refuses: ClassVar[bool] = True
 
+    def body(self, body: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+        return body
+
     def decoder(self, *given: Any, secret: str) -> Decoder:
         return Decoder(*given, secret=secret)
 
@@ -289,10 +309,55 @@ class _Rebuilt(ParrotBackend):
         facts: dict[str, Any] = {"backend": self.name, "model": request.model}
         decoder = self.decoder(facts, adjustments, secret=self._key)
         async with self.connection(self._address, request.timeouts, facts) as connection:
-            await connection.send({"key": self._key, **body})
+            await connection.send({"key": self._key, **self.body(body, request)})
             while not decoder.is_complete:
                 for event in decoder.feed(await connection.receive()):
                     yield event
+
+
+class EverybodyIsTheUser(_Rebuilt):
+    """Whose words they are is lost."""
+
+    def body(self, body: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+        return {**body, "messages": [{**message, "role": "user"} for message in body["messages"]]}
+
+
+class FailuresHidden(_Rebuilt):
+    """That a tool has failed is lost."""
+
+    def body(self, body: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+        return dict(json.loads(json.dumps(body).replace('"failed": true', '"failed": false')))
+
+
+class OwnMembersLost(_Rebuilt):
+    """`Settings.extra` goes nowhere."""
+
+    def body(self, body: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if name not in request.settings.extra.get("parrot", {})}
+
+
+class HalfOfAWhole(_Rebuilt):
+    """What is asked for as a whole goes without the settings."""
+
+    def body(self, body: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+        return body if request.streaming else {name: value for name, value in body.items() if name != "most"}
+
+
+class _DeafDecoder(Decoder):
+    _has_heard = False
+
+    def feed(self, line: dict[str, Any]) -> Iterator[BackendEvent]:
+        is_first, self._has_heard = not self._has_heard and "text" not in line, self._has_heard or "text" in line
+        if is_first and "error" in line and self._has_begun:
+            return iter(())
+        return super().feed(line)
+
+
+class DeafAtFirst(_Rebuilt):
+    """An error in place of the first word is passed over."""
+
+    def decoder(self, *given: Any, secret: str) -> Decoder:
+        return _DeafDecoder(*given, secret=secret)
 
 
 class StrictIgnored(_Rebuilt):

@@ -85,6 +85,8 @@ Feature: TypeAlias = Literal[
     "damage",
     "stream-failures",
     "retry-after",
+    "status-codes",
+    "error-codes",
     # how it is refused
     "invalid-request",
     "unauthorized",
@@ -113,6 +115,8 @@ Feature: TypeAlias = Literal[
 - `"split-writes"`: it can send its answer in writes of a few bytes.
 - `"cuts"`, `"resets"`, `"cuts-inside-frames"`: the three ways of a `Cut`. `"damage"`: what is sent can be no frame.
 - `"stream-failures"`: an answer that has begun can turn into an error. `"retry-after"`: it says how long to wait.
+- `"status-codes"`, `"error-codes"`: a refusal, and an error in an answer that has begun, comes with a status as HTTP
+  has it, and with a word or a number of the service's own.
 - the words of `RefusalKind`: it can refuse in this way.
 """
 

@@ -63,6 +63,7 @@ class ParrotScript:
         "video": _NO_PICTURES,
         "output-schema": "a parrot fits no schema",
         "tool-choice": "a parrot chooses for itself",
+        "status-codes": "a parrot speaks no HTTP",
     }
 
     def __init__(self) -> None:

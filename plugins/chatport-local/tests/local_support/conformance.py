@@ -54,6 +54,8 @@ class EngineScript(FakeSetUp):
         "resets": _IN_PROCESS,
         "cuts-inside-frames": _IN_PROCESS,
         "retry-after": "the engine asks nobody to wait",
+        "status-codes": _IN_PROCESS,
+        "error-codes": "the engine has words for people only",
         "unauthorized": "nobody has to say who they are",
         "forbidden": "as unauthorized",
         "model-not-found": "the backend looks for the file itself",
@@ -90,8 +92,9 @@ class EngineScript(FakeSetUp):
             if answer.fault == Hold(after=None):
                 yield from self.engine.silence()
             yield progress()
-            for position, event in enumerate(answer.events, 1):
-                yield _chunk(event)
+            for position in range(len(answer.events) + 1):
+                if position:
+                    yield _chunk(answer.events[position - 1])
                 match answer.fault:
                     case Hold(after=after) if after == position:
                         yield from self.engine.silence()

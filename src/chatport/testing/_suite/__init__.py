@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatport.testing._suite._answers import AnswerTests
 from chatport.testing._suite._contents import CallTests, ContentTests
+from chatport.testing._suite._conversations import ConversationTests
 from chatport.testing._suite._faults import FaultTests, RefusalTests
 from chatport.testing._suite._leaving import LeavingTests
 from chatport.testing._suite._limits import SecretTests, TimeoutTests
@@ -17,6 +18,7 @@ class BackendSuite(
     CallTests,
     ContentTests,
     RequestTests,
+    ConversationTests,
     ForeignTests,
     RefusalTests,
     FaultTests,

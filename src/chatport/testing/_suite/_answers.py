@@ -46,7 +46,7 @@ class AnswerTests(SuiteTests):
             assert [piece for piece in pieces if piece] == sent
 
     @pytest.mark.anyio
-    @pytest.mark.parametrize("text", ["", " ", "\n", "a\u0000b", "\u2028", "e\u0301", "👩‍👩‍👧", "x" * 20_000])
+    @pytest.mark.parametrize("text", ["", " ", "\n", "\r\n", "a\u0000b", "\u2028", "e\u0301", "👩‍👩‍👧", "x" * 20_000])
     async def test_text_comes_to_the_letter(self, opened: Backend, script: ServiceScript, text: str) -> None:
         """Nothing is trimmed, normalised or lost, streamed or not."""
         for streaming in (True, False):

@@ -165,6 +165,7 @@ class ContentTests(SuiteTests):
         usage = end.usage
         assert (usage.input_tokens, usage.output_tokens, usage.complete) == (13, 5, True)
         assert usage.total_tokens in {18, None}
+        assert (usage.cache_read_tokens, usage.cache_write_tokens, usage.reasoning_tokens) == (None, None, None)
         assert usage.raw
 
     @pytest.mark.anyio

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import pytest
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from chatport.backend import Backend
 
 _HOW: dict[str, Feature] = {"end": "cuts", "inside-frame": "cuts-inside-frames", "reset": "resets"}
+_FIRST_OF_ERRORS: Final = 400
 _WORDS = ("One, ", "two, ", "three.")
 
 _streamed_and_whole = pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
@@ -58,8 +59,8 @@ class RefusalTests(SuiteTests):
         assert error.retryable == (kind in {"throttled", "server-error", "overloaded"})
         assert (error.backend, error.model, error.phase) == (opened.name, script.model, "request")
         assert kind == "context-window" or "The service says this and that" in str(error)
-        if "request-ids" not in script.lacks:
-            assert error.request_id == "request-4711"
+        assert error.status is None or error.status >= _FIRST_OF_ERRORS
+        _assert_told_by_service(error, script)
         _assert_asked_once(script)
 
     @pytest.mark.anyio
@@ -101,7 +102,7 @@ class FaultTests(SuiteTests):
         """The same of an answer that comes whole: there is nothing to be had of it."""
         needs(script, "scripted-answers", _HOW[how])
         heard = await _listen(opened, script, Cut(after=1, how=how), streaming=False)
-        assert not any(isinstance(event, MessageEnd) for event in heard.events)
+        assert MessageEnd not in map(type, heard.events), "an answer that was cut passes for a whole one"
         assert isinstance(heard.error, (ProtocolError, TransportError))
 
     @pytest.mark.anyio
@@ -130,8 +131,19 @@ class FaultTests(SuiteTests):
         """The same of an answer that comes whole."""
         needs(script, "scripted-answers", "damage")
         heard = await _listen(opened, script, Damage(after=1), streaming=False)
-        assert not any(isinstance(event, MessageEnd) for event in heard.events)
+        assert MessageEnd not in map(type, heard.events), "an answer that cannot be read passes for a whole one"
         assert isinstance(heard.error, ProtocolError)
+
+    @pytest.mark.anyio
+    async def test_an_error_in_place_of_the_first_word(self, opened: Backend, script: ServiceScript) -> None:
+        """The answer has begun, and nothing of it has come: the error is found all the same."""
+        needs(script, "scripted-answers", "stream-failures", "overloaded")
+        heard = await _listen(opened, script, StreamFailure(after=0, message="It has lost its thread"))
+        _assert_good_before(heard, 0, at_least=0)
+        assert type(heard.error) is ServiceError
+        assert heard.error.retryable
+        assert "It has lost its thread" in str(heard.error)
+        _assert_told_by_service(heard.error, script)
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("kind", ["throttled", "server-error", "overloaded"])
@@ -146,6 +158,7 @@ class FaultTests(SuiteTests):
         assert heard.error.retryable
         assert "It has lost its thread" in str(heard.error)
         _assert_facts(heard.error, opened, script)
+        _assert_told_by_service(heard.error, script)
 
 
 async def _listen(backend: Backend, script: ServiceScript, fault: ServiceFault, *, streaming: bool = True) -> Heard:
@@ -158,7 +171,7 @@ def _assert_good_before(heard: Heard, after: int, *, at_least: int) -> None:
     words = [event.text for event in heard.events if isinstance(event, TextDelta) and event.text]
     assert words == list(_WORDS[: len(words)])
     assert at_least <= len(words) <= after
-    assert not any(isinstance(event, MessageEnd) for event in heard.events)
+    assert MessageEnd not in map(type, heard.events), "an answer that broke off passes for a whole one"
 
 
 def _assert_facts(error: BackendError, backend: Backend, script: ServiceScript) -> None:
@@ -166,6 +179,16 @@ def _assert_facts(error: BackendError, backend: Backend, script: ServiceScript) 
     if "request-ids" not in script.lacks:
         assert error.request_id == "request-4711"
     _assert_asked_once(script)
+
+
+def _assert_told_by_service(error: BackendError, script: ServiceScript) -> None:
+    """What people ask for first who are to find out why: nothing of it is lost where the service says it."""
+    if "request-ids" not in script.lacks:
+        assert error.request_id == "request-4711"
+    if "status-codes" not in script.lacks:
+        assert error.status is not None, "the status that the service has answered with is lost"
+    if "error-codes" not in script.lacks:
+        assert error.code, "the service's own word for the error is lost"
 
 
 def _assert_asked_once(script: ServiceScript) -> None:

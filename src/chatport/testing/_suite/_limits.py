@@ -13,7 +13,7 @@ import pytest
 from chatport._errors import BackendError, StreamTimeoutError
 from chatport._timeouts import Timeouts
 from chatport.backend import DescribesItself
-from chatport.testing._service import Hold, ServiceAnswer, ServiceRefusal, ServiceScript
+from chatport.testing._service import Hold, ServiceAnswer, ServiceRefusal, ServiceScript, StreamFailure
 from chatport.testing._suite._asking import PATIENCE, SuiteTests, answer_of, listen, needs, question, question_for
 
 if TYPE_CHECKING:
@@ -120,6 +120,9 @@ class SecretTests(SuiteTests):
                 continue
             script.enqueue(ServiceRefusal(kind, f"Incorrect key provided: {script.secrets[0]}."))
             shown += _described((await listen(opened, question(script))).error)
+        if not {"scripted-answers", "stream-failures", "server-error"} & script.lacks.keys():
+            failure = StreamFailure(after=1, kind="server-error", message=f"Key {script.secrets[0]} is on fire.")
+            shown += _described((await listen(opened, question_for(script, replace(_ANSWER, fault=failure)))).error)
         shown += [record.getMessage() for record in caplog.records]
         shown += [repr(record.args) for record in caplog.records]
         found = [text for text in shown for secret in script.secrets if secret in text]

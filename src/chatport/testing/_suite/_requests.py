@@ -5,39 +5,43 @@ from __future__ import annotations
 import base64
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from chatport._errors import InvalidRequestError, UnsupportedError
+from chatport._events import ReasoningDelta, TextDelta
 from chatport._media import Audio, Document, Image, Video
-from chatport._messages import CachePoint, Json, Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
+from chatport._messages import CachePoint, Message, Opaque, Part, Reasoning, Text
 from chatport._request import ChatRequest, Settings, Tool
-from chatport.testing._service import Feature, ServiceAnswer, ServiceScript
+from chatport.testing._service import Feature, ServiceAnswer, ServiceEvent, ServiceScript
 from chatport.testing._suite._asking import SuiteTests, answer_of, listen, needs, question, question_for
-from chatport.testing._suite._contents import TOOLS
+from chatport.testing._suite._contents import TOOLS, WEATHER, call_events
 
 if TYPE_CHECKING:
+    from chatport._adjustments import Adjustment
     from chatport.backend import Backend
 
 _ANSWER = ServiceAnswer.of_words("Fine.")
 # Words like any other, and an answer to a request with a schema.
 _JSON = ServiceAnswer.of_words('{"zebra":', ' "striped"}')
 
-_PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
-_PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+PNG: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+PDF: Final = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 _MP3 = b"ID3\x03\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x64" + bytes(64)
 _MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(16)
 
 _MEDIA: dict[Feature, tuple[Part, bytes]] = {
-    "images": (Image.from_bytes(_PNG), _PNG),
-    "documents": (Document.from_bytes(_PDF, name="paper"), _PDF),
+    "images": (Image.from_bytes(PNG), PNG),
+    "documents": (Document.from_bytes(PDF, name="paper"), PDF),
     "audio": (Audio.from_bytes(_MP3), _MP3),
     "video": (Video.from_bytes(_MP4), _MP4),
 }
 _SCHEMA = {
     "type": "object",
-    "properties": {"zebra": {"type": "string"}},
+    "properties": {"zebra": {"type": "string", "description": "Whether it is striped."}},
     "required": ["zebra"],
     "additionalProperties": False,
 }
@@ -74,7 +78,7 @@ class RequestTests(SuiteTests):
         assert [item for item in start.adjustments if item.kind == "dropped"] == []
         assert "scripted-answers" in script.lacks or message.text == _JSON.message.text
         if "requests" not in script.lacks:
-            assert _holds(script.requests[-1], trace)
+            assert holds(script.requests[-1], trace)
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("feature", [*_MEDIA, *_MEMBERS])
@@ -132,61 +136,47 @@ class RequestTests(SuiteTests):
         assert told or script.requests[0] != script.requests[1]
 
     @pytest.mark.anyio
-    async def test_a_conversation_is_sent_whole(self, opened: Backend, script: ServiceScript) -> None:
-        """Every message reaches the service, in order."""
-        needs(script, "requests")
-        words = ("First alpha.", "Then beta.", "Then gamma.", "Then delta.", "Last epsilon.")
-        messages = tuple(
-            Message.user(text) if number % 2 == 0 else Message.assistant(text) for number, text in enumerate(words)
-        )
-        await answer_of(opened, replace(question_for(script, _ANSWER), messages=messages))
-        (body,) = script.requests
-        places = [body.find(text.encode()) for text in words]
-        assert -1 not in places
-        assert places == sorted(places)
-
-    @pytest.mark.anyio
-    async def test_calls_and_their_results_are_sent(self, opened: Backend, script: ServiceScript) -> None:
-        """Two calls and their results, one an error, one of JSON: ids, names, arguments and contents."""
-        needs(script, "requests", "tools")
-        messages = (
-            Message.user("How is it?"),
-            Message.assistant(
-                ToolCall("call_alpha", "get_weather", {"city": "Oslo"}), ToolCall("call_beta", "get_time", {})
-            ),
-            Message(
-                "tool",
-                (
-                    ToolResult("call_alpha", [Json({"degrees": 4711})]),
-                    ToolResult("call_beta", "The clock has stopped.", is_error=True),
-                ),
-            ),
-        )
-        before = copy.deepcopy(messages)
-        start, _, _ = await answer_of(opened, replace(question_for(script, _ANSWER, tools=TOOLS), messages=messages))
-        assert messages == before, "the caller's messages are not the backend's to change"
-        assert [item for item in start.adjustments if item.kind == "dropped"] == []
-        (body,) = script.requests
-        for trace in (b"call_alpha", b"call_beta", b"get_time", b"Oslo", b"4711", b"The clock has stopped."):
-            assert trace in body
-
-    @pytest.mark.anyio
-    async def test_a_picture_in_a_result(self, opened: Backend, script: ServiceScript) -> None:
-        """It reaches the service, or the caller is told that it does not."""
-        needs(script, "requests", "tools")
-        messages = (
-            Message.user("How is it?"),
-            Message.assistant(ToolCall("call_alpha", "get_weather", {"city": "Oslo"})),
-            Message("tool", (ToolResult("call_alpha", ["A picture:", Image.from_bytes(_PNG)]),)),
-        )
-        request = replace(question_for(script, _ANSWER, tools=TOOLS), messages=messages)
-        try:
-            start, _, _ = await answer_of(opened, request)
-        except UnsupportedError:
-            assert list(script.requests) == []
+    async def test_a_strict_tool(self, opened: Backend, script: ServiceScript) -> None:
+        """That arguments have to fit changes what the service is sent, or the caller is told that it does not."""
+        needs(script, "tools")
+        plain = replace(WEATHER, schema={**WEATHER.schema, "required": ["city", "days"], "additionalProperties": False})
+        await answer_of(opened, question_for(script, _ANSWER, tools=(plain,)))
+        start, _, _ = await answer_of(opened, question_for(script, _ANSWER, tools=(replace(plain, strict=True),)))
+        if any("tool" in item.path for item in start.adjustments):
             return
-        told = any(item.path.startswith("messages[2].parts[0]") for item in start.adjustments)
-        assert told or _holds(script.requests[0], _PNG)
+        needs(script, "requests")
+        assert script.requests[0] != script.requests[1], "strict changes nothing, and nobody is told"
+
+    @pytest.mark.anyio
+    async def test_both_ways_say_the_same(self, opened: Backend, script: ServiceScript) -> None:
+        """What is asked for as a whole is said, and reported, as what is streamed is."""
+        asked = question(
+            script,
+            system=(Text("Speak of zebras."),),
+            settings=Settings(max_tokens=77, temperature=0.25, top_k=5, stop_sequences=("zebra crossing",)),
+            tools=() if "tools" in script.lacks else (Tool("zebra", "Count the zebras."),),
+            output_schema=None if "output-schema" in script.lacks else _SCHEMA,
+        )
+        foreign = Reasoning("Thoughts", "signature", metadata={"another": {"family": "zebra"}})
+        messages = (Message.user("Two and two?"), Message.assistant(foreign, "Four."), Message.user("And three?"))
+        told: list[tuple[Adjustment, ...]] = []
+        for streaming in (True, False):
+            script.enqueue(ServiceAnswer.of_words('{"zebra": "striped"}'))
+            start, _, _ = await answer_of(opened, replace(asked, messages=messages, streaming=streaming))
+            told.append(start.adjustments)
+        assert told[0] == told[1]
+        if "requests" not in script.lacks:
+            traces = (
+                b"Speak of zebras.",
+                b"77",
+                b"0.25",
+                b"zebra crossing",
+                b"Count the zebras.",
+                b"striped",
+                b"zebra",
+            )
+            streamed, whole = ([trace in body for trace in traces] for body in script.requests)
+            assert dict(zip(traces, streamed, strict=True)) == dict(zip(traces, whole, strict=True))
 
 
 class ForeignTests(SuiteTests):
@@ -233,13 +223,14 @@ class ForeignTests(SuiteTests):
         assert b"zebra" not in script.requests[0]
 
     @pytest.mark.anyio
-    async def test_own_reasoning_goes_back(self, opened: Backend, script: ServiceScript) -> None:
+    @pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
+    async def test_own_reasoning_goes_back(self, opened: Backend, script: ServiceScript, *, streaming: bool) -> None:
         """What the service has signed it gets again, to the letter, and nobody is told of a loss."""
         needs(script, "scripted-answers", "requests", "reasoning", "signatures")
         signature = script.sign("Hm, zebras.")
         thought = Reasoning("Hm, zebras.", signature)
         answer = ServiceAnswer.of(thought, "Four.")
-        asked = question_for(script, answer)
+        asked = question_for(script, answer, streaming=streaming)
         _, message, _ = await answer_of(opened, asked)
         script.enqueue(_ANSWER)
         messages = (*asked.messages, message, Message.user("And three?"))
@@ -252,22 +243,38 @@ class ForeignTests(SuiteTests):
     @pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
     async def test_metadata_has_an_owner(self, opened: Backend, script: ServiceScript, *, streaming: bool) -> None:
         """What the backend keeps of its own stands under its own name, everywhere."""
-        heard = await listen(opened, question_for(script, _ANSWER, streaming=streaming))
-        _, message, end = heard.folded()
         assert isinstance(opened.name, str)
         assert opened.name
+        events: list[ServiceEvent] = []
+        if not {"scripted-answers", "reasoning"} & script.lacks.keys():
+            events.append(ReasoningDelta(0, "Hm."))
+        events.append(TextDelta(len(events), "Fine."))
+        if not {"scripted-answers", "tools", "tool-calls"} & script.lacks.keys():
+            events += call_events(len(events), "call_1", "get_weather", '{"city": "Oslo"}')
+        request = question_for(script, ServiceAnswer(tuple(events)), streaming=streaming, tools=TOOLS)
+        _, message, end = await answer_of(opened, request)
         owners = set(end.metadata).union(message.metadata, *(part.metadata for part in message.parts))
         assert owners <= {opened.name}
 
     @pytest.mark.anyio
     async def test_a_preview_is_what_would_be_sent(self, opened: Backend, script: ServiceScript) -> None:
-        """Where there is one, it has the words, and nothing is sent for it."""
+        """Where there is one, it has the words, the tools and the settings, and what is reported; nothing is sent."""
         preview = getattr(opened, "preview", None)
         if preview is None:
             pytest.skip("the backend offers no preview")
-        shown = await preview(question(script, "Is a zebra there?"))
+        settings = Settings(max_tokens=77, top_k=5, stop_sequences=("zebra crossing",))
+        tools = () if "tools" in script.lacks else (Tool("zebra", "Count the zebras."),)
+        request = question(script, "Is a zebra there?", settings=settings, tools=tools)
+        shown = await preview(request)
         assert "Is a zebra there?" in str(shown.request)
         assert list(script.requests) == []
+        script.enqueue(_ANSWER)
+        start, _, _ = await answer_of(opened, request)
+        assert shown.adjustments == start.adjustments
+        for sent in script.requests:
+            traces = ("Is a zebra there?", "Count the zebras.", "77", "zebra crossing")
+            missing = [trace for trace in traces if trace.encode() in sent and trace not in str(shown.request)]
+            assert not missing, "it is sent, and not shown"
 
 
 def _with(script: ServiceScript, feature: Feature) -> tuple[ChatRequest, bytes]:
@@ -279,7 +286,8 @@ def _with(script: ServiceScript, feature: Feature) -> tuple[ChatRequest, bytes]:
     return question(script, **members), trace
 
 
-def _holds(body: bytes, trace: bytes) -> bool:
+def holds(body: bytes, trace: bytes) -> bool:
+    """Return whether a body has something in it, as it is or as base64."""
     return trace in body or base64.b64encode(trace) in body.replace(rb"\/", b"/")
 
 
@@ -296,4 +304,4 @@ async def _assert_refused_or_reported(
         return  # a backend cannot know all models: the service has refused it, which is no silence
     start, _, _ = heard.folded()
     assert any(item.kind in {"dropped", "changed"} for item in start.adjustments)
-    assert not any(_holds(body, trace) for body in script.requests), "it says that it has dropped what it has sent"
+    assert not any(holds(body, trace) for body in script.requests), "it says that it has dropped what it has sent"

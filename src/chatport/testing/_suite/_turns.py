@@ -103,6 +103,14 @@ class TurnTests(SuiteTests):
         _, message, _ = await answer_of(opened, question_for(script, _ANSWER))
         assert message.text == _ANSWER.message.text
 
+    @pytest.mark.anyio
+    async def test_what_is_lacking_is_missing(self, opened: Backend, script: ServiceScript) -> None:
+        """A script that says of too much that it lacks it keeps tests from running: what is there is not lacking."""
+        _, _, end = await answer_of(opened, question_for(script, _ANSWER))
+        there = {"requests": bool(script.requests), "usage": end.usage.known_tokens is not None}
+        wrong = [feature for feature, is_there in there.items() if is_there and feature in script.lacks]
+        assert not wrong, f"the script says that it lacks {', '.join(wrong)}, which it has"
+
     def test_what_is_lacking_is_known(self, script: ServiceScript) -> None:
         """Each feature that the script lacks is one that there is, with a reason that people can read."""
         assert script.lacks.keys() <= FEATURES

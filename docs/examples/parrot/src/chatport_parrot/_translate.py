@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from chatport.backend import Adjustment, ChatRequest, Json, Message, Part, Reasoning, Text, ToolCall, ToolResult
+from chatport.backend import (
+    Adjustment,
+    ChatRequest,
+    Json,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    deep_merge,
+)
 
 
 def translate(request: ChatRequest) -> tuple[dict[str, Any], tuple[Adjustment, ...]]:
@@ -21,6 +32,9 @@ def translate(request: ChatRequest) -> tuple[dict[str, Any], tuple[Adjustment, .
     }
     if request.settings.max_tokens is not None:
         body["most"] = request.settings.max_tokens
+    for number, tool in enumerate(request.tools):
+        if tool.strict:
+            dropped.append(_dropped(f"tools[{number}].strict", "a parrot cannot be made to fit a schema"))
     if request.tool_choice not in {None, "auto"}:
         dropped.append(_dropped("tool_choice", "a parrot chooses for itself"))
     if request.output_schema is not None:
@@ -30,7 +44,8 @@ def translate(request: ChatRequest) -> tuple[dict[str, Any], tuple[Adjustment, .
         said = field.name in {"max_tokens", "extra"} or getattr(request.settings, field.name) in {None, "auto", "off"}
         if not said:
             dropped.append(_dropped(f"settings.{field.name}", "a parrot has no such setting"))
-    return body, tuple(dropped)
+    # What only the parrot knows goes in last, whatever it is.
+    return deep_merge(body, request.settings.extra.get("parrot", {})), tuple(dropped)
 
 
 def _message(message: Message, place: str, dropped: list[Adjustment]) -> dict[str, Any]:
