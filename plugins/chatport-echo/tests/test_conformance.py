@@ -16,7 +16,8 @@ class EchoScript:
     model = "parrot"
     secrets: Sequence[str] = ()
     requests: Sequence[bytes] = ()
-    lacks: Mapping[Feature, str] = dict.fromkeys(FEATURES, _NO_SERVICE)
+    # It counts words, which is all that it has of its own.
+    lacks: Mapping[Feature, str] = dict.fromkeys(FEATURES - {"usage"}, _NO_SERVICE)
 
     def enqueue(self, *answers: ScriptedAnswer) -> None:
         """An echo needs no telling."""
