@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
+from typing import Any
 
 import anyio
 
@@ -12,6 +13,7 @@ from chatport.backend import (
     ChatRequest,
     MessageEnd,
     MessageStart,
+    ProtocolError,
     ServiceError,
     StreamInterruptedError,
     Text,
@@ -39,20 +41,25 @@ class WordsBackend:
         body = await encode_json({"model": request.model, "words": words})
         call = HttpRequest("POST", f"{self._url}/words", (("Content-Type", "application/json"),), body)
         async with await self._wire.send(call, request.timeouts, model=request.model) as response:
+            facts: dict[str, Any] = {"backend": self.name, "model": request.model, "request_id": response.request_id}
             if response.status != HTTPStatus.OK:
-                raise ServiceError((await response.read_error()).decode(), backend=self.name, status=response.status)
+                words_of_error = (await response.read_error()).decode(errors="replace")
+                raise ServiceError(words_of_error, status=response.status, phase="request", **facts)
             yield MessageStart(request.model, response.request_id)
-            reader, has_begun, is_complete = EventReader(), False, False
+            reader, has_begun = EventReader(), False
             while chunk := await response.read(has_begun=has_begun):
                 for event in reader.feed(chunk):
                     has_begun = True
                     if event.data == "[DONE]":
-                        is_complete = True
-                    else:
-                        yield TextDelta(0, json.loads(event.data)["word"])
-            if not is_complete:
-                raise StreamInterruptedError("the answer ends in the middle", backend=self.name)
-            yield MessageEnd("stop")
+                        await response.read_end()  # so that the connection can have another request
+                        yield MessageEnd("stop")
+                        return
+                    try:
+                        word: str = json.loads(event.data)["word"]
+                    except (ValueError, TypeError, KeyError) as error:
+                        raise ProtocolError("an event that cannot be read", phase="stream", **facts) from error
+                    yield TextDelta(0, word)
+            raise StreamInterruptedError("the answer ends in the middle", phase="stream", **facts)
 
     async def aclose(self) -> None:
         await self._wire.aclose()
