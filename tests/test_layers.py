@@ -43,7 +43,7 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("_chat_session", "_claims", "_fallback", "_fitting", "_history_walk", "_registry", "_replay", "_serialize"),
-        *("_session_history", "_session_setup", "_step_calls", "hooks"),
+        *("_session_history", "_session_setup", "_step_calls", "_turn_plan", "hooks"),
     ),
     ("_repair", "_session_store", "_stored_form", "_stored_history", "_turn"),
     ("_markdown", "_session", "_sqlite_rows", "_sqlite_schema"),

@@ -26,7 +26,8 @@ from chatport._session_store import StoredOwner
 from chatport._stored_history import stored_history
 from chatport._stream import ReplyStream
 from chatport._tools import checked_state
-from chatport._turn import Turn, TurnPlan
+from chatport._turn import Turn
+from chatport._turn_plan import TurnPlan
 from chatport._url_media import UrlMedia, native_urls
 from chatport._usage_limits import session_allowance, turn_allowances
 from chatport._window import windowed
