@@ -14,8 +14,8 @@ from tests.http_exchanges import a_request, a_wire, warmed, whole
 from chatport import _http_network
 from chatport._http_failures import ConnectionFailedError, Exchange, request_failure, without_frames
 from chatport._http_network import Network
-from chatport._http_slots import ClosedError, Slots
 from chatport.backend import ConfigurationError, StreamTimeoutError, Timeouts, TransportError
+from chatport.backend.http import ConnectionsClosedError, Slots
 from chatport.testing import HttpReply, HttpService, HttpStep
 
 
@@ -56,8 +56,33 @@ async def test_places_are_lost_by_nobody() -> None:
         slots.release()  # to one who does not want it any more
     assert (slots.in_flight, slots.waiting) == (0, 0)
     slots.close()
-    with pytest.raises(ClosedError):
+    with pytest.raises(ConnectionsClosedError):
         await slots.acquire(1)
+
+
+@pytest.mark.anyio
+async def test_a_place_that_was_given_at_the_last_moment() -> None:
+    """Who has got one, but does not run yet when all is closed, gives it back."""
+    slots = Slots(1)
+    await slots.acquire(5)
+    refused: list[str] = []
+
+    async def wait() -> None:
+        with pytest.raises(ConnectionsClosedError):
+            await slots.acquire(5)
+        refused.append("refused")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        group.start_soon(wait)
+        while slots.waiting != 2:
+            await anyio.lowlevel.checkpoint()
+        slots.release()
+        slots.close()
+    assert refused == ["refused"] * 2
+    assert (slots.in_flight, slots.waiting) == (0, 0)
+    with pytest.raises(ConnectionsClosedError):
+        await slots.acquire(5)
 
 
 @pytest.mark.anyio

@@ -127,3 +127,22 @@ def test_pydantic_is_loaded_for_who_has_tools_or_asks_for_a_type() -> None:
         print(json.dumps([before, spoken, "pydantic" in sys.modules]))
     """)
     assert seen == [False, False, True]
+
+
+def test_what_other_wires_need_of_the_door_needs_no_http_library() -> None:
+    """Where no HTTP library is installed, the door for HTTP is imported, and what is not the wire itself works."""
+    seen = _fresh("""
+        import json, sys
+        for name in ("h11", "httpcore", "httpcore2", "httpx", "httpx2"):
+            sys.modules[name] = None  # as if it was not installed: its import fails
+        import anyio
+        from chatport.backend.http import ChunkReader, Slots
+
+        async def taken():
+            slots = Slots(1)
+            await slots.acquire(1)
+            return slots.in_flight
+
+        print(json.dumps([ChunkReader().feed(b"2\\r\\nhi").decode(), anyio.run(taken)]))
+    """)
+    assert seen == ["hi", 1]

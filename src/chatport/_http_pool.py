@@ -16,7 +16,7 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from chatport._errors import ConfigurationError
-from chatport._http_slots import ClosedError, Slots
+from chatport._http_slots import ConnectionsClosedError, Slots
 from chatport._load import Load
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class HttpPool:
 
         Raises:
             ConfigurationError: The extra `http` is not installed, or the CA bundle cannot be read.
-            ClosedError: The connections were closed while this was prepared.
+            ConnectionsClosedError: The connections were closed while this was prepared.
         """
         connections = self._current.get()
         if connections is None:
@@ -83,7 +83,7 @@ class HttpPool:
                 if self._context is None:
                     self._library, self._context = await anyio.to_thread.run_sync(self._load_library)
         if connections.is_closed:
-            raise ClosedError
+            raise ConnectionsClosedError
         parsed, host = self._library.parse_url(url)
         found = connections.get(parsed.origin)
         if found is None:

@@ -7,12 +7,18 @@ from collections import deque
 import anyio
 
 
-class ClosedError(Exception):
-    """The connections were closed while somebody waited for one; what sends, says so in our words."""
+class ConnectionsClosedError(Exception):
+    """The connections were closed while somebody waited for one.
+
+    It has no words for people: what sends knows which request it was, and raises the error that this one ends with.
+    """
 
 
 class Slots:
-    """The places of one host on one event loop; who comes first is served first.
+    """The places for requests to one host on one event loop; who comes first is served first.
+
+    A request that has a place finds a connection free, so that nobody waits inside an HTTP library, where it could not
+    be told how long for what.
 
     Attributes:
         limit: How many there are.
@@ -20,7 +26,11 @@ class Slots:
     """
 
     def __init__(self, limit: int) -> None:
-        """Begin with all places free."""
+        """Begin with all places free.
+
+        Args:
+            limit: How many there are.
+        """
         self.limit = limit
         self.in_flight = 0
         self._queue: deque[anyio.Event] = deque()
@@ -32,14 +42,17 @@ class Slots:
         return len(self._queue)
 
     async def acquire(self, seconds: float) -> None:
-        """Take a place, waiting for one where there is none.
+        """Take a place, waiting for one where there is none. Whoever has it gives it back with `release`.
+
+        Args:
+            seconds: How long to wait; infinite for ever.
 
         Raises:
             TimeoutError: None was free in time.
-            ClosedError: The connections were closed.
+            ConnectionsClosedError: The connections were closed.
         """
         if self._is_closed:
-            raise ClosedError
+            raise ConnectionsClosedError
         if self.in_flight < self.limit:
             self.in_flight += 1
             return
@@ -53,7 +66,7 @@ class Slots:
             raise
         if self._is_closed:
             self._leave(turn)
-            raise ClosedError
+            raise ConnectionsClosedError
         if not turn.is_set():
             self._leave(turn)
             raise TimeoutError

@@ -23,7 +23,7 @@ from chatport._http_failures import (
 from chatport._http_headers import request_id_of
 from chatport._http_patience import Patience
 from chatport._http_pool import HttpPool
-from chatport._http_slots import ClosedError
+from chatport._http_slots import ConnectionsClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ class HttpWire:
             await slots.acquire(patience.seconds_for_place())
         except TimeoutError:
             raise patience.place_error(exchange, places=slots.limit) from None
-        except ClosedError:
+        except ConnectionsClosedError:
             raise closed_failure(exchange) from None
         try:
             answer = await self._sent(request, place, patience, exchange)
@@ -116,7 +116,7 @@ class HttpWire:
     async def _place(self, request: HttpRequest, exchange: Exchange) -> Place:
         try:
             return await self._pool.place(request.url)
-        except ClosedError:
+        except ConnectionsClosedError:
             raise closed_failure(exchange) from None
         except ValueError:  # whose words would show the address
             raise ConfigurationError("the address of the request is not one of http or https, in ASCII") from None

@@ -16,10 +16,10 @@ from botocore.loaders import Loader
 
 import chatport
 from chatport import ConfigurationError, Retry, Session, Timeouts, TransportError
+from chatport.backend.http import Slots
 from chatport_bedrock._identity import Identity
 from chatport_bedrock._options import check_options
 from chatport_bedrock._pool import ConnectionPool, Connections
-from chatport_bedrock._slots import Slots
 from chatport_bedrock.backend import BedrockBackend
 
 if TYPE_CHECKING:

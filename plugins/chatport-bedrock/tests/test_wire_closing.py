@@ -11,7 +11,6 @@ from bedrock_support.answers import MODEL, unary
 
 from chatport import Session, TransportError
 from chatport_bedrock import Load
-from chatport_bedrock._slots import ClosedError, Slots
 from chatport_bedrock.backend import BedrockBackend
 
 if TYPE_CHECKING:
@@ -103,27 +102,3 @@ async def test_closed_while_the_first_request_opens_sessions(
     assert _WORDS in str(failures[0])
     assert (session.is_open, session.closings) == (False, 1)
     assert not server.connections
-
-
-async def test_a_place_that_was_given_at_the_last_moment() -> None:
-    """Who has got one, but does not run yet when all is closed, gives it back."""
-    slots = Slots(1)
-    await slots.acquire(5)
-    refused: list[str] = []
-
-    async def wait() -> None:
-        with pytest.raises(ClosedError):
-            await slots.acquire(5)
-        refused.append("refused")
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(wait)
-        group.start_soon(wait)
-        while slots.waiting != 2:
-            await anyio.lowlevel.checkpoint()
-        slots.release()
-        slots.close()
-    assert refused == ["refused"] * 2
-    assert (slots.in_flight, slots.waiting) == (0, 0)
-    with pytest.raises(ClosedError):
-        await slots.acquire(5)

@@ -1,7 +1,8 @@
 """The door for authors of backends that speak HTTP: a wire with limits on every wait, and what stands around it.
 
-It needs the extra `http`: a distribution that uses it depends on `chatport[http]`. Nothing else of the core imports it,
-and its library is loaded when the first request is sent.
+`HttpWire` needs the extra `http`: a distribution that sends with it depends on `chatport[http]`. Its library is loaded
+when the first request is sent; the import loads none, and everything else here works where none is installed. Nothing
+else of the core imports this door.
 
     wire = HttpWire(HttpOptions(max_connections=10), backend="example")
     body = await encode_json({"model": model, "image": DataUrl("image/png", data)})
@@ -11,19 +12,26 @@ and its library is loaded when the first request is sent.
         while chunk := await response.read(has_begun=has_begun):
             for event in reader.feed(chunk):
                 ...
+
+A backend that sends with another library finds here what is the same above every one: `Slots`, how many requests may be
+under way at once, and `ChunkReader`, for a connection whose bytes it reads itself.
 """
 
 from __future__ import annotations
 
+from chatport._http_chunks import ChunkReader
 from chatport._http_headers import retry_after
 from chatport._http_options import HttpOptions, check_base_url, check_header_value
 from chatport._http_request import HttpRequest
+from chatport._http_slots import ConnectionsClosedError, Slots
 from chatport._http_wire import HttpResponse, HttpWire
 from chatport._json_body import Base64, DataUrl, encode_json, plain_json
 from chatport._server_sent_events import EventReader, ServerSentEvent, UnreadableEventError
 
 __all__ = [
     "Base64",
+    "ChunkReader",
+    "ConnectionsClosedError",
     "DataUrl",
     "EventReader",
     "HttpOptions",
@@ -31,6 +39,7 @@ __all__ = [
     "HttpResponse",
     "HttpWire",
     "ServerSentEvent",
+    "Slots",
     "UnreadableEventError",
     "check_base_url",
     "check_header_value",

@@ -18,7 +18,7 @@ import httpcore2
 from httpcore2 import AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, TrioBackend
 from trio.lowlevel import in_trio_run
 
-from chatport_bedrock._chunks import ChunkReader
+from chatport.backend.http import ChunkReader
 from chatport_bedrock._trio_watch import Watch
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from chatport.backend import ConfigurationError, Load
+from chatport.backend.http import ConnectionsClosedError, Slots
 from chatport_bedrock._aiohttp_session import PlainSession
-from chatport_bedrock._slots import ClosedError, Slots
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -76,7 +76,7 @@ class ConnectionPool:
 
         Raises:
             ConfigurationError: The loop is trio's and httpx2 is not installed.
-            ClosedError: They were closed while they were prepared.
+            ConnectionsClosedError: They were closed while they were prepared.
         """
         sessions = self._found()
         if sessions is None:
@@ -147,7 +147,7 @@ class _LoopSessions:
                 await session.__aenter__()
                 if self._is_closed:
                     await session.__aexit__(None, None, None)
-                    raise ClosedError
+                    raise ConnectionsClosedError
                 self._sessions[endpoint.pool] = Connections(session, self._new_slots())
             return self._sessions[endpoint.pool]
 

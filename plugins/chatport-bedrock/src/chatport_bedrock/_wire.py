@@ -20,6 +20,7 @@ from aiobotocore import __version__ as aiobotocore_version
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
+from chatport.backend.http import ConnectionsClosedError
 from chatport_bedrock._bodies import body_of
 from chatport_bedrock._calls import HttpRequest
 from chatport_bedrock._cut_body import CutBody
@@ -39,7 +40,6 @@ from chatport_bedrock._media_work import run_media_work
 from chatport_bedrock._patience import CONNECT_SECONDS, Patience, TimedOutError
 from chatport_bedrock._pool import ConnectionPool
 from chatport_bedrock._signature import Keys, sign
-from chatport_bedrock._slots import ClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from chatport.backend import BackendError, Load, Timeouts
+    from chatport.backend.http import Slots
     from chatport_bedrock._calls import Call
     from chatport_bedrock._endpoints import Endpoint
     from chatport_bedrock._options import ConnectionOptions
     from chatport_bedrock._pool import Connections
-    from chatport_bedrock._slots import Slots
 
     # What sends, what is sent, the keys that it is signed with, and the region that it goes to.
     _Prepared: TypeAlias = tuple[Connections, HttpRequest, Keys | None, str]
@@ -141,7 +141,7 @@ class Wire:
             connections = await self._pool.connections(endpoint)
         except BotoCoreError as error:
             raise configuration_failure(error) from error
-        except ClosedError:
+        except ConnectionsClosedError:
             raise closed_failure(Exchange(call.model)) from None
         request = HttpRequest(call.method, url, headers, pieces[0] if len(pieces) == 1 else pieces)
         return connections, request, keys, endpoint.region
@@ -203,7 +203,7 @@ async def _answered(
         await slots.acquire(patience.seconds_for_place())
     except TimeoutError:
         raise patience.place_error(Exchange(model), places=slots.limit) from None
-    except ClosedError:
+    except ConnectionsClosedError:
         raise closed_failure(Exchange(model)) from None
     try:
         return WireResponse(await _sent(connections, request, model, patience), model, patience, slots)
