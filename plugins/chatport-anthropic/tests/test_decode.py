@@ -308,6 +308,8 @@ def test_an_error_in_the_middle_is_raised_behind_what_came() -> None:
     assert (error.message, error.model, error.request_id) == ("Overloaded.", "claude-x", "req_1")
     with pytest.raises(ServiceError):
         decoded([ServerSentEvent("error", json.dumps({"error": {"type": "api_error", "message": "x"}}))])
+    with pytest.raises(ServiceError, match="upstream died"):
+        decoded([sent(events[0]), ServerSentEvent("error", "upstream died")])
 
 
 # --- what is broken --------------------------------------------------------------------------------------------------
@@ -382,12 +384,13 @@ def test_a_body_that_is_no_answer(body: bytes) -> None:
 
 def test_an_error_with_status_200_is_one() -> None:
     """Gateways answer so."""
-    with pytest.raises(ServiceError, match="Overloaded"):
+    with pytest.raises(ServiceError, match="Overloaded") as caught:
         decode_response(
             {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
             model="m",
             request_id=None,
         )
+    assert caught.value.phase == "request"
 
 
 def test_null_says_nothing() -> None:

@@ -67,7 +67,7 @@ def test_the_type_counts_and_not_the_status() -> None:
         assert (type(error), error.status, error.retryable, error.phase) == (kind, status, retryable, "stream")
     unknown = error_from_event({"type": "error", "request_id": "req_1"}, model="m", request_id=None)
     assert (type(unknown), unknown.status, unknown.request_id) == (chatport.ServiceError, None, "req_1")
-    assert "broke the stream off" in unknown.message
+    assert "broke the answer off" in unknown.message
 
 
 def test_the_service_says_whether_it_is_worth_another_try() -> None:

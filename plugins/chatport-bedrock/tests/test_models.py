@@ -170,6 +170,8 @@ def test_a_newer_claude_is_like_the_newest() -> None:
     assert capabilities("anthropic.claude-opus-6") == capabilities("anthropic.claude-opus-5")
     assert capabilities("anthropic.claude-opus-10-1") == capabilities("anthropic.claude-opus-5")
     assert capabilities("anthropic.claude-opus-4-9") == capabilities("anthropic.claude-opus-4-8")
+    assert capabilities("anthropic.claude-opus-4-10-v1:0") == capabilities("anthropic.claude-opus-4-8")
+    assert capabilities("anthropic.claude-sonnet-4-12-20280101-v1:0") == capabilities("anthropic.claude-sonnet-4-9")
 
 
 def test_a_date_is_no_generation() -> None:

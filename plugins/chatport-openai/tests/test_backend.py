@@ -217,6 +217,7 @@ async def test_an_answer_in_one_piece_to_who_wants_a_stream(
         (b"method=POST", "text/plain", chatport.ProtocolError),
         (b"", "text/event-stream", chatport.StreamInterruptedError),
         (b"", None, chatport.StreamInterruptedError),
+        (b": OPENROUTER PROCESSING\n\n", "text/event-stream", chatport.StreamInterruptedError),
         (b"data: \xff\n\n", "text/event-stream", chatport.ProtocolError),
         (b"data: x", "text/event-stream", chatport.ProtocolError),
         (b"data: \xff", "text/event-stream", chatport.ProtocolError),
@@ -230,6 +231,41 @@ async def test_what_is_no_stream(
     with pytest.raises(kind) as caught:
         await read(options)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("write_size", [1, 4096])
+async def test_a_stream_to_who_wants_a_whole_answer(
+    service: HttpService, options: dict[str, Any], write_size: int
+) -> None:
+    """What came counts, not what was asked for; a type that is wrong is no harm either."""
+    kind = "text/event-stream; charset=utf-8"
+    replying(
+        service,
+        sse(b"\n", b": waiting\n\n", chunk({"content": "Ho"}), chunk(finish="stop")),
+        content_type=kind,
+        write_size=write_size,
+    )
+    assert (await ask(options)).text == "Ho"
+    replying(service, sse(chunk({"content": "H"}), done=False), content_type=kind, write_size=write_size)
+    with pytest.raises(chatport.StreamInterruptedError) as caught:
+        await ask(options)
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "H"
+    replying(service, ANSWER, content_type=kind, write_size=write_size)
+    assert (await ask(options)).text == "Ho"
+    replying(service, b"", content_type=kind)
+    with pytest.raises(chatport.ProtocolError, match="it says: nothing"):
+        await ask(options)
+
+
+async def test_what_came_before_an_unreadable_event(service: HttpService, options: dict[str, Any]) -> None:
+    """In one piece with it, or before it: it comes out first, and whether an empty line ends the event or the body."""
+    for tail in (b"data: \xff\n\n", b"data: \xff"):
+        replying(service, sse(chunk({"content": "Ho"}), tail, done=False), content_type="text/event-stream")
+        with pytest.raises(chatport.ProtocolError, match="cannot be read as a stream of events") as caught:
+            await read(options)
+        assert caught.value.partial is not None
+        assert caught.value.partial.text == "Ho"
 
 
 async def test_an_answer_that_is_none(service: HttpService, options: dict[str, Any]) -> None:

@@ -463,6 +463,9 @@ def test_details_alone() -> None:
     """Text of the details is the reasoning; encrypted ones have none, and are kept all the same."""
     entry = {"type": "reasoning.summary", "summary": "I see", "index": 0}
     assert whole({"content": "a", "reasoning_details": [entry]})[1].reasoning == "I see"
+    entries = [entry, {"type": "reasoning.text", "text": " it", "index": 1}]
+    assert whole({"content": "a", "reasoning_details": entries})[1].reasoning == "I see it"
+    assert streamed(chunk({"reasoning_details": entries}), chunk(finish="stop"))[1].reasoning == "I see it"
     hidden = {"type": "reasoning.encrypted", "data": "ZZ", "index": 0}
     (thought, _) = reversed(whole({"content": "a", "reasoning_details": [hidden]})[1].parts)
     assert isinstance(thought, Reasoning)

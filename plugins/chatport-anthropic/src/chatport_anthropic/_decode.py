@@ -140,7 +140,7 @@ class StreamDecoder:
         data = event.data
         if data.strip() in {"", _DONE}:
             return ()
-        value = _object_in(data)
+        value = _said_in_error(data) if event.event == "error" else _object_in(data)
         kind = value.get("type", event.event)
         if kind == "error" or (event.event == "error" and "error" in value):
             raise error_from_event(value, model=self._model, request_id=self._request_id)
@@ -238,7 +238,7 @@ def decode_response(
     try:
         answer = dict(_object_in(body) if isinstance(body, bytes) else body)
         if answer.get("type") == "error" or ("error" in answer and "content" not in answer):
-            raise error_from_event(answer, model=model, request_id=request_id)
+            raise error_from_event(answer, model=model, request_id=request_id, phase="request")
         unknown, family = Unknown(), model_family(model)
         events = [
             event
@@ -278,6 +278,14 @@ def _object_in(data: str | bytes) -> dict[str, Any]:
     if not is_object(value):
         raise MalformedError("it is no JSON object")
     return value
+
+
+def _said_in_error(data: str) -> dict[str, Any]:
+    """The members of an error; what a gateway says in words only is its message."""
+    try:
+        return _object_in(data)
+    except MalformedError:
+        return {"error": data}
 
 
 def _value_with_halves(data: str | bytes) -> Any:

@@ -96,18 +96,21 @@ def error_from_response(
     return error
 
 
-def error_from_event(members: Mapping[str, Any], *, model: str | None, request_id: str | None) -> BackendError:
-    """Return the error that an event of the type `error` inside a stream stands for.
+def error_from_event(
+    members: Mapping[str, Any], *, model: str | None, request_id: str | None, phase: Phase = "stream"
+) -> BackendError:
+    """Return the error that an event of the type `error` inside a stream stands for, or an answer of that type.
 
     Args:
         members: What the event says.
         model: The model id as it was sent.
         request_id: The service's id of the request, from the headers of the answer.
+        phase: Where it was said: `"request"` for an answer in one piece.
     """
     kind, said = _type_and_message(members)
     found = request_id or request_id_of({}, members)
-    message = said or "the service broke the stream off with an error and no message"
-    return _error(kind, message, None, model=model, request_id=found, phase="stream")
+    message = said or "the service broke the answer off with an error and no message"
+    return _error(kind, message, None, model=model, request_id=found, phase=phase)
 
 
 def error_from_other_answer(

@@ -70,9 +70,9 @@ _NO_CACHE: Final = CacheSupport(supported=False, ttls=frozenset(), in_tools=Fals
 
 _CLAUDE: Final = r"anthropic\.claude-[a-z]+-"
 # Generations since one of 4.x. A date (`claude-opus-4-20250514`) is no generation.
-_SINCE_4_5: Final = _CLAUDE + r"(?:4-[5-9]|[5-9]|[1-9]\d)"
-_SINCE_4_6: Final = _CLAUDE + r"(?:4-[6-9]|[5-9]|[1-9]\d)"
-_SINCE_4_7: Final = _CLAUDE + r"(?:4-[7-9]|[5-9]|[1-9]\d)"
+_SINCE_4_5: Final = _CLAUDE + r"(?:4-(?:[5-9]|[1-9]\d(?!\d))|[5-9]|[1-9]\d)"
+_SINCE_4_6: Final = _CLAUDE + r"(?:4-(?:[6-9]|[1-9]\d(?!\d))|[5-9]|[1-9]\d)"
+_SINCE_4_7: Final = _CLAUDE + r"(?:4-(?:[7-9]|[1-9]\d(?!\d))|[5-9]|[1-9]\d)"
 _SINCE_5: Final = _CLAUDE + r"(?:[5-9]|[1-9]\d)"
 
 _CLAUDE_CACHE: Final = CacheSupport(

@@ -180,7 +180,8 @@ class Parts:
             if isinstance(text, str) and text:
                 self._feed_thought(text, member, events)
                 return
-        if text := _joined(details, "text") or _joined(details, "summary"):
+        text = "".join(_text(entry, "text") or _text(entry, "summary") for entry in details)
+        if text:
             self._feed_thought(text, "reasoning_details", events)
 
     def _feed_thought(self, text: str, member: str, events: list[BackendEvent]) -> None:
@@ -246,7 +247,12 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 def _joined(items: list[dict[str, Any]], name: str) -> str:
-    return "".join(item[name] for item in items if isinstance(item.get(name), str))
+    return "".join(_text(item, name) for item in items)
+
+
+def _text(item: Mapping[str, Any], name: str) -> str:
+    value = item.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _image(item: dict[str, Any]) -> Image | None:

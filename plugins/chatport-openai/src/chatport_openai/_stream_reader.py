@@ -3,25 +3,27 @@
 from collections import deque
 
 from chatport.backend import BackendError, BackendEvent, ProtocolError
-from chatport.backend.http import EventReader, ServerSentEvent
+from chatport.backend.http import EventReader, ServerSentEvent, UnreadableEventError
 from chatport_openai._decode import Asked, StreamDecoder
 
 __all__ = ["StreamReader", "looks_whole"]
 
 
-def looks_whole(content_type: str, beginning: bytes) -> bool | None:
-    """Return whether an answer that was to be a stream is JSON in one piece; None where nothing tells yet.
+def looks_whole(content_type: str, beginning: bytes, *, streams: bool = True) -> bool | None:
+    """Return whether an answer is one piece of JSON and no stream of events; None where nothing tells yet.
 
-    Some servers answer in one piece whatever they are asked, and refusals inside an answer come so too.
+    What came counts, not what was asked for: some servers answer in one piece whatever they are asked, and refusals
+    inside an answer come so too; others stream whatever they are asked.
 
     Args:
         content_type: What the server says it is.
         beginning: The first bytes.
+        streams: Whether a stream was asked for.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "text/event-stream":
+    if streams and kind == "text/event-stream":
         return False
-    if kind.endswith("json"):
+    if kind.endswith("json") or (not streams and kind != "text/event-stream"):
         return True
     seen = beginning.lstrip()
     return seen[:1] in {b"{", b"["} if seen else None
@@ -61,36 +63,34 @@ class StreamReader:
 
     def feed(self, chunk: bytes) -> BackendError | None:
         """Take the next bytes; return the error behind the events that they complete, if there is one."""
-        events: list[BackendEvent] = []
-        failure: BackendError | None = None
         try:
             sent = self._events.feed(chunk)
-            self.has_events = self.has_events or any(map(_is_event, sent))
-            self._decoder.feed_all(sent, events)
-        except ValueError as error:
-            failure = self._unreadable(error)
-        except BackendError as error:
-            failure = error
-        self._ready.extend(events)
-        return failure
+        except UnreadableEventError as error:
+            return self._take(error.events) or self._unreadable(error)
+        return self._take(sent)
 
     def finish(self) -> BackendError | None:
         """Declare the end of the body; return the error behind the events that are still to come, if there is one."""
-        events: list[BackendEvent] = []
-        failure: BackendError | None = None
         try:
             sent = self._events.finish()
-            self.has_events = self.has_events or any(map(_is_event, sent))
-            self._decoder.feed_all(sent, events)
-            self._decoder.finish(events)
-        except ValueError as error:
-            failure = self._unreadable(error)
-        except BackendError as error:
-            failure = error
-        self._ready.extend(events)
-        return failure
+        except UnreadableEventError as error:
+            return self._take(error.events) or self._unreadable(error)
+        return self._take(sent, is_last=True)
 
-    def _unreadable(self, error: ValueError) -> ProtocolError:
+    def _take(self, sent: list[ServerSentEvent], *, is_last: bool = False) -> BackendError | None:
+        self.has_events = self.has_events or any(map(_is_event, sent))
+        events: list[BackendEvent] = []
+        try:
+            self._decoder.feed_all(sent, events)
+            if is_last:
+                self._decoder.finish(events)
+        except BackendError as error:
+            return error
+        finally:
+            self._ready.extend(events)
+        return None
+
+    def _unreadable(self, error: UnreadableEventError) -> ProtocolError:
         failure = ProtocolError(
             f"the answer cannot be read as a stream of events: {error}",
             backend="openai",

@@ -67,7 +67,7 @@ class OpenAIBackend:
             if response.status not in _OK:
                 raise await self._refusal(response, translation.model)
             asked = self._asked(translation, response, whole=not streams)
-            beginning, is_whole = await _beginning(response) if streams else (b"", True)
+            beginning, is_whole = await _beginning(response, streams=streams)
             if is_whole:
                 body = beginning + await response.read_all()
                 ready.extend(decode_response(body, asked))
@@ -89,7 +89,8 @@ class OpenAIBackend:
             failure = reader.finish()
             while ready:
                 yield ready.popleft()
-            if failure is not None and not reader.has_events and beginning.strip():
+            # Comments are a sign of life while a request waits: what ends behind them is a stream that was cut.
+            if failure is not None and not reader.has_events and beginning.strip() and beginning.lstrip()[:1] != b":":
                 raise error_from_other_answer(
                     response.status, response.headers, beginning[:_HEAD_BYTES], model=translation.model
                 )
@@ -203,17 +204,17 @@ class OpenAIBackend:
         )
 
 
-async def _beginning(response: HttpResponse) -> tuple[bytes, bool]:
-    """Return the first bytes of an answer that was to be a stream, and whether it is JSON in one piece instead."""
+async def _beginning(response: HttpResponse, *, streams: bool) -> tuple[bytes, bool]:
+    """Return the first bytes of an answer, and whether it comes in one piece; some servers know one way only."""
     content_type = response.headers.get("content-type", "")
     beginning = b""
     while True:
-        is_whole = looks_whole(content_type, beginning)
+        is_whole = looks_whole(content_type, beginning, streams=streams)
         if is_whole or (beginning and is_whole is False) or len(beginning) > _HEAD_BYTES:
             return beginning, bool(is_whole)
         piece = await response.read(has_begun=False)
         if not piece:
-            return beginning, False
+            return beginning, not streams
         beginning += piece
 
 
