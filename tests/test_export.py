@@ -66,6 +66,8 @@ def test_what_was_exported_is_imported(turns: list[Any], as_bytes: bool) -> None
     text = export_json_lines(session)
     assert import_json_lines(text.encode() if as_bytes else text) == replace(session, version="")
     assert import_json_lines(text + "\n \n") == replace(session, version="")
+    marked = "\ufeff" + text.replace("\n", "\r\n")  # as other systems write it
+    assert import_json_lines(marked.encode() if as_bytes else marked) == replace(session, version="")
 
 
 def _exported() -> list[str]:

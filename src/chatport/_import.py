@@ -38,7 +38,7 @@ def import_json_lines(text: str | bytes, *, allow_uris: bool = True) -> StoredSe
         ValueError: The text is none of ours, was written by a newer chatport, or is damaged; the message says in which
             line.
     """
-    lines = (_decoded(text) if isinstance(text, bytes) else text).split("\n")
+    lines = (_decoded(text) if isinstance(text, bytes) else text).removeprefix("\ufeff").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
