@@ -41,7 +41,9 @@ def test_options_that_cannot_be_used(options: dict[str, Any], reason: str) -> No
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", ["https://a.b/", "https://a.b", "https://a.b/v1", " https://a.b/v1/\n"])
+@pytest.mark.parametrize(
+    "given", ["https://a.b/", "https://a.b", "https://a.b/v1", " https://a.b/v1/\n", "https://a.b/v1/messages"]
+)
 def test_addresses_with_and_without_the_version(given: str) -> None:
     """The paths of the service begin with `/v1` themselves."""
     assert base_url(check_options({"base_url": given}), {}) == ("https://a.b", "the option base_url")

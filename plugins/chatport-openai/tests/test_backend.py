@@ -79,6 +79,8 @@ def test_options_that_cannot_be_used(options: dict[str, Any], why: str) -> None:
         ({}, {"OPENAI_BASE_URL": "http://10.0.0.1:9/v1/"}, "compatible", "http://10.0.0.1:9/v1/x"),
         ({"dialect": "groq"}, {"OPENAI_BASE_URL": "http://a"}, "groq", "https://api.groq.com/openai/v1/x"),
         ({"base_url": "https://api.mistral.ai/v1"}, {}, "mistral", "https://api.mistral.ai/v1/x"),
+        ({"base_url": "https://api.mistral.ai/v1/chat/completions"}, {}, "mistral", "https://api.mistral.ai/v1/x"),
+        ({}, {"OPENAI_BASE_URL": "http://10.0.0.1:9/chat/completions/"}, "compatible", "http://10.0.0.1:9/x"),
         ({"base_url": "http://127.0.0.1:11434/v1"}, {}, "ollama", "http://127.0.0.1:11434/v1/x"),
         ({"base_url": "http://localhost:8000/v1"}, {}, "compatible", "http://localhost:8000/v1/x"),
         ({"base_url": "http://gateway/groq/openai/v1"}, {}, "groq", "http://gateway/groq/openai/v1/x"),

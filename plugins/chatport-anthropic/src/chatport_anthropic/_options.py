@@ -167,5 +167,5 @@ def credential(options: AnthropicOptions, environment: Mapping[str, str]) -> Cre
 
 
 def _without_version(url: str) -> str:
-    """The address without the `/v1` that some write behind it."""
-    return url.removesuffix(_SUFFIX)
+    """The address without the `/v1`, or the whole path of a request, that some write behind it."""
+    return url.removesuffix(f"{_SUFFIX}/messages").removesuffix(_SUFFIX)

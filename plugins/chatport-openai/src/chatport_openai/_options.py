@@ -207,15 +207,20 @@ class Server:
 
 def _base_url(options: ServerOptions, named: Dialect | None) -> tuple[str, str]:
     if options.base_url is not None:
-        return check_base_url(options.base_url), "the option base_url"
+        return _without_path(check_base_url(options.base_url)), "the option base_url"
     if named is not None and named.name != "openai":
         if named.base_url is None:
             raise ConfigurationError(f"base_url is missing: the dialect {named.name!r} has no address of its own")
         return named.base_url, f"the dialect {named.name}"
     found = os.environ.get(_BASE_URL_VARIABLE, "").strip()
     if found:
-        return check_base_url(found, _BASE_URL_VARIABLE), _BASE_URL_VARIABLE
+        return _without_path(check_base_url(found, _BASE_URL_VARIABLE)), _BASE_URL_VARIABLE
     return _BASE_URL, "default"
+
+
+def _without_path(url: str) -> str:
+    """The address without the path of the one request that pages of services show, and people copy."""
+    return url.removesuffix("/chat/completions")
 
 
 async def _called(function: ApiKeyCallable) -> str:
