@@ -24,7 +24,11 @@ def _fresh(program: str) -> object:
 
 
 @pytest.mark.parametrize(
-    "door", ["chatport", "chatport.backend", "chatport.backend.http", "chatport.hooks", "chatport.testing"]
+    "door",
+    [
+        *("chatport", "chatport.backend", "chatport.backend.http", "chatport.backend.translation"),
+        *("chatport.hooks", "chatport.testing"),
+    ],
 )
 def test_a_door_loads_no_vendor_and_no_plugin(door: str) -> None:
     """After the import no vendor SDK, no transport and no plugin is among the loaded modules."""

@@ -19,7 +19,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 # A row may import the rows above it: never its own row, never one below. A folder (testing, cli) is one entry.
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
-        *("_addresses", "_annotations", "_closing", "_cost", "_docstrings", "_errors", "_json"),
+        *("_addresses", "_annotations", "_call_names", "_closing", "_cost", "_docstrings", "_errors", "_json"),
         *("_json_schema", "_load", "_retry", "_sniff", "_timeouts", "_tool_context", "_urls", "_worker"),
         *("_http_chunks", "_http_headers", "_http_request", "_http_slots", "_server_sent_events"),
     ),
@@ -62,11 +62,9 @@ FORBIDDEN_IN_CORE = frozenset({"asyncio", "trio"})
 TEST_TOOLS: dict[str, frozenset[str]] = {"testing": frozenset({"pytest"})}
 
 # What the library modules of any plugin may import of ours, besides their own siblings.
-PLUGIN_DOORS = frozenset({"chatport.backend", "chatport.backend.http"})
+PLUGIN_DOORS = frozenset({"chatport.backend", "chatport.backend.http", "chatport.backend.translation"})
 # What an application inside a plugin may import.
-PUBLIC_DOORS = frozenset(
-    {"chatport", "chatport.backend", "chatport.backend.http", "chatport.hooks", "chatport.testing"}
-)
+PUBLIC_DOORS = frozenset({"chatport", *PLUGIN_DOORS, "chatport.hooks", "chatport.testing"})
 APPLICATIONS = frozenset({"emulator"})
 
 # Inside a vendor's plugin files have their place in a room, and a room knows only the rooms that are named for it:

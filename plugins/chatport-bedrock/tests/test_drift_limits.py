@@ -154,7 +154,7 @@ def test_every_limit_has_somebody_who_keeps_to_it() -> None:
 
 
 PATTERNS: list[tuple[str, re.Pattern[str], str]] = [
-    ("ToolName", _call_names._TOOL_NAME, "{1,64}"),
+    ("ToolName", re.compile(TOOL_NAME), "{1,64}"),
     ("ToolUseId", _call_names._CALL_ID, "{1,64}"),
     ("S3Uri", _media_limits._S3_URI, ""),
     ("AccountId", _media_limits._ACCOUNT, ""),
@@ -176,7 +176,7 @@ def plain(pattern: str) -> str:
 
 def test_figures_are_those_of_the_service() -> None:
     """Lengths and counts that the code has as constants."""
-    assert re.compile(TOOL_NAME) == _call_names._TOOL_NAME
+    assert shape_of("ToolName").metadata["max"] == _call_names._MAX_NAME
     assert shape_of("S3Uri").metadata["max"] == _media_limits._MAX_URI
     assert shape_of("ConversationalModelId").metadata["max"] == _request_limits._MAX_MODEL
     assert shape_of("DocumentBlockNameString").metadata["max"] == _document_names.MAX_NAME_LENGTH

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import Adjustment, AdjustmentKind
-from chatport_anthropic._call_names import CallIds, ToolNames
+from chatport.backend.translation import SentCallIds, ToolNames
+from chatport_anthropic._call_names import call_ids, tool_names
 from chatport_anthropic._capabilities import Capabilities
 
 __all__ = ["BACKEND", "FILES_BETA", "PLACES", "Block", "Place", "Scope", "own_metadata"]
@@ -42,8 +43,8 @@ class Scope:
 
     family: str
     capabilities: Capabilities = field(default_factory=Capabilities)
-    tools: ToolNames = field(default_factory=ToolNames)
-    ids: CallIds = field(default_factory=CallIds)
+    tools: ToolNames = field(default_factory=tool_names)
+    ids: SentCallIds = field(default_factory=call_ids)
     adjustments: list[Adjustment] = field(default_factory=list[Adjustment])
     betas: dict[str, None] = field(default_factory=dict[str, None])
 

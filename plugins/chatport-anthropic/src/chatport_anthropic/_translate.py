@@ -22,7 +22,7 @@ from chatport.backend import (
 )
 from chatport_anthropic._blocks import part_blocks
 from chatport_anthropic._cache_marks import fit_cache_marks, mark_before, with_cache_marks
-from chatport_anthropic._call_names import CallIds, ToolNames
+from chatport_anthropic._call_names import call_ids, is_plain_id, tool_names
 from chatport_anthropic._json_values import check_json, is_array, is_object
 from chatport_anthropic._models import capabilities, model_family
 from chatport_anthropic._output_plan import OutputPlan, plan_output
@@ -76,7 +76,7 @@ class Translation:
             self.tool_names,
             answer_tool=None if plan is None else plan.tool_name,
             way=None if plan is None else plan.way,
-            is_plain_id=CallIds.is_plain,
+            is_plain_id=is_plain_id,
         )
 
 
@@ -266,8 +266,8 @@ def _scope(request: ChatRequest) -> Scope:
     return Scope(
         model_family(request.model),
         capabilities(request.model),
-        ToolNames(_tool_names(request)),
-        CallIds(_call_ids(request.messages), _own_call_ids(request.messages)),
+        tool_names(_tool_names(request)),
+        call_ids(_call_ids(request.messages), _own_call_ids(request.messages)),
     )
 
 

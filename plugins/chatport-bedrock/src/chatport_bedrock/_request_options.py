@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from chatport.backend import CachePoint
+from chatport_bedrock._capabilities import TOOL_NAME
 
 __all__ = ["BedrockOptions", "Guardrail", "GuardrailTrace", "Latency", "ServiceTier", "StreamMode"]
 
@@ -31,7 +32,7 @@ _GUARDRAIL: Final = re.compile(
     r"[a-z0-9]{1,2048}|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+"
 )
 _GUARDRAIL_VERSION: Final = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
-_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_TOOL_NAME: Final = re.compile(TOOL_NAME)
 _METADATA_KEY: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{1,256}")
 _METADATA_VALUE: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 MAX_METADATA: Final = 16

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import Adjustment, AdjustmentKind
-from chatport_bedrock._call_names import CallIds, ToolNames
+from chatport.backend.translation import SentCallIds, ToolNames
+from chatport_bedrock._call_names import call_ids, tool_names
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._limits import Limits
@@ -44,8 +45,8 @@ class Scope:
     family: str
     names: DocumentNames = field(default_factory=DocumentNames)
     capabilities: Capabilities = field(default_factory=Capabilities)
-    tools: ToolNames = field(default_factory=ToolNames)
-    ids: CallIds = field(default_factory=CallIds)
+    tools: ToolNames = field(default_factory=tool_names)
+    ids: SentCallIds = field(default_factory=call_ids)
     adjustments: list[Adjustment] = field(default_factory=list[Adjustment])
     limits: Limits | None = None
 

@@ -22,8 +22,9 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
+from chatport.backend.translation import SentCallIds
 from chatport_bedrock._automatic_cache import with_cache_points
-from chatport_bedrock._call_names import CallIds, ToolNames
+from chatport_bedrock._call_names import call_ids, tool_names
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._json_limits import check_json
@@ -67,7 +68,7 @@ class Translation:
     adjustments: tuple[Adjustment, ...] = ()
     tool_names: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     output: OutputPlan | None = None
-    ids: CallIds = field(default_factory=CallIds, compare=False, repr=False)
+    ids: SentCallIds = field(default_factory=call_ids, compare=False, repr=False)
 
     def restorer(self) -> Restorer:
         """Return what makes the events of one answer those that the caller asked for."""
@@ -101,7 +102,7 @@ def translate(
     can = capabilities(base or request.model) if can is None else can
     plain = plain_body_of(request, can)
     if plain is not None:
-        return Translation(request.model, plain, ids=CallIds(pattern=can.tool_id))
+        return Translation(request.model, plain, ids=call_ids(pattern=can.tool_id))
     extra = _own_extra(request.settings)
     check_model(request.model)
     check_settings(request.settings)
@@ -145,8 +146,8 @@ def _scope(request: ChatRequest, spoken: Sequence[Message], can: Capabilities, l
         model_family(request.model),
         DocumentNames(_reserved_names(spoken)),
         can,
-        ToolNames(_tool_names(request.tools, spoken)),
-        CallIds(_call_ids(spoken), _own_call_ids(spoken), can.tool_id),
+        tool_names(_tool_names(request.tools, spoken)),
+        call_ids(_call_ids(spoken), _own_call_ids(spoken), can.tool_id),
         limits=limits,
     )
 

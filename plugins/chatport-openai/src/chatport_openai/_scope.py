@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import Adjustment, AdjustmentKind
-from chatport_openai._call_names import CallIds, ToolNames
+from chatport.backend.translation import SentCallIds, ToolNames
+from chatport_openai._call_names import call_ids, tool_names
 from chatport_openai._dialects import Dialect
 from chatport_openai._models import ModelFacts
 
@@ -44,8 +45,8 @@ class Scope:
     server: str
     family: str
     model: ModelFacts = field(default_factory=ModelFacts)
-    tools: ToolNames = field(default_factory=ToolNames)
-    ids: CallIds = field(default_factory=CallIds)
+    tools: ToolNames = field(default_factory=tool_names)
+    ids: SentCallIds = field(default_factory=call_ids)
     adjustments: list[Adjustment] = field(default_factory=list[Adjustment])
 
     def note(self, kind: AdjustmentKind, code: str, path: str, message: str) -> None:

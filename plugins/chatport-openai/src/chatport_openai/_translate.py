@@ -18,7 +18,7 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
-from chatport_openai._call_names import CallIds, ToolNames
+from chatport_openai._call_names import call_ids, tool_names
 from chatport_openai._dialects import Dialect
 from chatport_openai._json_values import is_object
 from chatport_openai._models import ModelFacts, model_facts, model_family
@@ -75,8 +75,8 @@ def translate(
         server or dialect.name,
         model_family(request.model),
         model_facts(request.model) if dialect.openai_models else ModelFacts(),
-        ToolNames(_tool_names(request)),
-        CallIds(_call_ids(request.messages), _own_ids(request.messages, server or dialect.name), dialect.call_id),
+        tool_names(_tool_names(request)),
+        call_ids(_call_ids(request.messages), _own_ids(request.messages, server or dialect.name), dialect.call_id),
     )
     prompt = instructions(request.system, scope)
     plan = plan_output(request, scope)

@@ -1,0 +1,15 @@
+"""The door for authors of backends that translate for a service: what translators have in common, pure throughout.
+
+Everything here takes values and returns values, needs no event loop and does no I/O. What a service wants is said by
+the backend, in the arguments.
+
+    names = ToolNames(("files.read",), max_length=64)
+    sent = names.sent("files.read")  # files_read_ and twelve hexadecimal digits
+    names.given_names()[sent]  # files.read
+"""
+
+from __future__ import annotations
+
+from chatport._call_names import SentCallIds, ToolNames
+
+__all__ = ["SentCallIds", "ToolNames"]
