@@ -140,13 +140,15 @@ def test_what_other_wires_need_of_the_door_needs_no_http_library() -> None:
         for name in ("h11", "httpcore", "httpcore2", "httpx", "httpx2"):
             sys.modules[name] = None  # as if it was not installed: its import fails
         import anyio
-        from chatport.backend.http import ChunkReader, Slots
+        from chatport.backend import Timeouts
+        from chatport.backend.http import ChunkReader, Exchange, Patience, Slots
 
         async def taken():
             slots = Slots(1)
             await slots.acquire(1)
             return slots.in_flight
 
-        print(json.dumps([ChunkReader().feed(b"2\\r\\nhi").decode(), anyio.run(taken)]))
+        late = Patience(Timeouts(total=1.0)).total_error(Exchange("tested"))
+        print(json.dumps([ChunkReader().feed(b"2\\r\\nhi").decode(), anyio.run(taken), late.timeout]))
     """)
-    assert seen == ["hi", 1]
+    assert seen == ["hi", 1, "total"]

@@ -52,7 +52,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class WaitLimits:
     """How long to wait, in seconds: for one connection, and for a server that is silent."""
 
     connect: float
@@ -108,7 +108,7 @@ def machine_certificates() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-async def get(route: Route, *, max_bytes: int, patience: Patience) -> Body | Redirect:
+async def get(route: Route, *, max_bytes: int, patience: WaitLimits) -> Body | Redirect:
     """Send one request and read the answer. Nothing of an earlier request goes along: no cookie, no credential.
 
     Raises:
@@ -136,7 +136,7 @@ async def get(route: Route, *, max_bytes: int, patience: Patience) -> Body | Red
         raise unreachable(route.address, "broke off the connection", phase="request") from error
 
 
-def _request(route: Route, patience: Patience) -> httpcore2.Request:
+def _request(route: Route, patience: WaitLimits) -> httpcore2.Request:
     import httpcore2  # noqa: PLC0415 - an extra, loaded by now
 
     address = route.address

@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 
 from chatport._addresses import why_not_public, why_not_public_name
-from chatport._download import Body, Patience, Redirect, Route, get, load_library, machine_certificates
+from chatport._download import Body, Redirect, Route, WaitLimits, get, load_library, machine_certificates
 from chatport._download import refused as _refused
 from chatport._download import unreachable as _unreachable
 from chatport._errors import TransportError
@@ -138,7 +138,7 @@ class Fetcher:
     async def _ask(self, address: WebAddress, tls: ssl.SSLContext, most: int) -> Body | Redirect:
         """Send a request to the first of the host's addresses that accepts a connection."""
         *others, last = await self._checked_hosts(address)
-        patience = Patience(self._limits.connect_seconds, self._limits.read_seconds)
+        patience = WaitLimits(self._limits.connect_seconds, self._limits.read_seconds)
         for host in others:
             try:
                 return await get(Route(address, host, tls), max_bytes=most, patience=patience)

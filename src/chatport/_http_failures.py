@@ -42,12 +42,15 @@ class ConnectionFailedError(Exception):
 
 
 class TimedOutError(Exception):
-    """Nothing came in time; whose time that was, `Patience` says."""
+    """Nothing came in time; whose time that was, `Patience` says.
+
+    A connection raises it when the seconds that it was given are over; it never reaches callers of a backend.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What is known of an exchange when it fails.
+    """What is known of an exchange when it fails: a request, and its answer as far as it has come.
 
     Attributes:
         backend: The name of the backend.
@@ -62,7 +65,12 @@ class Exchange:
     request_id: str | None = None
 
     def facts(self, phase: Phase, *, retryable: bool | None = None) -> FailureFacts:
-        """Return the arguments that every error takes; None leaves `retryable` to the class."""
+        """Return the arguments that every error takes.
+
+        Args:
+            phase: How far the exchange had come.
+            retryable: Whether the same request may succeed when it is sent again; None leaves that to the class.
+        """
         return {
             "backend": self.backend,
             "model": self.model,

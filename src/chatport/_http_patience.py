@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class Patience:
     """The limits of one request as it goes on; it begins when this is made.
 
-    Nothing here waits: whoever does asks for how long, and afterwards for the error.
+    Nothing here waits: whoever does asks for how long, and afterwards for the error. In the order of a request:
+    `seconds_for_place` for a place among the connections, `start_waiting_for_answer` when it goes out, and `seconds`
+    for each read, with `has_begun` set once an event has come. All times are in seconds.
 
     Attributes:
         timeouts: The limits.
@@ -27,7 +29,11 @@ class Patience:
     __slots__ = ("_first_event_end", "_idle", "_total_end", "has_begun", "timeouts")
 
     def __init__(self, timeouts: Timeouts) -> None:
-        """Begin."""
+        """Begin.
+
+        Args:
+            timeouts: The limits; None in one of them is no limit.
+        """
         self.timeouts = timeouts
         self.has_begun = False
         self._idle = _limit(timeouts.idle)
@@ -55,7 +61,12 @@ class Patience:
         return min(self._idle, self._total_end - monotonic())
 
     def place_error(self, exchange: Exchange, *, places: int) -> StreamTimeoutError:
-        """Return the error for a request that got no place."""
+        """Return the error for a request that got no place.
+
+        Args:
+            exchange: What is known of it.
+            places: How many there are.
+        """
         if self._is_over():
             return self.total_error(exchange)
         message = (

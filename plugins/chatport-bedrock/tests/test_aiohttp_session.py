@@ -15,9 +15,10 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http_exceptions import BadStatusLine
 from bedrock_support.loopback import LoopbackServer, whole
 
+from chatport.backend.http import TimedOutError
 from chatport_bedrock._aiohttp_session import PlainSession
 from chatport_bedrock._calls import HttpRequest
-from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
+from chatport_bedrock._connect_limit import CONNECT_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 

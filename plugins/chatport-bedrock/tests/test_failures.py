@@ -25,8 +25,9 @@ from chatport import (
     StreamTimeoutError,
     TransportError,
 )
+from chatport.backend.http import Exchange
 from chatport_bedrock._failures import (
-    Exchange,
+    BACKEND,
     body_failure,
     configuration_failure,
     credential_failure,
@@ -34,7 +35,7 @@ from chatport_bedrock._failures import (
     request_failure,
 )
 
-_EXCHANGE = Exchange("a.model:0", 200, "id")
+_EXCHANGE = Exchange(BACKEND, "a.model:0", 200, "id")
 
 
 def _all_of(module: Any, base: type[Exception] = Exception) -> list[type[Exception]]:
@@ -93,7 +94,7 @@ def test_other_reasons_for_missing_credentials(error: Exception) -> None:
 @pytest.mark.parametrize("kind", _BOTOCORE, ids=lambda kind: kind.__name__)
 def test_requests_that_are_not_answered(kind: type[Exception]) -> None:
     """`send` of aiobotocore's sessions raises botocore's classes: out comes a transport error, in one of two phases."""
-    error = request_failure(_botocore(kind), Exchange("a.model:0"))
+    error = request_failure(_botocore(kind), Exchange(BACKEND, "a.model:0"))
     assert type(error) in {TransportError, StreamTimeoutError}
     assert error.phase in {"connect", "request"}
     assert (error.backend, error.model, error.status) == ("bedrock", "a.model:0", None)
@@ -142,7 +143,7 @@ def test_an_answer_that_aiohttp_cannot_read() -> None:
     """There may have been a whole answer before it: it is not asked for twice, and shows no status that none gave."""
     asked = aiohttp.RequestInfo(URL("http://host"), "POST", CIMultiDictProxy(CIMultiDict()), URL("http://host"))
     cause = aiohttp.ClientResponseError(asked, (), status=400, message="Expected LF after chunk data:\n\n  b'ab'")
-    ours = request_failure(botocore_errors.HTTPClientError(error=cause), Exchange("a.model:0"))
+    ours = request_failure(botocore_errors.HTTPClientError(error=cause), Exchange(BACKEND, "a.model:0"))
     assert (type(ours), ours.phase, ours.retryable, ours.status) == (TransportError, "request", False, None)
     assert "no good HTTP: Expected LF after chunk data: b'ab'" in str(ours)
     assert "400" not in str(ours)

@@ -15,12 +15,12 @@ import pytest
 from bedrock_support.loopback import LAST_CHUNK, End, LoopbackServer, Step, chunk, head
 from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream
 
+from chatport.backend.http import TimedOutError
 from chatport_bedrock._bodies import Body, body_of
 from chatport_bedrock._calls import HttpRequest
 from chatport_bedrock._httpx_connections import _ERRORS, _as_httpx2
 from chatport_bedrock._httpx_network import DirectBackend, DirectStream
 from chatport_bedrock._httpx_session import OriginFormSession
-from chatport_bedrock._patience import TimedOutError
 
 pytestmark = pytest.mark.anyio
 

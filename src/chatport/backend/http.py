@@ -14,14 +14,17 @@ else of the core imports this door.
                 ...
 
 A backend that sends with another library finds here what is the same above every one: `Slots`, how many requests may be
-under way at once, and `ChunkReader`, for a connection whose bytes it reads itself.
+under way at once; `Patience`, how long each of them still waits and what is raised then; and `ChunkReader`, for a
+connection whose bytes it reads itself.
 """
 
 from __future__ import annotations
 
 from chatport._http_chunks import ChunkReader
+from chatport._http_failures import Exchange, TimedOutError, closed_failure
 from chatport._http_headers import retry_after
 from chatport._http_options import HttpOptions, check_base_url, check_header_value
+from chatport._http_patience import Patience
 from chatport._http_request import HttpRequest
 from chatport._http_slots import ConnectionsClosedError, Slots
 from chatport._http_wire import HttpResponse, HttpWire
@@ -34,15 +37,19 @@ __all__ = [
     "ConnectionsClosedError",
     "DataUrl",
     "EventReader",
+    "Exchange",
     "HttpOptions",
     "HttpRequest",
     "HttpResponse",
     "HttpWire",
+    "Patience",
     "ServerSentEvent",
     "Slots",
+    "TimedOutError",
     "UnreadableEventError",
     "check_base_url",
     "check_header_value",
+    "closed_failure",
     "encode_json",
     "plain_json",
     "retry_after",

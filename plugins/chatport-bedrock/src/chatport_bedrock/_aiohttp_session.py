@@ -17,7 +17,8 @@ from aiohttp.http_exceptions import BadStatusLine
 from botocore import exceptions as botocore_errors
 from yarl import URL
 
-from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
+from chatport.backend.http import TimedOutError
+from chatport_bedrock._connect_limit import CONNECT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

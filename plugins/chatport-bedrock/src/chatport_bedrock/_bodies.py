@@ -10,7 +10,7 @@ from weakref import WeakSet
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from chatport_bedrock._patience import TimedOutError
+from chatport.backend.http import TimedOutError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ssl
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
@@ -31,33 +30,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from chatport.backend import Phase
+    from chatport.backend.http import Exchange
 
-_BACKEND = "bedrock"
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """What is known of an exchange when it fails.
-
-    Attributes:
-        model: The model that was asked; None where no model was.
-        status: The HTTP status, once there is one.
-        request_id: The service's id of the request, once known.
-    """
-
-    model: str | None
-    status: int | None = None
-    request_id: str | None = None
-
-    def facts(self, phase: Phase) -> dict[str, Any]:
-        """Return the arguments that every error takes."""
-        return {
-            "backend": _BACKEND,
-            "model": self.model,
-            "status": self.status,
-            "request_id": self.request_id,
-            "phase": phase,
-        }
+BACKEND: Final = "bedrock"
 
 
 def credential_failure(error: Exception, *, profile: str | None) -> ChatError:
@@ -74,7 +49,7 @@ def credential_failure(error: Exception, *, profile: str | None) -> ChatError:
     reason = _reason(error)
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         # The service that gives the keys is out of reach; the keys themselves may be good.
-        return TransportError(f"the AWS credentials cannot be fetched: {reason}", backend=_BACKEND, phase="connect")
+        return TransportError(f"the AWS credentials cannot be fetched: {reason}", backend=BACKEND, phase="connect")
     where = f"profile {profile!r}" if profile else "the default chain"
     if isinstance(error, _LOGINS):
         advice = f"log in with {login_command(profile)}"
@@ -84,7 +59,7 @@ def credential_failure(error: Exception, *, profile: str | None) -> ChatError:
     else:
         advice = f"renew them, for example with {login_command(profile)}"
     message = f"no usable AWS credentials ({where}): {reason}; {advice}"
-    return AuthenticationError(message, backend=_BACKEND, phase="connect")
+    return AuthenticationError(message, backend=BACKEND, phase="connect")
 
 
 _LOGINS = (
@@ -99,7 +74,7 @@ def callable_failure(error: Exception) -> AuthenticationError:
     What the program raised is the cause; its words are not repeated, as nobody knows what is in them.
     """
     message = f"the callable given as `credentials` failed with {type(error).__name__}"
-    return AuthenticationError(message, backend=_BACKEND, phase="connect")
+    return AuthenticationError(message, backend=BACKEND, phase="connect")
 
 
 def configuration_failure(error: Exception) -> ConfigurationError:
@@ -123,7 +98,7 @@ def request_failure(error: Exception, exchange: Exchange) -> BackendError:
     if late is not None or isinstance(error, botocore_errors.SSLError):
         # A certificate that is not trusted will not be trusted the next time.
         message = f"TLS failed: {reason if isinstance(error, botocore_errors.SSLError) else late}"
-        return TransportError(message, retryable=False, **exchange.facts("connect"))
+        return TransportError(message, **exchange.facts("connect", retryable=False))
     if isinstance(error, botocore_errors.ReadTimeoutError) or _is_write_timeout(cause):
         return StreamTimeoutError(f"no answer came in time: {reason}", **exchange.facts("request"))
     if _never_connected(error, cause):
@@ -134,17 +109,10 @@ def request_failure(error: Exception, exchange: Exchange) -> BackendError:
         # aiohttp cannot read what came, and throws away all that came before it in the same packet: the head, good
         # frames. The service has answered and may have done its work, so nothing is sent again.
         message = f"an answer came, but it is no good HTTP: {one_line(cause.message)}"
-        return TransportError(message, retryable=False, **exchange.facts("request"))
+        return TransportError(message, **exchange.facts("request", retryable=False))
     if isinstance(cause, Exception):
         reason = _reason(cause)
     return TransportError(f"the connection broke before an answer came: {reason}", **exchange.facts("request"))
-
-
-def closed_failure(exchange: Exchange) -> TransportError:
-    """Return the error for a request that waited for a connection while the backend was closed."""
-    message = "the backend was closed while the request waited for a connection; nothing was sent"
-    # Asked again, it would open connections that whoever closed the backend does not know of.
-    return TransportError(message, retryable=False, **exchange.facts("connect"))
 
 
 def body_failure(error: Exception, exchange: Exchange, phase: Phase) -> BackendError:

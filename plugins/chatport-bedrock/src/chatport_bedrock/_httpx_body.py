@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from chatport_bedrock._patience import TimedOutError
+from chatport.backend.http import TimedOutError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -18,9 +18,10 @@ import anyio
 import httpcore2
 import httpx2
 
+from chatport.backend.http import TimedOutError
+from chatport_bedrock._connect_limit import CONNECT_SECONDS
 from chatport_bedrock._httpx_body import PiecewiseBody
 from chatport_bedrock._httpx_network import DirectBackend, DirectStream
-from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
 
 if TYPE_CHECKING:
     import ssl

@@ -12,10 +12,11 @@ import httpx2
 from aiobotocore.httpxsession import HttpxSession
 from botocore import exceptions as botocore_errors
 
+from chatport.backend.http import TimedOutError
+from chatport_bedrock._connect_limit import CONNECT_SECONDS
 from chatport_bedrock._httpx_body import PiecewiseBody
 from chatport_bedrock._httpx_connections import DirectConnections, HttpxAnswer
 from chatport_bedrock._httpx_trace import ConnectTrace
-from chatport_bedrock._patience import CONNECT_SECONDS, TimedOutError
 
 if TYPE_CHECKING:
     from chatport_bedrock._calls import HttpRequest

@@ -20,15 +20,15 @@ from aiobotocore import __version__ as aiobotocore_version
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
-from chatport.backend.http import ConnectionsClosedError
+from chatport.backend.http import ConnectionsClosedError, Exchange, Patience, TimedOutError, closed_failure
 from chatport_bedrock._bodies import body_of
 from chatport_bedrock._calls import HttpRequest
+from chatport_bedrock._connect_limit import CONNECT_SECONDS
 from chatport_bedrock._cut_body import CutBody
 from chatport_bedrock._errors import error_from_other_answer, error_from_response, is_other_type
 from chatport_bedrock._failures import (
-    Exchange,
+    BACKEND,
     body_failure,
-    closed_failure,
     configuration_failure,
     is_connect_timeout,
     is_transport_error,
@@ -37,7 +37,6 @@ from chatport_bedrock._failures import (
 )
 from chatport_bedrock._identity import Identity
 from chatport_bedrock._media_work import run_media_work
-from chatport_bedrock._patience import CONNECT_SECONDS, Patience, TimedOutError
 from chatport_bedrock._pool import ConnectionPool
 from chatport_bedrock._signature import Keys, sign
 
@@ -129,7 +128,7 @@ class Wire:
         # Only what this request waits for ends: a look-up that others wait for, too, is theirs from then on.
         with anyio.move_on_after(patience.seconds_in_total()):
             return await self._prepared(call)
-        raise patience.total_error(Exchange(call.model))
+        raise patience.total_error(Exchange(BACKEND, call.model))
 
     async def _prepared(self, call: Call) -> _Prepared:
         """Find out where it goes and as whom, and make what is sent."""
@@ -142,7 +141,7 @@ class Wire:
         except BotoCoreError as error:
             raise configuration_failure(error) from error
         except ConnectionsClosedError:
-            raise closed_failure(Exchange(call.model)) from None
+            raise closed_failure(Exchange(BACKEND, call.model)) from None
         request = HttpRequest(call.method, url, headers, pieces[0] if len(pieces) == 1 else pieces)
         return connections, request, keys, endpoint.region
 
@@ -202,9 +201,9 @@ async def _answered(
     try:
         await slots.acquire(patience.seconds_for_place())
     except TimeoutError:
-        raise patience.place_error(Exchange(model), places=slots.limit) from None
+        raise patience.place_error(Exchange(BACKEND, model), places=slots.limit) from None
     except ConnectionsClosedError:
-        raise closed_failure(Exchange(model)) from None
+        raise closed_failure(Exchange(BACKEND, model)) from None
     try:
         return WireResponse(await _sent(connections, request, model, patience), model, patience, slots)
     except BaseException:
@@ -218,10 +217,11 @@ async def _sent(connections: Connections, request: HttpRequest, model: str | Non
     try:
         return await connections.session.send(request, patience.seconds())
     except TimedOutError:
-        raise patience.error(Exchange(model), "request") from None
+        raise patience.error(Exchange(BACKEND, model), "request") from None
     except Exception as error:  # noqa: BLE001 - raised again as ours
+        exchange = Exchange(BACKEND, model)
         is_late = is_connect_timeout(error)
-        failure = patience.connect_error(Exchange(model)) if is_late else request_failure(error, Exchange(model))
+        failure = patience.connect_error(exchange) if is_late else request_failure(error, exchange)
         raise failure from without_frames(error)
     finally:
         CONNECT_SECONDS.reset(connect_seconds)
@@ -268,7 +268,7 @@ class WireResponse:
 
     @property
     def _exchange(self) -> Exchange:
-        return Exchange(self.model, self.status, self.request_id)
+        return Exchange(BACKEND, self.model, self.status, self.request_id)
 
     async def __aenter__(self) -> Self:
         """Return itself."""
