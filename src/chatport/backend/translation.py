@@ -11,5 +11,6 @@ the backend, in the arguments.
 from __future__ import annotations
 
 from chatport._call_names import SentCallIds, ToolNames
+from chatport._restorer import Restorer
 
-__all__ = ["SentCallIds", "ToolNames"]
+__all__ = ["Restorer", "SentCallIds", "ToolNames"]

@@ -1,8 +1,8 @@
 """How the model is brought to answer with JSON of a schema: the best way that it is known to take.
 
 Three ways, the best first: `output_config.format`, by which the service lets nothing else through; a tool that the
-model has to call; words in the system prompt. Whatever the way, the text of the answer is the JSON: `_output_text`
-makes text of the tool's call.
+model has to call; words in the system prompt. Whatever the way, the text of the answer is the JSON: `Restorer` makes
+ text of the tool's call.
 """
 
 from collections.abc import Iterable

@@ -20,13 +20,13 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
+from chatport.backend.translation import Restorer
 from chatport_anthropic._blocks import part_blocks
 from chatport_anthropic._cache_marks import fit_cache_marks, mark_before, with_cache_marks
 from chatport_anthropic._call_names import call_ids, is_plain_id, tool_names
 from chatport_anthropic._json_values import check_json, is_array, is_object
 from chatport_anthropic._models import capabilities, model_family
 from chatport_anthropic._output_plan import OutputPlan, plan_output
-from chatport_anthropic._output_text import Restorer
 from chatport_anthropic._schemas import StrictRoom
 from chatport_anthropic._scope import BACKEND, Block, Scope
 from chatport_anthropic._settings import check_settings, settings_members
@@ -74,6 +74,7 @@ class Translation:
         plan = self.output
         return Restorer(
             self.tool_names,
+            backend=BACKEND,
             answer_tool=None if plan is None else plan.tool_name,
             way=None if plan is None else plan.way,
             is_plain_id=is_plain_id,

@@ -2,7 +2,7 @@
 
 Four ways, the best first: `outputConfig`, by which the service lets nothing else through; a strict tool that the model
 has to call; a tool that it has to call; words in the system prompt. Whatever the way, the text of the answer is the
-JSON: `_output_text` makes text of the tool's call.
+JSON: `Restorer` makes text of the tool's call.
 """
 
 from collections.abc import Iterable

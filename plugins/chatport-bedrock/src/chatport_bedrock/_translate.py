@@ -22,7 +22,7 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
-from chatport.backend.translation import SentCallIds
+from chatport.backend.translation import Restorer, SentCallIds
 from chatport_bedrock._automatic_cache import with_cache_points
 from chatport_bedrock._call_names import call_ids, tool_names
 from chatport_bedrock._capabilities import Capabilities
@@ -32,7 +32,6 @@ from chatport_bedrock._json_values import is_object
 from chatport_bedrock._limits import Limits, limits_of
 from chatport_bedrock._models import capabilities, model_family, parse_model
 from chatport_bedrock._output_config import OutputPlan, asks_for_citations, plan_output
-from chatport_bedrock._output_text import Restorer
 from chatport_bedrock._own_tools import offers_tools, own_names, with_own_tools
 from chatport_bedrock._plain_words import plain_body_of
 from chatport_bedrock._reasoning import AskedReasoning, asked_reasoning, reasoning_fields
@@ -75,6 +74,7 @@ class Translation:
         plan = self.output
         return Restorer(
             self.tool_names,
+            backend=BACKEND,
             answer_tool=None if plan is None else plan.tool_name,
             way=None if plan is None else plan.way,
             is_plain_id=self.ids.is_plain,

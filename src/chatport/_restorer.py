@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from chatport.backend import (
+from chatport._events import (
     BackendEvent,
     CitationDelta,
     MessageEnd,
@@ -17,16 +17,12 @@ from chatport.backend import (
     PartEnd,
     ReasoningDelta,
     StopReason,
-    Text,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
     ToolCallStart,
 )
+from chatport._messages import Text, ToolCall
 
-__all__ = ["Restorer"]
-
-_BACKEND: Final = "bedrock"
 _CallT = TypeVar("_CallT", ToolCall, ToolCallStart)
 _UNCHANGED: Final[frozenset[type]] = frozenset({CitationDelta, MessageStart, ReasoningDelta, TextDelta})
 _WHOLE: Final[frozenset[StopReason]] = frozenset({"stop", "tool_calls"})
@@ -43,6 +39,7 @@ class Restorer:
         self,
         names: Mapping[str, str] | None = None,
         *,
+        backend: str,
         answer_tool: str | None = None,
         way: str | None = None,
         is_plain_id: Callable[[str], bool] | None = None,
@@ -51,11 +48,13 @@ class Restorer:
 
         Args:
             names: The caller's names of tools by those on the wire, where they differ.
+            backend: The name of the backend, which is the key of its metadata.
             answer_tool: The tool whose call is the answer.
             way: How the answer was asked for, for the metadata.
             is_plain_id: Whether an id of a call goes back as it is without a mark; None for any.
         """
         self._names = names or {}
+        self._backend = backend
         self._answer_tool = answer_tool
         self._way = way
         self._is_plain_id = is_plain_id
@@ -113,7 +112,7 @@ class Restorer:
         if call.name in self._names:
             call = replace(call, name=self._names[call.name])
         if call.id and self._is_plain_id is not None and not self._is_plain_id(call.id):
-            call = replace(call, metadata={_BACKEND: {}, **call.metadata})
+            call = replace(call, metadata={self._backend: {}, **call.metadata})
         return call
 
     def _end(self, event: MessageEnd) -> Iterator[BackendEvent]:
@@ -124,6 +123,6 @@ class Restorer:
         if self._answers and not self._has_calls and event.stop_reason == "tool_calls":
             event = replace(event, stop_reason="stop")
         if self._way is not None:
-            facts: dict[str, Any] = event.metadata.get(_BACKEND, {})
-            event = replace(event, metadata={**event.metadata, _BACKEND: {**facts, "output": self._way}})
+            facts: dict[str, Any] = event.metadata.get(self._backend, {})
+            event = replace(event, metadata={**event.metadata, self._backend: {**facts, "output": self._way}})
         yield event

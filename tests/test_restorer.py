@@ -23,15 +23,15 @@ from chatport.backend import (
     ToolCallDelta,
     ToolCallStart,
 )
-from chatport_bedrock._output_text import Restorer
+from chatport.backend.translation import Restorer
 
 START = MessageStart("m")
-CALLED = MessageEnd("tool_calls", "tool_use", metadata={"bedrock": {"metrics": {}}, "other": 1})
+CALLED = MessageEnd("tool_calls", "tool_use", metadata={"example": {"metrics": {}}, "other": 1})
 
 
 def restored(*events: BackendEvent, tool: str | None = "answer", way: str | None = "forced-tool") -> list[BackendEvent]:
     """What comes out."""
-    restorer = Restorer({"a_1": "a.b"}, answer_tool=tool, way=way)
+    restorer = Restorer({"a_1": "a.b"}, backend="example", answer_tool=tool, way=way)
     return [found for event in events for found in restorer.feed(event)]
 
 
@@ -58,8 +58,8 @@ def test_the_answer_comes_piece_by_piece() -> None:
     end = events[-1]
     assert isinstance(end, MessageEnd)
     assert (end.stop_reason, end.raw_stop_reason) == ("stop", "tool_use")
-    assert end.metadata == {"bedrock": {"metrics": {}, "output": "forced-tool"}, "other": 1}
-    assert CALLED.metadata == {"bedrock": {"metrics": {}}, "other": 1}
+    assert end.metadata == {"example": {"metrics": {}, "output": "forced-tool"}, "other": 1}
+    assert CALLED.metadata == {"example": {"metrics": {}}, "other": 1}
     assert message(events).text == '{"a": 1}'
     assert message(events).tool_calls == ()
 
@@ -140,3 +140,15 @@ def test_without_an_answer_tool_only_names_change() -> None:
     ]
     found = restored(*events, tool=None, way=None)
     assert all(one is other for one, other in zip(found, events, strict=True))
+
+
+def test_an_id_that_does_not_tell_who_issued_it_gets_a_mark() -> None:
+    """On a call that is streamed and on one that comes whole; an empty id, and one that tells, get none."""
+    restorer = Restorer(backend="example", is_plain_id=str.isdigit)
+    odd: list[BackendEvent] = [ToolCallStart(0, "a", "t"), PartEnd(1, ToolCall("b", "t", {}, metadata={"other": 1}))]
+    assert [found for event in odd for found in restorer.feed(event)] == [
+        ToolCallStart(0, "a", "t", metadata={"example": {}}),
+        PartEnd(1, ToolCall("b", "t", {}, metadata={"example": {}, "other": 1})),
+    ]
+    for plain in (ToolCallStart(0, "1", "t"), ToolCallStart(1, "", "t"), PartEnd(2, ToolCall("2", "t", {}))):
+        assert next(iter(restorer.feed(plain))) is plain
