@@ -19,7 +19,7 @@ from chatport.backend import Load
 from chatport.testing import HttpReply, HttpService, HttpStep
 
 if TYPE_CHECKING:
-    from chatport.backend.http import HttpWire
+    from chatport.backend.http import HttpResponse, HttpWire
 
 _SECONDS = 20.0
 
@@ -118,10 +118,13 @@ def test_a_loop_that_ends_in_the_middle(loop: str) -> None:
     with HttpService() as service:
         service.reply_always(HttpReply(body=(b"an ", HttpStep.HOLD)))
         wire = a_wire()
+        kept: list[HttpResponse] = []
 
         async def begin() -> None:
             response = await wire.send(a_request(service))
             assert await response.read(has_begun=False) == b"an "
+            kept.append(response)  # one that is dropped would warn
 
         anyio.run(begin, backend=loop)
         assert service.connections[0].ended.wait(_SECONDS)
+        anyio.run(kept[0].aclose, backend=loop)
