@@ -2,7 +2,9 @@
 
 import ipaddress
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +32,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+# --- interrupts ------------------------------------------------------------------------------------------------------
+
+# Shells start what runs in the background with interrupts ignored, and every child inherits that. Tests send them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # --- the environment -------------------------------------------------------------------------------------------------

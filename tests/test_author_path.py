@@ -32,7 +32,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _environment(project: Path) -> dict[str, str]:
-    settings = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "anyio.pytest_plugin"}
+    settings = {
+        "PYTEST_ADDOPTS": "",  # what this run was asked for is not for that one
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "anyio.pytest_plugin",
+    }
     return {**os.environ, **settings, "PYTHONPATH": str(project.parent / "installed")}
 
 

@@ -252,21 +252,21 @@ def test_a_program_that_is_interrupted_while_the_prompt_is_read(loop: str) -> No
     program = PROGRAM.format(loop=loop).replace(
         "settings=None", "settings=__import__('chatport').Settings(max_tokens=1)"
     )
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "ready\n"
-        used = _cpu_seconds(running.pid)
-        while _cpu_seconds(running.pid) - used < 0.4:  # it reads: the clock of its own is what tells
-            time.sleep(0.02)  # noqa: TID251 - nothing else can be waited for from outside
-        used = _cpu_seconds(running.pid)
-        running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=10)
-        took = _cpu_seconds_of_children() - before - used
-    finally:
-        running.kill()
+    ) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "ready\n"
+            used = _cpu_seconds(running.pid)
+            while _cpu_seconds(running.pid) - used < 0.4:  # it reads: the clock of its own is what tells
+                time.sleep(0.02)  # noqa: TID251 - nothing else can be waited for from outside
+            used = _cpu_seconds(running.pid)
+            running.send_signal(signal.SIGINT)
+            _, errors = running.communicate(timeout=10)
+            took = _cpu_seconds_of_children() - before - used
+        finally:
+            running.kill()
     assert "KeyboardInterrupt" in errors
     assert took < 1.0, f"it took {took:.2f} s"
 
