@@ -26,9 +26,9 @@ def a_request(service: HttpService, path: str = "/v1/answers?a=b", body: bytes =
     return HttpRequest("POST", f"{service.url}{path}", (("Authorization", f"Bearer {KEY}"),), body)
 
 
-async def warmed(wire: HttpWire) -> HttpWire:
-    """Return the wire once its library and certificates are loaded, which takes longer than short limits."""
-    with HttpService() as service:
+async def warmed(wire: HttpWire, *, tls: bool = False) -> HttpWire:
+    """Return the wire once its library is loaded, and its certificates, which takes longer than short limits."""
+    with HttpService(tls=serving() if tls else None) as service:
         service.reply(HttpReply())
         await whole(wire, a_request(service))
     return wire

@@ -398,7 +398,7 @@ async def test_the_limits_of_a_request_lie_over_those_of_the_options() -> None:
 
 
 async def test_a_burst_on_a_new_wire_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those who come first together wait for one thread, which loads library and certificates once."""
+    """Those who come first together wait for one thread, which loads the library once."""
     with HttpService() as service:
         service.reply_always(HttpReply(body=b"a"))
         wire = a_wire()

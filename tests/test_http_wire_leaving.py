@@ -132,7 +132,7 @@ async def test_leaving_closes_at_once(way: _Way, tls: bool, framing: Any) -> Non
     """In the middle of a body: the service knows within 100 milliseconds, and the place is free again."""
     with HttpService(tls=serving() if tls else None) as service:
         service.reply(HttpReply(body=(b"data: one\n\n", HttpStep.HOLD, b"more"), framing=framing))
-        wire = await warmed(a_wire(verify=False))
+        wire = await warmed(a_wire(verify=False), tls=tls)
         left = await way(wire, a_request(service), service)
         assert wire.load() == Load(0, 0, 1000)
         assert await service.until_left() - left < PROMISE
@@ -238,7 +238,7 @@ async def test_tasks_of_asyncio_that_are_cancelled(times: int) -> None:
 async def test_cancelling_in_a_handshake() -> None:
     """A service that says nothing when TLS is to begin: its connection is closed, too."""
     with HttpService() as service:  # plain: it waits for the end of a head that never comes
-        wire = await warmed(a_wire(verify=False))
+        wire = await warmed(a_wire(verify=False), tls=True)
         request = a_request(service)
         request = HttpRequest("POST", request.url.replace("http:", "https:"), request.headers, request.body)
         with anyio.move_on_after(0.2) as scope:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from pathlib import Path
 
 import anyio
+import anyio.from_thread
+import anyio.to_thread
 import pytest
 from tests.http_exchanges import PEM, a_request, a_wire, pieces, serving, warmed, whole
 
+from chatport import _http_connections
 from chatport.backend import ConfigurationError, Load, StreamTimeoutError, Timeouts, TransportError
 from chatport.backend.http import HttpRequest
 from chatport.testing import HttpReply, HttpService, HttpStep
@@ -71,13 +75,95 @@ async def test_certificates_that_cannot_be_loaded(tmp_path: Path) -> None:
         assert not service.connections
 
 
+async def test_certificates_that_nobody_needs(tmp_path: Path) -> None:
+    """Without TLS on the way none are loaded, whatever `verify` says; with it they are, before anything is sent."""
+    with HttpService() as plain, HttpService(tls=serving()) as service:
+        plain.reply_always(HttpReply(body=b"a"))
+        missing = str(tmp_path / "missing.pem")
+        for wire in (a_wire(verify=missing), a_wire(verify=missing, proxy=plain.url)):
+            for _ in range(2):
+                assert await whole(wire, a_request(plain)) == b"a"
+            with pytest.raises(ConfigurationError, match="verify: the certificates cannot be loaded"):
+                await whole(wire, a_request(service))
+            assert await whole(wire, a_request(plain)) == b"a"
+            await wire.aclose()
+        wire = a_wire(verify=missing, proxy=f"HTTPS://127.0.0.1:{service.port}")
+        with pytest.raises(ConfigurationError, match="verify: the certificates cannot be loaded"):
+            await whole(wire, a_request(plain))
+        assert not service.connections
+        assert (len(plain.requests), len(plain.connections)) == (6, 2)
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return when certificates were loaded, from now on."""
+    loads: list[float] = []
+    make = _http_connections.make_context
+
+    def note(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
+        loads.append(time.monotonic())
+        return make(verify)
+
+    monkeypatch.setattr(_http_connections, "make_context", note)
+    return loads
+
+
+async def test_a_burst_loads_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who come first together over TLS wait for one load, and share what is opened to their host."""
+    loads = _counted(monkeypatch)
+    with HttpService(tls=serving()) as service:
+        service.reply_always(HttpReply(body=b"a"))
+        wire = a_wire(verify=str(PEM))
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(whole, wire, a_request(service))
+        assert (len(loads), len(service.requests)) == (1, 20)
+        await wire.aclose()
+        assert await whole(wire, a_request(service)) == b"a"
+        assert len(loads) == 1
+        await wire.aclose()
+
+
+async def test_threads_load_certificates_once(monkeypatch: pytest.MonkeyPatch, anyio_backend_name: str) -> None:
+    """Event loops in threads of their own that come first together: one of them loads for all."""
+    loads = _counted(monkeypatch)
+    with HttpService(tls=serving()) as service:
+        service.reply_always(HttpReply(body=b"a"))
+        wire = a_wire(verify=str(PEM))
+        together = threading.Barrier(4)
+
+        def ask() -> bytes:
+            together.wait(20)
+            return anyio.run(whole, wire, a_request(service), backend=anyio_backend_name)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(anyio.to_thread.run_sync, ask)
+        assert (len(loads), len(service.requests)) == (1, 4)
+
+
+async def test_closing_while_certificates_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for them while the wire is closed opens no connection."""
+    with HttpService(tls=serving()) as service:
+        wire = a_wire(verify=str(PEM))
+        make = _http_connections.make_context
+
+        def make_late(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
+            anyio.from_thread.run(wire.aclose)
+            return make(verify)
+
+        monkeypatch.setattr(_http_connections, "make_context", make_late)
+        with pytest.raises(TransportError, match="the backend was closed"):
+            await wire.send(a_request(service))
+        assert not service.connections
+
+
 async def test_a_service_that_speaks_no_tls() -> None:
     """A plain answer where TLS was to begin."""
     with HttpService() as service:
         service.reply(HttpReply())
         request = a_request(service)
         request = HttpRequest("POST", request.url.replace("http:", "https:"), request.headers, b"\r\n\r\n")
-        wire = await warmed(a_wire(verify=False))
+        wire = await warmed(a_wire(verify=False), tls=True)
         with pytest.raises((TransportError, StreamTimeoutError)) as caught:
             await whole(wire, request, Timeouts(connect=0.2))
         assert caught.value.phase == "connect"

@@ -62,12 +62,12 @@ class Connection:
 class Connections:
     """The connections to one host, on one event loop."""
 
-    def __init__(self, origin: httpcore2.Origin, context: ssl.SSLContext, proxy: str | None) -> None:
+    def __init__(self, origin: httpcore2.Origin, context: ssl.SSLContext | None, proxy: str | None) -> None:
         """Open nothing yet.
 
         Args:
             origin: The host.
-            context: How certificates are checked.
+            context: How certificates are checked; None where `speaks_tls` says that none are.
             proxy: The address of a proxy.
         """
         self._origin = origin
@@ -194,6 +194,11 @@ def parse_url(url: str) -> tuple[httpcore2.URL, str]:
     return found, name if is_default else f"{name}:{parts.port}"
 
 
+def speaks_tls(origin: httpcore2.Origin, proxy: str | None) -> bool:
+    """Whether the way to a host is encrypted somewhere: to the host itself, or to the proxy before it."""
+    return origin.scheme == b"https" or (proxy is not None and urlsplit(proxy).scheme == "https")
+
+
 def make_context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:  # noqa: FBT001 - as the option is
     """Return how certificates are checked. This reads the disk: call it in a worker thread.
 
@@ -218,7 +223,7 @@ def _is_folder(path: str) -> bool:
     return Path(path).is_dir()
 
 
-def _proxy(address: str, context: ssl.SSLContext) -> httpcore2.Proxy:
+def _proxy(address: str, context: ssl.SSLContext | None) -> httpcore2.Proxy:
     from urllib.parse import unquote  # noqa: PLC0415 - for who has a proxy
 
     parts = urlsplit(address)

@@ -29,6 +29,7 @@ class HttpOptions:
         timeouts: How long to wait; what a session or a turn says is laid over it.
         verify: How certificates are checked: True trusts what the machine trusts, a text is the path of a CA bundle
             (file or folder), an `ssl.SSLContext` is used as it is, client certificates included. False checks nothing.
+            A bundle is read when TLS is first spoken.
         proxy: The proxy's address, such as `"http://user:password@host:port"`; what the environment says is not read.
         headers: More headers, which beat those that the backend sets. Their values are never shown.
     """

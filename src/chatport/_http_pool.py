@@ -53,7 +53,7 @@ class HttpPool:
         """Open nothing yet."""
         self._options = options
         self._library: Any = None  # the module that knows httpcore2, once it is loaded
-        self._context: ssl.SSLContext | None = None
+        self._context: ssl.SSLContext | None = None  # how certificates are checked, once TLS is spoken
         self._slots: WeakSet[Slots] = WeakSet()
         self._lock = threading.Lock()  # loops run in threads
         self._current: RunVar[_LoopConnections | None] = RunVar("chatport.http_connections", None)
@@ -69,7 +69,7 @@ class HttpPool:
         """Return where to send on the running event loop.
 
         Raises:
-            ConfigurationError: The extra `http` is not installed, or the CA bundle cannot be read.
+            ConfigurationError: The extra `http` is not installed, or the CA bundle that is needed there cannot be read.
             ConnectionsClosedError: The connections were closed while this was prepared.
         """
         connections = self._current.get()
@@ -77,34 +77,53 @@ class HttpPool:
             connections = _LoopConnections(self._new_slots)
             self._current.set(connections)
             await connections.start()
-        if self._context is None:
-            # One thread for all who come first together on a loop; threads of other loops wait for the lock in it.
-            async with connections.loading:
-                if self._context is None:
-                    self._library, self._context = await anyio.to_thread.run_sync(self._load_library)
+        library = self._library or await self._loaded_library(connections)
+        parsed, host = library.parse_url(url)
+        origin = parsed.origin
+        context = None
+        if library.speaks_tls(origin, self._options.proxy):
+            context = self._context or await self._loaded_context(connections, library)
         if connections.is_closed:
             raise ConnectionsClosedError
-        parsed, host = self._library.parse_url(url)
-        found = connections.get(parsed.origin)
+        found = connections.get(origin)
         if found is None:
-            made = self._library.Connections(parsed.origin, self._context, self._options.proxy)
-            found = connections.add(parsed.origin, made)
+            found = connections.add(origin, library.Connections(origin, context, self._options.proxy))
         return Place(*found, parsed, host)
 
-    def _load_library(self) -> tuple[Any, ssl.SSLContext]:
-        # Both read the disk, and the certificates of a machine take some 20 milliseconds to parse.
+    # What is read from the disk is read in one thread for all who come first together on a loop; threads of other loops
+    # wait for the lock in it.
+
+    async def _loaded_library(self, connections: _LoopConnections) -> Any:
+        async with connections.loading:
+            return self._library or await anyio.to_thread.run_sync(self._load_library)
+
+    async def _loaded_context(self, connections: _LoopConnections, library: Any) -> ssl.SSLContext:
+        async with connections.loading:
+            if self._context is not None:
+                return self._context
+            return await anyio.to_thread.run_sync(self._load_context, library)
+
+    def _load_library(self) -> Any:
+        with self._lock:
+            if self._library is None:
+                try:
+                    self._library = import_module("chatport._http_connections")
+                except ImportError as error:
+                    raise ConfigurationError("speaking HTTP needs httpcore2: pip install 'chatport[http]'") from error
+            return self._library
+
+    def _load_context(self, library: Any) -> ssl.SSLContext:
+        # The certificates of a machine take some 20 milliseconds to parse, and nobody needs them without TLS.
         with self._lock:
             if self._context is not None:
-                return self._library, self._context
+                return self._context
             try:
-                library = import_module("chatport._http_connections")
-            except ImportError as error:
-                raise ConfigurationError("speaking HTTP needs httpcore2: pip install 'chatport[http]'") from error
-            try:
-                return library, library.make_context(self._options.verify)
+                context: ssl.SSLContext = library.make_context(self._options.verify)
             except OSError as error:  # TLS errors are OSErrors, too
                 reason = error.strerror or type(error).__name__
                 raise ConfigurationError(f"verify: the certificates cannot be loaded: {reason}") from error
+            self._context = context
+            return context
 
     def _new_slots(self) -> Slots:
         slots = Slots(self._options.max_connections)
