@@ -11,7 +11,7 @@ def _adjustment(kind: AdjustmentKind) -> Adjustment:
 
 
 def test_what_costs_no_meaning_passes() -> None:
-    """Reordering and renaming lose nothing, so a strict request may have them."""
+    """It raises for neither reordering nor renaming, which lose nothing: a strict request may have them."""
     refuse_losses([])
     refuse_losses([_adjustment("lossless"), _adjustment("renamed")])
 

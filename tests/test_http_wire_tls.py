@@ -224,7 +224,7 @@ async def test_leaving_through_a_tunnel() -> None:
         async with await wire.send(request) as response:
             assert await response.read(has_begun=False) == b"a"
             left = time.monotonic()
-        assert await proxy.until_left() - left < 0.1
+        assert await proxy.until_left() - left < 1  # at once, on a busy machine
         proxy.reply_always(HttpReply(body=b"a"))
         for milliseconds in range(0, 30, 2):
             with anyio.move_on_after(milliseconds / 1000):

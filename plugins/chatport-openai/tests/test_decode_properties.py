@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -142,7 +143,13 @@ def test_any_json_is_a_message_or_an_error_of_ours(value: Any) -> None:
         {"choices": [{"delta": value, "finish_reason": "stop"}], "usage": value},
         {"choices": [{"message": {"content": value, "tool_calls": [value], "reasoning_details": [value]}}]},
     ):
-        with suppress(BackendError):
-            folded(events_of(sse(body)))
-        with suppress(BackendError):
-            folded(decode_response(json.dumps(body).encode(), asked()))
+        assert _is_refused_or_whole(partial(events_of, sse(body)))
+        assert _is_refused_or_whole(partial(decode_response, json.dumps(body).encode(), asked()))
+
+
+def _is_refused_or_whole(read: Callable[[], Iterable[BackendEvent]]) -> bool:
+    try:
+        events = list(read())
+    except BackendError:
+        return True
+    return folded(events)[1].role == "assistant"
