@@ -11,6 +11,8 @@ the backend, in the arguments.
 from __future__ import annotations
 
 from chatport._call_names import SentCallIds, ToolNames
+from chatport._json_values import is_array, is_object
+from chatport._metadata import own_metadata
 from chatport._restorer import Restorer
 
-__all__ = ["Restorer", "SentCallIds", "ToolNames"]
+__all__ = ["Restorer", "SentCallIds", "ToolNames", "is_array", "is_object", "own_metadata"]

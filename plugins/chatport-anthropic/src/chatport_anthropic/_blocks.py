@@ -22,10 +22,11 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
-from chatport_anthropic._json_values import check_json, check_text, is_object, json_text
+from chatport.backend.translation import is_object, own_metadata
+from chatport_anthropic._json_values import check_json, check_text, json_text
 from chatport_anthropic._media_blocks import media_blocks
 from chatport_anthropic._models import MAKER
-from chatport_anthropic._scope import BACKEND, PLACES, Block, Place, Scope, own_metadata
+from chatport_anthropic._scope import BACKEND, PLACES, Block, Place, Scope
 
 __all__ = ["part_blocks"]
 
@@ -139,7 +140,7 @@ def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str
         return "misplaced-reasoning", f"it can stand in an answer of the model only, not {PLACES[place]}"
     if BACKEND not in part.metadata and part.metadata:
         return "foreign-reasoning", f"it was written on {', '.join(sorted(part.metadata))}"
-    family = own_metadata(part.metadata).get("family")
+    family = own_metadata(part.metadata, BACKEND).get("family")
     is_signed = bool(part.signature) or part.redacted is not None
     if family is not None and family != scope.family:
         return "foreign-reasoning", f"a model of {family} wrote it"
@@ -152,7 +153,7 @@ def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str
 
 
 def _call_blocks(part: ToolCall, path: str, scope: Scope) -> list[Block]:
-    marks = own_metadata(part.metadata)
+    marks = own_metadata(part.metadata, BACKEND)
     kind = _CLIENT_CALL
     if part.executed_by == "server":
         kind = marks.get("type", "")
@@ -183,7 +184,7 @@ def _call_blocks(part: ToolCall, path: str, scope: Scope) -> list[Block]:
 
 def _own_result_blocks(part: ToolResult, path: str, scope: Scope) -> list[Block]:
     """A result in an answer is the service's own, or none that it could take."""
-    marks = own_metadata(part.metadata)
+    marks = own_metadata(part.metadata, BACKEND)
     if not isinstance(marks.get("type"), str):
         why = "the result is left out: another service has run its tool in an answer of its own"
         scope.note("dropped", "foreign-server-tool", path, why)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chatport.backend import CachePoint, UnsupportedError
+from chatport.backend.translation import is_array, is_object
 from chatport_anthropic._capabilities import MAX_CACHE_MARKS
-from chatport_anthropic._json_values import is_array, is_object
 from chatport_anthropic._scope import Block, Scope
 
 __all__ = ["fit_cache_marks", "mark_before", "with_cache_marks"]

@@ -19,9 +19,9 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 from pydantic_core import from_json
 
 from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError, TextDelta
+from chatport.backend.translation import is_array, is_object
 from chatport_anthropic._answer import BACKEND, Unknown, merged_usage, message_end
 from chatport_anthropic._errors import error_from_event
-from chatport_anthropic._json_values import is_array, is_object
 from chatport_anthropic._models import model_family
 from chatport_anthropic._parts import MalformedError, events_of_block
 from chatport_anthropic._stream_blocks import StreamBlocks

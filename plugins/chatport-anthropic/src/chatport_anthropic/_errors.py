@@ -23,8 +23,8 @@ from chatport.backend import (
     RateLimitError,
     ServiceError,
 )
+from chatport.backend.translation import is_object
 from chatport_anthropic._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
-from chatport_anthropic._json_values import is_object
 
 __all__ = ["REQUEST_ID_HEADERS", "error_from_event", "error_from_other_answer", "error_from_response", "request_id_of"]
 

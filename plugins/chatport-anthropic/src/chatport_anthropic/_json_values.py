@@ -1,22 +1,11 @@
-"""JSON values: tests that also tell the type checker what they are, and the refusal of what is none."""
+"""What is no JSON value is refused, with the place where the caller has it."""
 
 import json
 from math import isfinite
-from typing import Any, TypeGuard
 
 from chatport.backend import UnsupportedError
 
-__all__ = ["check_json", "check_text", "is_array", "is_object", "json_text"]
-
-
-def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether it is a JSON object."""
-    return isinstance(value, dict)
-
-
-def is_array(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Whether it is a JSON array; a tuple stands for one."""
-    return isinstance(value, (list, tuple))
+__all__ = ["check_json", "check_text", "json_text"]
 
 
 def check_text(text: object, path: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from chatport.backend import ModelInfo, ProtocolError
-from chatport_anthropic._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 
 __all__ = ["models_page"]
 

@@ -22,8 +22,8 @@ from chatport.backend import (
     ToolCallStart,
     ToolResult,
 )
+from chatport.backend.translation import is_array, is_object
 from chatport_anthropic._answer import Unknown
-from chatport_anthropic._json_values import is_array, is_object
 
 __all__ = [
     "CALLS",

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chatport.backend.translation import is_array, is_object
 from chatport_anthropic._capabilities import STRICT_MAX_OPTIONAL, STRICT_MAX_TOOLS, STRICT_MAX_UNIONS
-from chatport_anthropic._json_values import is_array, is_object
 from chatport_anthropic._scope import Scope
 
 __all__ = ["LooseSchemaError", "StrictRoom", "StrictSchema", "note_loosened", "strict_schema"]

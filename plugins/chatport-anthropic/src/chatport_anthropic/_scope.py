@@ -8,7 +8,7 @@ from chatport.backend.translation import SentCallIds, ToolNames
 from chatport_anthropic._call_names import call_ids, tool_names
 from chatport_anthropic._capabilities import Capabilities
 
-__all__ = ["BACKEND", "FILES_BETA", "PLACES", "Block", "Place", "Scope", "own_metadata"]
+__all__ = ["BACKEND", "FILES_BETA", "PLACES", "Block", "Place", "Scope"]
 
 BACKEND: Final = "anthropic"
 """The key of our metadata, and the name that an `Opaque` of ours carries."""
@@ -68,9 +68,3 @@ class Scope:
             why = f"the id {call_id!r} goes as {sent!r}: the service takes letters, digits, '_' and '-'"
             self.note("renamed", "call-id-renamed", path, why)
         return sent
-
-
-def own_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return what this backend left in a part's metadata."""
-    own = metadata.get(BACKEND)
-    return own if isinstance(own, dict) else {}

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from chatport.backend import BackendEvent, CitationDelta, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta
+from chatport.backend.translation import is_array, is_object
 from chatport_anthropic._answer import Unknown
-from chatport_anthropic._json_values import is_array, is_object
 from chatport_anthropic._parts import (
     CALLS,
     MalformedError,

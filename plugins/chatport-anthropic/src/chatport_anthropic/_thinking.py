@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
+from chatport.backend.translation import is_object
 from chatport_anthropic._capabilities import ThinkingKind, ThinkingSupport
-from chatport_anthropic._json_values import is_object
 from chatport_anthropic._scope import Scope
 
 __all__ = ["LEVEL_BUDGETS", "MINIMUM_BUDGET", "AskedThinking", "asked_thinking", "can_begin", "thinking_members"]

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from chatport.backend import ChatRequest, Tool, UnsupportedError
-from chatport_anthropic._json_values import check_json, check_text, is_array, is_object
+from chatport.backend.translation import is_array, is_object
+from chatport_anthropic._json_values import check_json, check_text
 from chatport_anthropic._schemas import LooseSchemaError, StrictRoom, note_loosened
 from chatport_anthropic._scope import Scope
 from chatport_anthropic._thinking import AskedThinking

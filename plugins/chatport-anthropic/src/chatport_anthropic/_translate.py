@@ -20,11 +20,11 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
-from chatport.backend.translation import Restorer
+from chatport.backend.translation import Restorer, is_array, is_object
 from chatport_anthropic._blocks import part_blocks
 from chatport_anthropic._cache_marks import fit_cache_marks, mark_before, with_cache_marks
 from chatport_anthropic._call_names import call_ids, is_plain_id, tool_names
-from chatport_anthropic._json_values import check_json, is_array, is_object
+from chatport_anthropic._json_values import check_json
 from chatport_anthropic._models import capabilities, model_family
 from chatport_anthropic._output_plan import OutputPlan, plan_output
 from chatport_anthropic._schemas import StrictRoom

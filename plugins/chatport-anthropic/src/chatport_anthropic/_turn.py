@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from chatport_anthropic._json_values import is_object
+from chatport.backend.translation import is_object
 from chatport_anthropic._scope import Block
 
 __all__ = ["SERVER_CALLS", "Role", "Turn", "client_call", "is_server_block", "is_tool_change", "tool_result"]

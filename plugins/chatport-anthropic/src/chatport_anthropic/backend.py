@@ -19,11 +19,11 @@ from chatport.backend import (
     refuse_losses,
 )
 from chatport.backend.http import HttpRequest, HttpResponse, HttpWire, encode_json, plain_json, retry_after
+from chatport.backend.translation import is_object
 from chatport_anthropic._calls import count_body, models_request, post_request
 from chatport_anthropic._decode import decode_response
 from chatport_anthropic._description import describe_options
 from chatport_anthropic._errors import REQUEST_ID_HEADERS, error_from_other_answer, error_from_response
-from chatport_anthropic._json_values import is_object
 from chatport_anthropic._media_blocks import is_native_url
 from chatport_anthropic._model_list import models_page
 from chatport_anthropic._models import capabilities

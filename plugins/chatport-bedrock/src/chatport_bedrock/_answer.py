@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chatport.backend import MessageEnd, StopReason, Usage
-from chatport_bedrock._json_values import is_object
+from chatport.backend.translation import is_object
 
 __all__ = ["STOP_REASONS", "Unknown", "message_end", "usage_of"]
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._cache_points import LONG_LIFE, POINT, point_life, point_refusal
 from chatport_bedrock._capabilities import MAX_CACHE_POINTS
-from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._scope import Block, Scope
 
 __all__ = ["with_cache_points"]

@@ -25,8 +25,8 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
+from chatport.backend.translation import is_array, is_object, own_metadata
 from chatport_bedrock._json_limits import check_json, check_text, json_text
-from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._media_blocks import media_blocks
 from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
 
@@ -107,7 +107,7 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
 def _text_block(part: Text, place: Place, path: str, scope: Scope) -> Block:
     check_text(part.text, f"{path}.text")
     if place == "assistant":
-        raw = _own(part.metadata).get("citationsContent")
+        raw = own_metadata(part.metadata, BACKEND).get("citationsContent")
         # The raw block only speaks for the words it came with; words that were edited since go without it.
         if is_object(raw) and _words_of(raw) == part.text:
             return {"citationsContent": raw}
@@ -188,7 +188,7 @@ def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str
         return "misplaced-reasoning", f"it can stand in an answer of the model only, not {PLACES[place]}"
     if BACKEND not in part.metadata and part.metadata:
         return "foreign-reasoning", f"it was written on {', '.join(sorted(part.metadata))}"
-    family = _own(part.metadata).get("family")
+    family = own_metadata(part.metadata, BACKEND).get("family")
     is_signed = part.signature is not None or part.redacted is not None
     if family is not None and family != scope.family:
         return "foreign-reasoning", f"a model of {family} wrote it"
@@ -239,7 +239,7 @@ def _tool_result_blocks(part: ToolResult, place: Place, path: str, scope: Scope)
     content = _result_content(part, path, scope, beside, own=own)
     # What an id goes as is noted where the call stands.
     block: Block = {"toolUseId": scope.ids.sent(part.id), "content": content}
-    marks = _own(part.metadata)
+    marks = own_metadata(part.metadata, BACKEND)
     status = _status(marks, path)
     if part.is_error != (status == "error"):
         status = "error" if part.is_error else None
@@ -322,9 +322,3 @@ def _opaque_blocks(part: Opaque, place: Place, path: str, scope: Scope) -> list[
         raise UnsupportedError(f"{path}: Bedrock takes no {kind} {PLACES[place]}")
     check_json(part.data, f"{path}.data", tuples=True, blobs=True)
     return [part.data]
-
-
-def _own(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What this backend left in a part's metadata."""
-    own = metadata.get(BACKEND)
-    return own if is_object(own) else {}

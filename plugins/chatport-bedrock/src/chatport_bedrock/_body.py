@@ -12,8 +12,8 @@ from math import isfinite
 from typing import Any, Final
 
 from chatport.backend import UnsupportedError
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._cut_body import CutBody
-from chatport_bedrock._json_values import is_array, is_object
 
 __all__ = ["cut_body", "encode_body", "plain_body"]
 

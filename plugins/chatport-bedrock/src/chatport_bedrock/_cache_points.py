@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chatport.backend import UnsupportedError
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._capabilities import MAX_CACHE_POINTS
-from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import Turn, is_tool_change
 

@@ -21,10 +21,10 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic_core import from_json
 
 from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError, TextDelta
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._answer import Unknown, message_end
 from chatport_bedrock._errors import error_from_frame
 from chatport_bedrock._frames import Frame, FramePair, HeaderValue
-from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._models import model_family
 from chatport_bedrock._parts import MalformedError, events_of_block, extra_members
 from chatport_bedrock._stream_blocks import StreamBlocks

@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from chatport.backend import BackendError, Phase, ProtocolError, StreamInterruptedError
+from chatport.backend.translation import is_object
 from chatport_bedrock._error_codes import Failure, status_in_stream
 from chatport_bedrock._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
 from chatport_bedrock._error_wordings import meaning_of
 from chatport_bedrock._frames import Frame, FrameError, IncompleteFrameError
-from chatport_bedrock._json_values import is_object
 
 __all__ = [
     "error_from_frame",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from chatport.backend import Usage
-from chatport_bedrock._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object, own_metadata
 
 __all__ = ["Answered", "GuardrailFacts", "ResponseFacts", "response_facts"]
 
@@ -83,7 +83,7 @@ def response_facts(answer: Answered | Mapping[str, Any]) -> ResponseFacts:
             several steps has the facts of the last; metadata alone does not say what was written to a cache.
     """
     metadata, usage = (answer, None) if isinstance(answer, Mapping) else (answer.metadata, _usage_of(answer))
-    facts = _object(metadata.get(_BACKEND))
+    facts = own_metadata(metadata, _BACKEND)
     trace = _object(facts.get("trace"))
     guardrail = trace.get("guardrail")
     fields = facts.get("additionalModelResponseFields")

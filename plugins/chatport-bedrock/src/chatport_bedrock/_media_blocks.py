@@ -1,8 +1,8 @@
 """Images, documents, audio and video as the service's blocks."""
 
 from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
+from chatport.backend.translation import own_metadata
 from chatport_bedrock._json_limits import check_text
-from chatport_bedrock._json_values import is_object
 from chatport_bedrock._media_formats import TEXT_FORMAT, formats_of, is_text_like, member_of, wire_format_of
 from chatport_bedrock._media_limits import check_bytes, check_uri
 from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
@@ -65,8 +65,7 @@ def _name(part: Document, wire_format: str, path: str, scope: Scope) -> str:
 
 def _source(part: Media, wire_format: str, path: str, scope: Scope) -> Block:
     if part.uri is not None:
-        own = part.metadata.get(BACKEND)
-        owner = own.get("bucketOwner") if is_object(own) else None
+        owner = own_metadata(part.metadata, BACKEND).get("bucketOwner")
         check_uri(part.uri, owner, path)
         return {"s3Location": {"uri": part.uri} if owner is None else {"uri": part.uri, "bucketOwner": owner}}
     if not isinstance(part.data, bytes):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chatport.backend import Image, Media, UnsupportedError, encoded_media_type
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._image_header import read_image
-from chatport_bedrock._json_values import is_array, is_object
 from chatport_bedrock._limits import Limits
 from chatport_bedrock._media_formats import member_of
 from chatport_bedrock._scope import Scope

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from chatport.backend import ModelInfo, ProtocolError
-from chatport_bedrock._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._models import base_model
 
 __all__ = ["merge_models", "read_count", "read_page", "read_profile_model"]

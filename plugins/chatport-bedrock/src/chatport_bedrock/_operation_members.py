@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from chatport.backend import Adjustment
-from chatport_bedrock._json_values import is_object
+from chatport.backend.translation import is_object
 from chatport_bedrock._translate import Translation
 
 __all__ = ["fit_operation"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import ChatRequest
+from chatport.backend.translation import is_object
 from chatport_bedrock._json_limits import json_text
-from chatport_bedrock._json_values import is_object
 from chatport_bedrock._schemas import LooseSchemaError
 from chatport_bedrock._scope import Scope
 from chatport_bedrock._strict_schemas import StrictRoom, note_loosened, readable_schema

@@ -7,7 +7,7 @@ stay on offer, and the others come behind them. Otherwise a tool of the service'
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeGuard
 
-from chatport_bedrock._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._scope import Scope
 
 __all__ = ["offers_tools", "own_names", "with_own_tools"]

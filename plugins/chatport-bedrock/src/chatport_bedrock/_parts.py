@@ -20,7 +20,7 @@ from chatport.backend import (
     ToolCallDelta,
     ToolCallStart,
 )
-from chatport_bedrock._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._whole_parts import whole_part
 
 __all__ = [

@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from itertools import chain
 from typing import Any
 
-from chatport_bedrock._json_values import is_object
+from chatport.backend.translation import is_object
 
 __all__ = ["RawBlock"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
+from chatport.backend.translation import is_object
 from chatport_bedrock._capabilities import ReasoningKind, ReasoningSupport
-from chatport_bedrock._json_values import is_object
 from chatport_bedrock._scope import Scope
 
 __all__ = ["LEVEL_BUDGETS", "AskedReasoning", "asked_reasoning", "reasoning_fields"]

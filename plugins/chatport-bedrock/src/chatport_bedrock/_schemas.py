@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._capabilities import STRICT_MAX_MIN_ITEMS
-from chatport_bedrock._json_values import is_array, is_object
 
 __all__ = ["LooseSchemaError", "StrictSchema", "inline_definitions", "strict_schema"]
 

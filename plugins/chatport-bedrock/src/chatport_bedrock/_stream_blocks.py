@@ -7,8 +7,8 @@ its first delta that is known; from then on it stays that.
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import BackendEvent, CitationDelta, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta
+from chatport.backend.translation import is_object
 from chatport_bedrock._answer import Unknown
-from chatport_bedrock._json_values import is_object
 from chatport_bedrock._parts import (
     MalformedError,
     citation_of,

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chatport.backend import ChatRequest, Message, Opaque, Part
+from chatport.backend.translation import is_object
 from chatport_bedrock._blocks import is_blank, part_blocks
-from chatport_bedrock._json_values import is_object
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import is_tool_change, marked_as_system
 

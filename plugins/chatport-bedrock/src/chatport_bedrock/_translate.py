@@ -22,13 +22,12 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
-from chatport.backend.translation import Restorer, SentCallIds
+from chatport.backend.translation import Restorer, SentCallIds, is_object
 from chatport_bedrock._automatic_cache import with_cache_points
 from chatport_bedrock._call_names import call_ids, tool_names
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._json_limits import check_json
-from chatport_bedrock._json_values import is_object
 from chatport_bedrock._limits import Limits, limits_of
 from chatport_bedrock._models import capabilities, model_family, parse_model
 from chatport_bedrock._output_config import OutputPlan, asks_for_citations, plan_output

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from chatport_bedrock._json_values import is_object
+from chatport.backend.translation import is_object
 from chatport_bedrock._scope import Block
 
 __all__ = ["Role", "Turn", "client_call", "is_tool_change", "marked_as_system", "tool_result"]

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from typing import Any, Final, TypeAlias
 
 from chatport.backend import Audio, CachePoint, Document, Image, Json, Opaque, Part, Text, ToolResult, Video
-from chatport_bedrock._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 from chatport_bedrock._media_formats import media_type_of, member_of
 
 __all__ = ["whole_part"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chatport.backend import StopReason, Usage
-from chatport_openai._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 
 __all__ = ["Facts", "stop_reason_of", "usage_of"]
 

@@ -18,8 +18,8 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
+from chatport.backend.translation import is_array, is_object, own_metadata
 from chatport_openai._blocks import joined_or_list, json_text, mark_last, part_blocks
-from chatport_openai._json_values import is_array, is_object
 from chatport_openai._scope import BACKEND, Block, Scope
 from chatport_openai._turn import Turn
 
@@ -91,7 +91,7 @@ def _add(part: Part, path: str, draft: _Draft, scope: Scope) -> None:
 
 
 def _add_reasoning(part: Reasoning, path: str, draft: _Draft, scope: Scope) -> None:
-    mark, replayed = _own(part.metadata), scope.dialect.replayed
+    mark, replayed = own_metadata(part.metadata, BACKEND), scope.dialect.replayed
     refusal = _refusal(part, mark, scope)
     if refusal is not None:
         code, why = refusal
@@ -139,7 +139,7 @@ def _call(part: ToolCall, path: str, scope: Scope) -> Block:
             arguments = json_text({"invalid_json": part.invalid_json}, path)
             why = "arguments must be a JSON object; what the model wrote goes in one"
             scope.note("changed", "invalid-arguments", path, why)
-    own = _own(part.metadata)
+    own = own_metadata(part.metadata, BACKEND)
     extra = own.get("call") if own.get("server") == scope.server else None
     function = {"name": scope.tool_name(part.name, path), "arguments": arguments}
     # The id goes on when calls and results have been paired.
@@ -147,7 +147,7 @@ def _call(part: ToolCall, path: str, scope: Scope) -> Block:
 
 
 def _add_audio(part: Audio, path: str, draft: _Draft, scope: Scope) -> None:
-    own = _own(part.metadata)
+    own = own_metadata(part.metadata, BACKEND)
     facts = own.get("audio")
     if not is_object(facts):
         why = "the audio is left out: the model takes none in a message of its own; let the user say it"
@@ -179,8 +179,3 @@ def _add_opaque(part: Opaque, path: str, draft: _Draft, scope: Scope) -> None:
             draft.content += value
         else:
             draft.members[name] = value
-
-
-def _own(metadata: dict[str, Any]) -> dict[str, Any]:
-    own = metadata.get(BACKEND)
-    return own if is_object(own) else {}

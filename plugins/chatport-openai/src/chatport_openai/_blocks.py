@@ -23,7 +23,7 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
-from chatport_openai._json_values import is_object
+from chatport.backend.translation import is_object
 from chatport_openai._media_blocks import is_text_like, media_blocks
 from chatport_openai._scope import BACKEND, PLACES, Block, Place, Scope
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chatport.backend import BackendEvent, Opaque, PartEnd, ToolCallDelta, ToolCallStart, parse_arguments
+from chatport.backend.translation import is_object
 from chatport_openai._answer import Facts
-from chatport_openai._json_values import is_object
 
 __all__ = ["Calls"]
 

@@ -26,11 +26,11 @@ from chatport.backend import (
     StreamInterruptedError,
     TextDelta,
 )
+from chatport.backend.translation import is_array, is_object
 from chatport_openai._answer import Facts, stop_reason_of, usage_of
 from chatport_openai._call_pieces import Calls
 from chatport_openai._error_text import words_of_page
 from chatport_openai._errors import Place, error_from_members, has_error
-from chatport_openai._json_values import is_array, is_object
 from chatport_openai._parts import Parts
 
 __all__ = ["Asked", "SentEvent", "StreamDecoder", "decode_response"]

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from chatport.backend import AuthenticationError, BackendError, Phase, ProtocolError
+from chatport.backend.translation import is_array, is_object
 from chatport_openai._error_table import meaning_of
 from chatport_openai._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
-from chatport_openai._json_values import is_array, is_object
 
 __all__ = [
     "Place",

@@ -4,7 +4,7 @@ from typing import Final
 
 from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
 from chatport.backend.http import Base64, DataUrl
-from chatport_openai._json_values import is_object
+from chatport.backend.translation import own_metadata
 from chatport_openai._scope import BACKEND, PLACES, Block, Place, Scope
 
 __all__ = ["is_text_like", "media_blocks"]
@@ -55,8 +55,7 @@ def _image(part: Image, path: str, scope: Scope) -> Block:
     if part.data is not None and taken is not None and part.media_type not in taken:
         known = ", ".join(sorted(taken))
         raise UnsupportedError(f"{path}: {scope.server} takes no image of type {part.media_type}; it takes {known}")
-    own = part.metadata.get(BACKEND)
-    detail = own.get("detail") if is_object(own) else None
+    detail = own_metadata(part.metadata, BACKEND).get("detail")
     more = {"detail": detail} if isinstance(detail, str) else {}
     return {"type": "image_url", "image_url": {"url": _url(part, path, taken=scope.dialect.image_urls), **more}}
 

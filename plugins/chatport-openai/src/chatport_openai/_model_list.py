@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chatport.backend import ModelInfo, ProtocolError
-from chatport_openai._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 
 __all__ = ["models_in"]
 

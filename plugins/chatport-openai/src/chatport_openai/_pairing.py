@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from chatport_openai._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 from chatport_openai._scope import Scope
 from chatport_openai._turn import Turn
 

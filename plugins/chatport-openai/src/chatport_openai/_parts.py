@@ -21,9 +21,9 @@ from chatport.backend import (
     ReasoningDelta,
     TextDelta,
 )
+from chatport.backend.translation import is_array, is_object
 from chatport_openai._answer import Facts
 from chatport_openai._call_pieces import Calls
-from chatport_openai._json_values import is_array, is_object
 
 __all__ = ["REASONING_MEMBERS", "Parts"]
 

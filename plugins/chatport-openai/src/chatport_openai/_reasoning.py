@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
+from chatport.backend.translation import is_object
 from chatport_openai._dialects import ReasoningKnob
-from chatport_openai._json_values import is_object
 from chatport_openai._scope import Scope
 
 __all__ = ["LEVEL_BUDGETS", "knob_of", "reasoning_members", "thinks"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from chatport_openai._json_values import is_array, is_object
+from chatport.backend.translation import is_array, is_object
 
 __all__ = ["LooseSchemaError", "StrictSchema", "strict_schema"]
 

@@ -18,9 +18,9 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
+from chatport.backend.translation import is_object, own_metadata
 from chatport_openai._call_names import call_ids, tool_names
 from chatport_openai._dialects import Dialect
-from chatport_openai._json_values import is_object
 from chatport_openai._models import ModelFacts, model_facts, model_family
 from chatport_openai._output_format import plan_output
 from chatport_openai._reasoning import reasoning_members, thinks
@@ -140,7 +140,5 @@ def _own_ids(messages: Iterable[Message], server: str) -> Iterator[str]:
     """The ids that the server issued, of calls that carry its mark: those that do not look like its ids have one."""
     for message in messages:
         for part in message.parts:
-            if isinstance(part, ToolCall) and part.id:
-                mark = part.metadata.get(BACKEND)
-                if is_object(mark) and mark.get("server") == server:
-                    yield part.id
+            if isinstance(part, ToolCall) and part.id and own_metadata(part.metadata, BACKEND).get("server") == server:
+                yield part.id
