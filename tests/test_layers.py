@@ -20,8 +20,9 @@ _ROOT = Path(__file__).resolve().parents[1]
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
         *("_addresses", "_annotations", "_call_names", "_closing", "_cost", "_docstrings", "_errors", "_json"),
-        *("_json_schema", "_json_values", "_load", "_retry", "_sniff", "_timeouts", "_tool_context", "_urls"),
-        *("_worker", "_http_chunks", "_http_headers", "_http_request", "_http_slots", "_server_sent_events"),
+        *("_json_schema", "_json_values", "_load", "_retry", "_sniff", "_timeouts", "_tool_context"),
+        *("_unknown_content", "_urls", "_worker"),
+        *("_http_chunks", "_http_headers", "_http_request", "_http_slots", "_server_sent_events"),
     ),
     (
         *("_adjustments", "_download", "_library_prices", "_media", "_metadata", "_output", "_pace", "_signatures"),

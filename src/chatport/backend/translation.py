@@ -14,5 +14,6 @@ from chatport._call_names import SentCallIds, ToolNames
 from chatport._json_values import is_array, is_object
 from chatport._metadata import own_metadata
 from chatport._restorer import Restorer
+from chatport._unknown_content import UnknownContent
 
-__all__ = ["Restorer", "SentCallIds", "ToolNames", "is_array", "is_object", "own_metadata"]
+__all__ = ["Restorer", "SentCallIds", "ToolNames", "UnknownContent", "is_array", "is_object", "own_metadata"]

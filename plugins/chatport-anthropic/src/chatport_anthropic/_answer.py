@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chatport.backend import MessageEnd, StopReason, Usage
-from chatport.backend.translation import is_object
+from chatport.backend.translation import UnknownContent, is_object
 
-__all__ = ["STOP_REASONS", "Unknown", "merged_usage", "message_end", "usage_of"]
+__all__ = ["STOP_REASONS", "merged_usage", "message_end", "usage_of"]
 
 BACKEND: Final = "anthropic"
 
@@ -22,41 +22,8 @@ STOP_REASONS: Final[dict[str, StopReason]] = {
 }
 """Recorded, but for `refusal` and `model_context_window_exceeded`, which are documented."""
 
-_MAX_UNKNOWN: Final = 32
-_MAX_UNKNOWN_CHARACTERS: Final = 64 * 1024
 
-
-class Unknown:
-    """Keeps what an answer holds and this decoder does not know, up to a bound, and counts what goes beyond it.
-
-    It comes out as `MessageEnd.metadata["anthropic"]["unknown"]`: a list of what was seen, in order, and at its end
-    `{"left_out": n}` if there was too much.
-    """
-
-    __slots__ = ("_characters", "_kept", "_left_out")
-
-    def __init__(self) -> None:
-        self._kept: list[dict[str, Any]] = []
-        self._characters = 0
-        self._left_out = 0
-
-    def add(self, found: dict[str, Any]) -> None:
-        """Keep one thing: a JSON object that says what was found and where."""
-        size = len(repr(found))  # near enough to its size as JSON
-        if len(self._kept) >= _MAX_UNKNOWN or self._characters + size > _MAX_UNKNOWN_CHARACTERS:
-            self._left_out += 1
-            return
-        self._kept.append(found)
-        self._characters += size
-
-    def metadata(self) -> dict[str, Any]:
-        """Return what was kept, as a member for the metadata; nothing where there is nothing."""
-        left_out = [{"left_out": self._left_out}] if self._left_out else []
-        found = [*self._kept, *left_out]
-        return {"unknown": found} if found else {}
-
-
-def message_end(facts: Mapping[str, Any], usage: object, unknown: Unknown) -> MessageEnd:
+def message_end(facts: Mapping[str, Any], usage: object, unknown: UnknownContent) -> MessageEnd:
     """Return the end of a message.
 
     Args:

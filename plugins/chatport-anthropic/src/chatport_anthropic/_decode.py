@@ -19,8 +19,8 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 from pydantic_core import from_json
 
 from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError, TextDelta
-from chatport.backend.translation import is_array, is_object
-from chatport_anthropic._answer import BACKEND, Unknown, merged_usage, message_end
+from chatport.backend.translation import UnknownContent, is_array, is_object
+from chatport_anthropic._answer import BACKEND, merged_usage, message_end
 from chatport_anthropic._errors import error_from_event
 from chatport_anthropic._models import model_family
 from chatport_anthropic._parts import MalformedError, events_of_block
@@ -62,7 +62,7 @@ class StreamDecoder:
         self._request_id = request_id
         self._adjustments = tuple(adjustments)
         self._phase: Literal["new", "open", "stopped", "ended"] = "new"
-        self._unknown = Unknown()
+        self._unknown = UnknownContent()
         self._blocks = StreamBlocks(family=model_family(model), unknown=self._unknown)
         self._facts: dict[str, Any] = {}
         self._usage: object = None
@@ -239,7 +239,7 @@ def decode_response(
         answer = dict(_object_in(body) if isinstance(body, bytes) else body)
         if answer.get("type") == "error" or ("error" in answer and "content" not in answer):
             raise error_from_event(answer, model=model, request_id=request_id, phase="request")
-        unknown, family = Unknown(), model_family(model)
+        unknown, family = UnknownContent(), model_family(model)
         events = [
             event
             for index, block in enumerate(_content_of(answer, is_whole=True))

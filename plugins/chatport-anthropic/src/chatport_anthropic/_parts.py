@@ -22,8 +22,7 @@ from chatport.backend import (
     ToolCallStart,
     ToolResult,
 )
-from chatport.backend.translation import is_array, is_object
-from chatport_anthropic._answer import Unknown
+from chatport.backend.translation import UnknownContent, is_array, is_object
 
 __all__ = [
     "CALLS",
@@ -56,7 +55,9 @@ class MalformedError(ValueError):
     """A block or a delta of a known kind lacks what makes it one; the message says what."""
 
 
-def events_of_block(index: int, block: dict[str, Any], *, family: str, unknown: Unknown) -> Iterator[BackendEvent]:
+def events_of_block(
+    index: int, block: dict[str, Any], *, family: str, unknown: UnknownContent
+) -> Iterator[BackendEvent]:
     """Return a block of a whole answer as events: those that a stream of it would have given.
 
     Args:

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from chatport.backend import BackendEvent, CitationDelta, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta
-from chatport.backend.translation import is_array, is_object
-from chatport_anthropic._answer import Unknown
+from chatport.backend.translation import UnknownContent, is_array, is_object
 from chatport_anthropic._parts import (
     CALLS,
     MalformedError,
@@ -63,7 +62,7 @@ class StreamBlocks:
 
     __slots__ = ("_blocks", "_closed", "_family", "_unknown", "texts")
 
-    def __init__(self, *, family: str, unknown: Unknown) -> None:
+    def __init__(self, *, family: str, unknown: UnknownContent) -> None:
         self._family = family
         self._unknown = unknown
         self._blocks: dict[int, _Block] = {}

@@ -21,8 +21,8 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic_core import from_json
 
 from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError, TextDelta
-from chatport.backend.translation import is_array, is_object
-from chatport_bedrock._answer import Unknown, message_end
+from chatport.backend.translation import UnknownContent, is_array, is_object
+from chatport_bedrock._answer import message_end
 from chatport_bedrock._errors import error_from_frame
 from chatport_bedrock._frames import Frame, FramePair, HeaderValue
 from chatport_bedrock._models import model_family
@@ -70,7 +70,7 @@ class StreamDecoder:
         self._request_id = request_id
         self._adjustments = tuple(adjustments)
         self._phase: Literal["new", "open", "stopped", "ended"] = "new"
-        self._unknown = Unknown()
+        self._unknown = UnknownContent()
         self._blocks = StreamBlocks(family=model_family(model), unknown=self._unknown)
         self._delta_headers: Mapping[str, HeaderValue] | None = None
         self._facts: dict[str, Any] = {}
@@ -250,7 +250,7 @@ def decode_response(
     """
     try:
         answer = _object_in(body) if isinstance(body, bytes) else body
-        unknown = Unknown()
+        unknown = UnknownContent()
         events = list(_events_of_content(_content_of(answer, unknown), model_family(model), unknown))
     except MalformedError as error:
         raise ProtocolError(
@@ -265,7 +265,7 @@ def decode_response(
     return iter((MessageStart(model, request_id, tuple(adjustments)), *events, end))
 
 
-def _content_of(answer: Mapping[str, Any], unknown: Unknown) -> list[Any]:
+def _content_of(answer: Mapping[str, Any], unknown: UnknownContent) -> list[Any]:
     if not is_object(answer) and not isinstance(answer, Mapping):
         raise MalformedError("it is no JSON object")
     output = answer.get("output")
@@ -284,7 +284,7 @@ def _content_of(answer: Mapping[str, Any], unknown: Unknown) -> list[Any]:
     return list(content or ())
 
 
-def _events_of_content(content: list[Any], family: str, unknown: Unknown) -> Iterator[BackendEvent]:
+def _events_of_content(content: list[Any], family: str, unknown: UnknownContent) -> Iterator[BackendEvent]:
     for index, block in enumerate(content):
         if not is_object(block):
             raise MalformedError(f"block {index} is no object")

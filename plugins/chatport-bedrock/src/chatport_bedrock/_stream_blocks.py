@@ -7,8 +7,7 @@ its first delta that is known; from then on it stays that.
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import BackendEvent, CitationDelta, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta
-from chatport.backend.translation import is_object
-from chatport_bedrock._answer import Unknown
+from chatport.backend.translation import UnknownContent, is_object
 from chatport_bedrock._parts import (
     MalformedError,
     citation_of,
@@ -41,7 +40,7 @@ class StreamBlocks:
 
     __slots__ = ("_blocks", "_family", "_marked", "_misplaced", "_unknown", "texts")
 
-    def __init__(self, *, family: str, unknown: Unknown) -> None:
+    def __init__(self, *, family: str, unknown: UnknownContent) -> None:
         self._family = family
         self._unknown = unknown
         self._blocks: dict[int, _Kind | RawBlock] = {}  # of a kind that is not known is what is collected

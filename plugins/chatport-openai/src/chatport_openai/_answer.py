@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chatport.backend import StopReason, Usage
-from chatport.backend.translation import is_array, is_object
+from chatport.backend.translation import UnknownContent, is_array, is_object
 
 __all__ = ["Facts", "stop_reason_of", "usage_of"]
 
@@ -26,8 +26,6 @@ _WRITTEN: Final = ("cache_creation_input_tokens", "cache_write_tokens")
 # Members that say nothing: they pad, or repeat what stands elsewhere.
 _NOISE: Final = frozenset({"choices", "object", "obfuscation", "p", "padding", "token_id", "token_ids", "usage"})
 _CHOICE_NOISE: Final = _NOISE | {"delta", "finish_reason", "index", "logprobs", "message"}
-_MAX_UNKNOWN: Final = 32
-_MAX_UNKNOWN_CHARACTERS: Final = 64 * 1024
 
 
 def stop_reason_of(raw: str | None, native: object, *, has_calls: bool, refused: bool) -> StopReason:
@@ -111,16 +109,14 @@ class Facts:
     Of what comes with every chunk, the last counts; log probabilities are put together.
     """
 
-    __slots__ = ("_characters", "_facts", "_left_out", "_logprobs", "_message", "_unknown", "usage")
+    __slots__ = ("_facts", "_logprobs", "_message", "unknown", "usage")
 
     def __init__(self) -> None:
         self.usage: dict[str, Any] | None = None
         self._facts: dict[str, Any] = {}
         self._logprobs: dict[str, list[Any]] = {}
         self._message: dict[str, Any] = {}
-        self._unknown: list[dict[str, Any]] = []
-        self._characters = 0
-        self._left_out = 0
+        self.unknown = UnknownContent()
 
     def take_top(self, members: Mapping[str, Any]) -> None:
         """Take the members of a chunk, or of a whole answer."""
@@ -148,15 +144,6 @@ class Facts:
         """Take a member of the message that has no part of its own; the last counts."""
         self._message[name] = value
 
-    def add_unknown(self, found: dict[str, Any]) -> None:
-        """Keep something of which nothing is known, up to a bound; what goes beyond it is counted."""
-        size = len(repr(found))  # near enough to its size as JSON
-        if len(self._unknown) >= _MAX_UNKNOWN or self._characters + size > _MAX_UNKNOWN_CHARACTERS:
-            self._left_out += 1
-            return
-        self._unknown.append(found)
-        self._characters += size
-
     @property
     def native_finish_reason(self) -> object:
         """The word of the server behind a router."""
@@ -181,7 +168,4 @@ class Facts:
             found["logprobs"] = {**found.get("logprobs", {}), **self._logprobs}
         if self._message:
             found["message"] = self._message
-        left_out = [{"left_out": self._left_out}] if self._left_out else []
-        if self._unknown or left_out:
-            found["unknown"] = [*self._unknown, *left_out]
-        return found
+        return found | self.unknown.metadata()

@@ -120,7 +120,7 @@ class Calls:
             elif call.part is not None:
                 self._say_arguments(call, events, at_end=True)
             else:
-                self._facts.add_unknown(
+                self._facts.unknown.add(
                     {"tool_calls": {"id": call.id, "arguments": "".join(call.pieces), **call.extra}}
                 )
 
@@ -147,7 +147,7 @@ class Calls:
         if call.part is None:
             call.extra |= extra
         else:
-            self._facts.add_unknown({"tool_calls": {"id": call.id, **extra}})
+            self._facts.unknown.add({"tool_calls": {"id": call.id, **extra}})
 
     def _feed_arguments(self, call: _Call, arguments: object, events: list[BackendEvent]) -> None:
         # An object in place of its text is what servers mean that do not follow the format.

@@ -230,7 +230,7 @@ class StreamDecoder:
             # llama-box says what went wrong in a field that readers of event streams are told to ignore.
             if name == "error":
                 raise error_from_members(_members_in(value), self._place())
-            self._facts.add_unknown({"field": name, "value": value})
+            self._facts.unknown.add({"field": name, "value": value})
         if event.event == "error":
             raise error_from_members(_members_in(event.data), self._place())
         if event.data:
@@ -259,7 +259,7 @@ class StreamDecoder:
         if self._choice is None:
             self._choice = number
         if number != self._choice:
-            self._facts.add_unknown({"choice": choice})
+            self._facts.unknown.add({"choice": choice})
             return
         self._start(chunk.get("model"), events)
         self._facts.take_choice(choice)

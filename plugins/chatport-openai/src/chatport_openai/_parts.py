@@ -157,7 +157,7 @@ class Parts:
         cited = annotation.get("url_citation")
         if not is_object(cited):
             # A file that was read, for example: it is no citation of the text.
-            self._facts.add_unknown({"annotation": annotation})
+            self._facts.unknown.add({"annotation": annotation})
             return
         title, url = cited.get("title"), cited.get("url")
         citation = Citation(
