@@ -20,15 +20,15 @@ _ROOT = Path(__file__).resolve().parents[1]
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
         *("_addresses", "_annotations", "_call_names", "_closing", "_cost", "_docstrings", "_errors", "_json"),
-        *("_json_schema", "_json_values", "_load", "_retry", "_sniff", "_timeouts", "_tool_context"),
-        *("_unknown_content", "_urls", "_worker"),
+        *("_json_schema", "_json_values", "_load", "_retry", "_sniff", "_timeouts", "_tool_choice"),
+        *("_tool_context", "_unknown_content", "_urls", "_worker"),
         *("_http_chunks", "_http_headers", "_http_request", "_http_slots", "_server_sent_events"),
     ),
     (
         *("_adjustments", "_download", "_library_prices", "_media", "_metadata", "_output", "_pace", "_signatures"),
         *("_http_failures", "_http_options", "_http_patience", "_http_pool", "_json_body"),
     ),
-    ("_fetch", "_http_answer", "_http_network", "_http_wire", "_messages"),
+    ("_fetch", "_http_answer", "_http_network", "_http_wire", "_messages", "_translation_scope"),
     (
         *("_approval", "_call_ids", "_events", "_hook_specs", "_http_connections", "_message_facts", "_model_info"),
         *("_places", "_request", "_revision", "_tool_errors", "_tool_results"),

@@ -14,6 +14,18 @@ from chatport._call_names import SentCallIds, ToolNames
 from chatport._json_values import is_array, is_object
 from chatport._metadata import own_metadata
 from chatport._restorer import Restorer
+from chatport._tool_choice import check_tool_choice
+from chatport._translation_scope import TranslationScope
 from chatport._unknown_content import UnknownContent
 
-__all__ = ["Restorer", "SentCallIds", "ToolNames", "UnknownContent", "is_array", "is_object", "own_metadata"]
+__all__ = [
+    "Restorer",
+    "SentCallIds",
+    "ToolNames",
+    "TranslationScope",
+    "UnknownContent",
+    "check_tool_choice",
+    "is_array",
+    "is_object",
+    "own_metadata",
+]

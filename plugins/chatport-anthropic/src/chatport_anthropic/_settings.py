@@ -96,15 +96,11 @@ def _taken_sampling(settings: Settings, thinking: AskedThinking, scope: Scope) -
             continue
         rival = next((other for other in kept if {name, other} <= can.exclusive_settings), None)
         if name in can.refused_settings:
-            _drop(name, "this model refuses it", scope)
+            scope.drop_setting(name, "this model refuses it")
         elif thinking.kind is not None and not (name == "temperature" and value == 1):
-            _drop(name, "this model refuses it while it thinks", scope)
+            scope.drop_setting(name, "this model refuses it while it thinks")
         elif rival is not None:
-            _drop(name, f"this model takes it or settings.{rival}, not both", scope)
+            scope.drop_setting(name, f"this model takes it or settings.{rival}, not both")
         else:
             kept[name] = value
     return kept
-
-
-def _drop(name: str, why: str, scope: Scope) -> None:
-    scope.note("dropped", "setting-dropped", f"settings.{name}", f"left out: {why}")

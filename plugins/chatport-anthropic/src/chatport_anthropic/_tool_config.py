@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from chatport.backend import ChatRequest, Tool, UnsupportedError
-from chatport.backend.translation import is_array, is_object
+from chatport.backend.translation import check_tool_choice, is_array, is_object
 from chatport_anthropic._json_values import check_json, check_text
 from chatport_anthropic._schemas import LooseSchemaError, StrictRoom, note_loosened
 from chatport_anthropic._scope import Scope
@@ -38,11 +38,7 @@ def check_tools(request: ChatRequest, *, more_tools: bool) -> None:
         kind: object = tool.schema.get("type", "object")
         if kind != "object":
             raise UnsupportedError(f"{path}.schema.type: a tool takes an object, not {kind!r}")
-    choice = request.tool_choice
-    if choice in _FREE or choice in seen or more_tools or (choice == "any" and seen):
-        return
-    on_offer = f"on offer: {', '.join(seen)}" if seen else "there are no tools"
-    raise ValueError(f"tool_choice {choice!r} cannot be met: {on_offer}")
+    check_tool_choice(request.tool_choice, seen, more_tools=more_tools)
 
 
 def can_force(thinking: AskedThinking, scope: Scope) -> bool:

@@ -267,8 +267,8 @@ def _scope(request: ChatRequest) -> Scope:
     return Scope(
         model_family(request.model),
         capabilities(request.model),
-        tool_names(_tool_names(request)),
-        call_ids(_call_ids(request.messages), _own_call_ids(request.messages)),
+        tools=tool_names(_tool_names(request)),
+        ids=call_ids(_call_ids(request.messages), _own_call_ids(request.messages)),
     )
 
 

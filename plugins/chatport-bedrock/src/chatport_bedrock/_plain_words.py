@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chatport.backend import ChatRequest, Message, Part, Settings, Text
+from chatport_bedrock._call_names import call_ids, tool_names
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._models import parse_model
 from chatport_bedrock._reasoning import asked_reasoning
@@ -99,6 +100,6 @@ def _inference(settings: Settings, can: Capabilities) -> dict[str, Any] | None:
     if given == _NOTHING_SET:
         return {}
     check_settings(settings)
-    scope = Scope("", capabilities=can)
+    scope = Scope("", capabilities=can, tools=tool_names(), ids=call_ids())
     inference, model_fields = inference_members(settings, asked_reasoning({}, can.reasoning), scope)
     return None if scope.adjustments or model_fields else inference

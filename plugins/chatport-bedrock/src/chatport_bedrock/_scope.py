@@ -1,11 +1,9 @@
 """What translating one request has to know and to remember, and the words for its places."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
-from chatport.backend import Adjustment, AdjustmentKind
-from chatport.backend.translation import SentCallIds, ToolNames
-from chatport_bedrock._call_names import call_ids, tool_names
+from chatport.backend.translation import TranslationScope
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._limits import Limits
@@ -29,43 +27,20 @@ PLACES: Final[dict[Place, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What translating one request has to know and to remember.
+class Scope(TranslationScope):
+    """What translating one request has to know, besides what every scope remembers.
 
     Attributes:
         family: Whose model is asked: reasoning goes back only to the family that wrote it.
         names: The names of the documents so far.
         capabilities: What the requested model takes.
-        tools: The names of the tools.
-        ids: The ids of the calls.
-        adjustments: What has been adjusted so far.
         limits: How many media there may be and how large; None leaves that to the service.
     """
+
+    name_rule: ClassVar[str] = "Bedrock takes letters, digits, '_' and '-', at most 64 of them"
+    id_rule: ClassVar[str] = "this model refuses it"
 
     family: str
     names: DocumentNames = field(default_factory=DocumentNames)
     capabilities: Capabilities = field(default_factory=Capabilities)
-    tools: ToolNames = field(default_factory=tool_names)
-    ids: SentCallIds = field(default_factory=call_ids)
-    adjustments: list[Adjustment] = field(default_factory=list[Adjustment])
     limits: Limits | None = None
-
-    def note(self, kind: AdjustmentKind, code: str, path: str, message: str) -> None:
-        """Remember an adjustment."""
-        self.adjustments.append(Adjustment(kind, code, path, message))
-
-    def tool_name(self, name: str, path: str) -> str:
-        """Return what a tool is called on the wire; the first time that differs, it is noted."""
-        is_new = not self.tools.has_sent(name)
-        sent = self.tools.sent(name)
-        if sent != name and is_new:
-            why = f"the tool {name!r} goes as {sent!r}: Bedrock takes letters, digits, '_' and '-', at most 64 of them"
-            self.note("renamed", "tool-renamed", path, why)
-        return sent
-
-    def call_id(self, call_id: str, path: str) -> str:
-        """Return the id of a call on the wire; where that differs, it is noted."""
-        sent = self.ids.sent(call_id)
-        if sent != call_id:
-            self.note("renamed", "call-id-renamed", path, f"the id {call_id!r} goes as {sent!r}: this model refuses it")
-        return sent

@@ -43,7 +43,7 @@ def _max_tokens(settings: Settings, reasoning: AskedReasoning, scope: Scope) -> 
     if limit is None:
         return None
     if _is_bare(reasoning, scope):
-        _drop("max_tokens", f"reasoning at the level {reasoning.level!r} this model sets its own limit", scope)
+        scope.drop_setting("max_tokens", f"reasoning at the level {reasoning.level!r} this model sets its own limit")
         return None
     if reasoning.kind == "budget" and reasoning.budget is not None and settings.reasoning is not None:
         why = (
@@ -69,13 +69,13 @@ def _taken_sampling(settings: Settings, reasoning: AskedReasoning, scope: Scope)
             continue
         rival = next((other for other in kept if {name, other} <= can.exclusive_settings), None)
         if name in can.refused_settings:
-            _drop(name, "this model refuses it", scope)
+            scope.drop_setting(name, "this model refuses it")
         elif reasoning.kind is not None and name in can.reasoning.refuses:
-            _drop(name, "this model refuses it while it reasons", scope)
+            scope.drop_setting(name, "this model refuses it while it reasons")
         elif _is_bare(reasoning, scope):
-            _drop(name, f"this model refuses it while it reasons at the level {reasoning.level!r}", scope)
+            scope.drop_setting(name, f"this model refuses it while it reasons at the level {reasoning.level!r}")
         elif rival is not None:
-            _drop(name, f"this model takes it or settings.{rival}, not both", scope)
+            scope.drop_setting(name, f"this model takes it or settings.{rival}, not both")
         else:
             kept[name] = given[name]
     return kept
@@ -91,14 +91,11 @@ def _top_k_fields(top_k: Any, scope: Scope) -> dict[str, Any]:
         return {}
     path = scope.capabilities.top_k
     if not path:
-        _drop("top_k", "Converse has none, and how this model takes it is not known; settings.extra can say it", scope)
+        why = "Converse has none, and how this model takes it is not known; settings.extra can say it"
+        scope.drop_setting("top_k", why)
         return {}
     value: Any = top_k
     for name in reversed(path):
         value = {name: value}
     fields: dict[str, Any] = value
     return fields
-
-
-def _drop(name: str, why: str, scope: Scope) -> None:
-    scope.note("dropped", "setting-dropped", f"settings.{name}", f"left out: {why}")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from chatport.backend import ChatRequest, Tool
+from chatport.backend.translation import check_tool_choice
 from chatport_bedrock._reasoning import AskedReasoning
 from chatport_bedrock._request_limits import argument_schema
 from chatport_bedrock._scope import Scope
@@ -39,7 +40,7 @@ def tool_config(
         ValueError: The choice cannot be met: it names no tool on offer, or asks for any where there is none.
     """
     choice = request.tool_choice
-    _check_choice(request, more_tools=more_tools)
+    check_tool_choice(request.tool_choice, [tool.name for tool in request.tools], more_tools=more_tools)
     tool_blocks = has_tool_blocks(turns)
     if choice == "none" and not tool_blocks and not more_tools:
         if request.tools:
@@ -106,15 +107,6 @@ def _refusal_to_force(request: ChatRequest, scope: Scope, reasoning: AskedReason
     if reasoning.kind in can.reasoning.refuses_forced_choice:
         return "while it reasons, this model refuses that a tool has to be called"
     return None
-
-
-def _check_choice(request: ChatRequest, *, more_tools: bool) -> None:
-    choice = request.tool_choice
-    names = [tool.name for tool in request.tools]
-    if more_tools or choice in {None, "auto", "none", *names} or (choice == "any" and names):
-        return
-    on_offer = f"on offer: {', '.join(names)}" if names else "there are no tools"
-    raise ValueError(f"tool_choice {choice!r} cannot be met: {on_offer}")
 
 
 def _tool_spec(tool: Tool, path: str, scope: Scope, room: StrictRoom) -> dict[str, Any]:

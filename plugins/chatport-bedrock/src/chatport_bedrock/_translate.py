@@ -145,9 +145,9 @@ def _scope(request: ChatRequest, spoken: Sequence[Message], can: Capabilities, l
         model_family(request.model),
         DocumentNames(_reserved_names(spoken)),
         can,
-        tool_names(_tool_names(request.tools, spoken)),
-        call_ids(_call_ids(spoken), _own_call_ids(spoken), can.tool_id),
-        limits=limits,
+        limits,
+        tools=tool_names(_tool_names(request.tools, spoken)),
+        ids=call_ids(_call_ids(spoken), _own_call_ids(spoken), can.tool_id),
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from chatport.backend import ChatRequest, Tool
+from chatport.backend.translation import check_tool_choice
 from chatport_openai._output_format import note_strict
 from chatport_openai._schemas import LooseSchemaError, strict_schema
 from chatport_openai._scope import Scope
@@ -22,21 +23,12 @@ def tool_members(request: ChatRequest, scope: Scope, *, more_tools: bool, thinks
     Raises:
         ValueError: The choice cannot be met: it names no tool on offer, or asks for any where there is none.
     """
-    _check_choice(request, more_tools=more_tools)
+    check_tool_choice(request.tool_choice, [tool.name for tool in request.tools], more_tools=more_tools)
     tools = [_tool(tool, f"tools[{index}]", scope) for index, tool in enumerate(request.tools)]
     if not tools and not more_tools:
         return {}
     choice = _choice(request, scope, thinks=thinks)
     return {**({"tools": tools} if tools else {}), **({} if choice is None else {"tool_choice": choice})}
-
-
-def _check_choice(request: ChatRequest, *, more_tools: bool) -> None:
-    choice = request.tool_choice
-    names = [tool.name for tool in request.tools]
-    if more_tools or choice in {None, "auto", "none", *names} or (choice == "any" and names):
-        return
-    on_offer = f"on offer: {', '.join(names)}" if names else "there are no tools"
-    raise ValueError(f"tool_choice {choice!r} cannot be met: {on_offer}")
 
 
 def _tool(tool: Tool, path: str, scope: Scope) -> dict[str, Any]:

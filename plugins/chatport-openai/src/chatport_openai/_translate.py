@@ -75,8 +75,8 @@ def translate(
         server or dialect.name,
         model_family(request.model),
         model_facts(request.model) if dialect.openai_models else ModelFacts(),
-        tool_names(_tool_names(request)),
-        call_ids(_call_ids(request.messages), _own_ids(request.messages, server or dialect.name), dialect.call_id),
+        tools=tool_names(_tool_names(request)),
+        ids=call_ids(_call_ids(request.messages), _own_ids(request.messages, server or dialect.name), dialect.call_id),
     )
     prompt = instructions(request.system, scope)
     plan = plan_output(request, scope)
