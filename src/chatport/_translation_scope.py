@@ -11,8 +11,8 @@ from chatport._call_names import SentCallIds, ToolNames
 class TranslationScope:
     """What translating one request has to remember; a backend's own scope extends it with what it has to know.
 
-    One is made for each request and handed down; what is found on the way is noted in it, with the place in the caller's
-    own terms.
+    One is made for each request and handed down; what is found on the way is noted in it, with the place in the
+    caller's own terms.
 
     Attributes:
         name_rule: Which names of tools the service takes, as the end of a sentence for people; a backend says it in its
