@@ -39,7 +39,9 @@ def content_for(body: dict[str, Any]) -> list[dict[str, Any]]:
         thought = {"type": "thinking", "thinking": "17 is divided by 1 and 17 only.", "signature": "c2lnbmVk"}
         return [thought, {"type": "text", "text": "Yes, 17 is prime."}]
     if any(tool.get("name") == "web_search" for tool in body.get("tools", ())):
-        return [*SEARCH, {"type": "text", "text": "About 3 euros."}]
+        # It pauses in its search, and goes on where that comes back.
+        is_new = body["messages"][-1]["role"] == "user"
+        return SEARCH[:1] if is_new else [*SEARCH[1:], {"type": "text", "text": "About 3 euros."}]
     if "citations" in json.dumps(body["messages"]):
         return [{"type": "text", "text": "3 euros.", "citations": [CITATION]}]
     return [{"type": "text", "text": "Hello!"}]
@@ -50,13 +52,14 @@ def answer(request: ServedRequest) -> HttpReply:
     body = json.loads(request.body)
     said: dict[str, Any] = {"input_tokens": 14}
     if request.path == "/v1/messages":
+        content = content_for(body)
         said = {
             "id": "msg_1",
             "type": "message",
             "role": "assistant",
             "model": body["model"],
-            "content": content_for(body),
-            "stop_reason": "end_turn",
+            "content": content,
+            "stop_reason": "pause_turn" if content[-1]["type"] == "server_tool_use" else "end_turn",
             "stop_sequence": None,
             "usage": {"input_tokens": 14, "output_tokens": 9},
         }
@@ -101,14 +104,15 @@ async def search() -> None:
     web_search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
     async with open_session(MODEL, settings=Settings(extra={"anthropic": {"tools": [web_search]}})) as session:
         reply = await session.ask("What does bread cost these days?")
-        for part in reply.message.parts:
-            match part:
-                case ToolCall(executed_by="server"):
-                    print("the service looks for", part.arguments["query"])
-                case ToolResult():
-                    print("and finds", len(part.content), "result")
-                case _:
-                    print(reply.text)
+        for step in reply.steps:
+            for part in step.message.parts:
+                match part:
+                    case ToolCall(executed_by="server"):
+                        print("the service looks for", part.arguments["query"])
+                    case ToolResult():
+                        print("and finds", len(part.content), "result")
+                    case _:
+                        print(reply.text)
     # --8<-- [end:search]
 
 

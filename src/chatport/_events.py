@@ -209,6 +209,9 @@ class MessageEnd:
         usage: What it cost.
         metadata: JSON values keyed by backend name.
         service_seconds: How long the service says it took, in seconds.
+        continues: Whether the answer is not whole, because the service has paused while it runs tools of its own, and
+            goes on where this message comes back as the last one of a request. A turn sends it back, with `metadata` in
+            the message's own.
     """
 
     stop_reason: StopReason
@@ -216,6 +219,7 @@ class MessageEnd:
     usage: Usage = field(default_factory=Usage)
     metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     service_seconds: float | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

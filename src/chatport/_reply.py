@@ -48,6 +48,8 @@ class Step:
         tool_message: The results that went back, if tools ran.
         backend: The name of the backend that answered, where the session's own has passed the request on to another,
             as `FallbackBackend` does; else None.
+        continues: Whether the service had only paused: the next step goes on with this one's message. In the last step
+            of a turn it says that `max_steps` was reached before the answer was whole.
     """
 
     message: Message
@@ -62,6 +64,7 @@ class Step:
     metadata: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     tool_message: Message | None = None
     backend: str | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One turn: ask the backend, run the tools, ask again, until the model is done.
+"""One turn: ask the backend, run the tools, ask again, until the model is done, and its service.
 
 The turn is an async generator of events with its state beside it, so that what has happened can be read at any time,
 also after it broke off. It knows nothing of the history it will land in.
@@ -72,16 +72,23 @@ class Turn:
 
     def _told(self, *, superseded: int) -> tuple[Message, ...]:
         """Return the user's messages and the steps, without the answers before that position that did not fit."""
-        corrected = () if self._reader is None else self._reader.corrections
         messages = list(self._plan.added)
         for position, step in enumerate(self._steps):
-            if position in corrected and position < superseded:
+            if self._is_corrected(position, before=superseded):
                 continue
             if position >= self._waited:
                 messages.append(step.message)
             if step.tool_message is not None:
                 messages.append(step.tool_message)
         return tuple(messages)
+
+    def _is_corrected(self, position: int, *, before: int) -> bool:
+        """Whether a step is an answer that did not fit, or begins one, and stands before a position."""
+        if self._reader is None:
+            return False
+        while self._steps[position].continues and position + 1 < len(self._steps):
+            position += 1
+        return position < before and position in self._reader.corrections
 
     def _history_to_be(self) -> tuple[Message, ...] | None:
         """Return what will stand in the history before the next answer; None where that is what is sent."""
@@ -162,6 +169,9 @@ class Turn:
                 goes_on = False
                 calls = await self._decided_calls()
                 if calls is None:
+                    if self._service_goes_on():
+                        request = self._next_request(request)
+                        continue
                     again = self._asked_again()
                     if again is None:
                         break
@@ -252,6 +262,11 @@ class Turn:
             await self._claim(self._calls)
         return self._calls
 
+    def _service_goes_on(self) -> bool:
+        """Whether the service has only paused, and there is a request left to let it go on."""
+        step = self._steps[-1]
+        return step.continues and not step.message.tool_calls and self._sent_steps < self._plan.max_steps
+
     async def _claim(self, calls: StepCalls) -> None:
         """Claim the stored session: of two that go on from one version of it, one may run tools.
 
@@ -292,8 +307,9 @@ class Turn:
         return calls
 
     def _next_request(self, request: ChatRequest) -> ChatRequest:
-        # A forced choice holds for the first step: kept, it would force a call for ever.
-        choice = request.tool_choice if request.tool_choice in {"auto", "none"} else None
+        # A forced choice holds for the first answer: kept, it would force a call for ever.
+        is_kept = request.tool_choice in {"auto", "none"} or self._steps[-1].continues
+        choice = request.tool_choice if is_kept else None
         messages = list(self._plan.request.messages)
         for position, step in enumerate(self._steps):
             if position >= self._waited:
@@ -334,6 +350,9 @@ def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:
     # What comes from here on, in the history and to whoever is asked, knows calls by their ids; what was passed on as
     # it came says what the model said.
     message, renamed = with_distinct_ids(answer)
+    if end.continues:
+        # Whoever is to go on may need what the service said at the end, such as where its tools run.
+        message = replace(message, metadata={**message.metadata, **end.metadata})
     return Step(
         message,
         end.stop_reason,
@@ -346,4 +365,5 @@ def _finish_step(attempts: Attempts, begun: Begun, started: float) -> Step:
         attempts.sent,
         end.metadata,
         backend=start.backend,
+        continues=end.continues,
     )

@@ -292,3 +292,66 @@ async def test_the_environment_says_where_and_as_whom(service: HttpService, monk
         monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
         assert (await session.ask("hi")).text == "Hello"
     assert service.requests[0].headers["authorization"] == "Bearer token"
+
+
+# --- paused answers --------------------------------------------------------------------------------------------------
+
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "bread"}}
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+ABOUT = {"type": "text", "text": "3 euros"}
+ROOM = {"id": "container_1", "expires_at": "2026-06-30T23:59:45Z"}
+
+
+@pytest.mark.parametrize("streaming", ["never", "always"])
+async def test_a_paused_answer_goes_on(service: HttpService, options: dict[str, Any], streaming: str) -> None:
+    """What was said goes back as it is, with its container; later, both are one turn of Claude's."""
+    paused = stream_events((SEARCH, ()), stop_reason="pause_turn")
+    paused[-2]["delta"]["container"] = ROOM
+    if streaming == "never":
+        service.reply(whole(content=[SEARCH], stop_reason="pause_turn", container=ROOM), whole(content=[FOUND, ABOUT]))
+    else:
+        rest = stream_events((FOUND, ()), ({**ABOUT, "text": ""}, [{"type": "text_delta", "text": "3 euros"}]))
+        service.reply(*(HttpReply(body=(body_of(events),), headers=STREAM) for events in (paused, rest)))
+    service.reply(streamed() if streaming == "always" else whole())
+    async with chatport.open_backend("anthropic", **options, streaming=streaming) as backend:
+        session = Session(backend, MODEL)
+        reply = await session.ask("Bread?")
+        assert (reply.text, len(reply.steps), reply.usage.output_tokens) == ("3 euros", 2, 14)
+        session.edit(chatport.load_messages(chatport.dump_messages(session.messages)))
+        await session.ask("Thanks.")
+    bodies = [json.loads(request.body) for request in service.requests]
+    assert bodies[1]["messages"] == [*bodies[0]["messages"], {"role": "assistant", "content": [SEARCH]}]
+    assert [body.get("container") for body in bodies] == [None, "container_1", None]
+    assert bodies[2]["messages"][1] == {"role": "assistant", "content": [SEARCH, FOUND, ABOUT]}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("container_2", "container_2"),
+        ({"id": "container_2"}, {"id": "container_2"}),
+        ({"skills": []}, {"skills": [], "id": "container_1"}),
+        (None, None),
+    ],
+)
+async def test_a_container_of_the_callers(
+    service: HttpService, options: dict[str, Any], given: object, sent: object
+) -> None:
+    """What the caller says of it counts; one that is not named is the one of the paused answer."""
+    service.reply(whole(content=[SEARCH], stop_reason="pause_turn", container=ROOM), whole())
+    backend = AnthropicBackend(**options)
+    await asked(backend, service, settings=Settings(extra={"anthropic": {"container": given}}))
+    assert json.loads(service.requests[1].body)["container"] == sent
+    await backend.aclose()
+
+
+async def test_a_pause_without_words_of_its_own(service: HttpService, options: dict[str, Any]) -> None:
+    """Notes of anybody else in a message are no container, nor is what is not of its form."""
+    backend = AnthropicBackend(**options)
+    for said in ({}, {"anthropic": "?"}, {"anthropic": {"container": "x"}}, {"bedrock": {"container": ROOM}}):
+        service.reply(whole())
+        history = (Message.user("hi"), Message("assistant", (chatport.Text("Well"),), said))
+        events = [event async for event in backend.stream(ChatRequest(MODEL, history))]
+        assert events
+        assert "container" not in json.loads(service.requests[-1].body)
+    await backend.aclose()

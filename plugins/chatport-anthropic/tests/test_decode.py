@@ -205,7 +205,7 @@ def test_an_empty_answer_is_an_answer(content: list[dict[str, Any]]) -> None:
 def test_why_it_stopped(raw: str, reason: str) -> None:
     """In words that all backends share, the service's own beside it."""
     for _, _, end in (folded(decoded(stream_events(stop_reason=raw))), folded(decoded_whole([], stop_reason=raw))):
-        assert (end.stop_reason, end.raw_stop_reason) == (reason, raw)
+        assert (end.stop_reason, end.raw_stop_reason, end.continues) == (reason, raw, raw == "pause_turn")
 
 
 def test_the_facts_of_an_answer_stand_in_its_metadata() -> None:

@@ -6,6 +6,7 @@ is echoed back as well: what the next request would carry is the recorded blocks
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle
@@ -134,7 +135,7 @@ async def test_every_recorded_answer(
                 continue
             counts[exchange.operation] += 1
             service.reply(reply_of(exchange, sizes))
-            session = Session(backend, exchange.model, settings=SETTINGS)
+            session = Session(backend, exchange.model, settings=SETTINGS, max_steps=1)  # a paused answer stays alone
             try:
                 with anyio.fail_after(20):
                     reply, streamed = await converse(session, exchange)
@@ -146,6 +147,29 @@ async def test_every_recorded_answer(
     assert not wrong, f"{len(wrong)} of {counts.total()}:\n" + "\n".join(wrong)
     assert counts == {"messages": 96, "messages-stream": 80}
     assert found == ECHO_DIFFERENCES
+
+
+async def test_the_recorded_pause(service: HttpService, options: dict[str, Any]) -> None:
+    """One turn asks as the recording asked, twice: the paused message goes back as it was sent back there."""
+    first, second = (each for each in recorded() if "test_pause_turn" in each.name)
+    assert first.request is not None
+    assert second.request is not None
+    service.reply(reply_of(first, None), reply_of(second, None))
+    async with chatport.open_backend("anthropic", **options) as backend:
+        session = Session(backend, first.model, settings=SETTINGS)
+        async with session.stream(first.request["messages"][0]["content"][0]["text"]) as stream:
+            await stream.finish()
+    asked = [json.loads(request.body)["messages"] for request in service.requests]
+    assert asked[0] == first.request["messages"]
+    assert asked[1][0] == second.request["messages"][0]
+    assert asked[1][1] == {"role": "assistant", "content": read_answer(first).blocks}
+    recorded_blocks = second.request["messages"][1]["content"]
+    assert [block["type"] for block in asked[1][1]["content"]] == [block["type"] for block in recorded_blocks]
+    reply, rest = stream.reply, read_answer(second)
+    assert (reply.text, reply.stop_reason) == (rest.joined("text", "text"), "stop")
+    assert [step.raw_stop_reason for step in reply.steps] == ["pause_turn", "end_turn"]
+    assert not reply.adjustments
+    assert reply.usage.output_tokens == sum(read_answer(each).usage["output_tokens"] for each in (first, second))
 
 
 async def test_every_byte_for_itself(service: HttpService, options: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ __all__ = ["STOP_REASONS", "merged_usage", "message_end", "usage_of"]
 
 BACKEND: Final = "anthropic"
 
+_PAUSED: Final = "pause_turn"
 STOP_REASONS: Final[dict[str, StopReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -18,7 +19,7 @@ STOP_REASONS: Final[dict[str, StopReason]] = {
     "refusal": "content_filter",
     "model_context_window_exceeded": "context_window",
     # The service has stopped in the middle of its own tools: it goes on where it is sent what it has said so far.
-    "pause_turn": "other",
+    _PAUSED: "other",
 }
 """Recorded, but for `refusal` and `model_context_window_exceeded`, which are documented."""
 
@@ -44,6 +45,7 @@ def message_end(facts: Mapping[str, Any], usage: object, unknown: UnknownContent
         raw,
         usage_of(usage),
         {BACKEND: kept} if kept else {},
+        continues=raw == _PAUSED,
     )
 
 

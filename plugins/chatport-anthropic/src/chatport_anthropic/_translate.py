@@ -109,7 +109,7 @@ def translate(request: ChatRequest, *, whole: bool = False) -> Translation:
     body = deep_merge({name: value for name, value in members.items() if value not in ([], {})}, extra)
     if "tools" in members or own_tools is not None:
         body["tools"] = with_own_tools(members.get("tools", ()), own_tools)
-    body = _with_whole_choice(body, scope)
+    body = _with_container(_with_whole_choice(body, scope), request.messages[-1])
     body = fit_cache_marks(with_cache_marks(body, request.settings.cache, scope), scope)
     named = (*betas, *(beta for beta in scope.betas if beta not in betas))
     return Translation(
@@ -128,6 +128,16 @@ def _with_whole_choice(body: dict[str, Any], scope: Scope) -> dict[str, Any]:
         # Such as {"disable_parallel_tool_use": True} alone: what it says of is the choice that nobody has made.
         return {**body, "tool_choice": {"type": "auto", **choice}}
     return body
+
+
+def _with_container(body: dict[str, Any], last: Message) -> dict[str, Any]:
+    """The body with the container in which a paused answer goes on; its turn notes there what the service said."""
+    said = last.metadata.get(BACKEND)
+    container = _object(said, "container").get("id") if last.role == "assistant" and is_object(said) else None
+    given = body.get("container", {})
+    if not isinstance(container, str) or not is_object(given) or "id" in given:
+        return body
+    return {**body, "container": {**given, "id": container} if given else container}
 
 
 def _ordered(body: dict[str, Any]) -> dict[str, Any]:
