@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from itertools import chain, groupby
 from pathlib import Path
@@ -127,7 +128,7 @@ class Source:
         """The path as people write it."""
         return self.path.relative_to(_ROOT).as_posix()
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         """The parsed file."""
         return ast.parse(self.path.read_text(encoding="utf-8"), filename=str(self.path))
@@ -135,16 +136,23 @@ class Source:
     @property
     def modules(self) -> frozenset[str]:
         """Every module of the same package, by its full name."""
-        names = {_module_name(self.package, self.root, path) for path in self.root.rglob("*.py")}
-        return frozenset(names)
+        return _modules(self.package, self.root)
 
-    def imports(self) -> Iterator[Import]:
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
         """What the file imports at run time; `TYPE_CHECKING` blocks are free."""
         name = _module_name(self.package, self.root, self.path)
         parent = name if self.path.name == "__init__.py" else name.rpartition(".")[0]
-        for node, at_import in _runtime_nodes(self.tree.body, at_import=True):
-            for module in _imported(node, parent, self.modules):
-                yield Import(module, node.lineno, at_import)
+        return tuple(
+            Import(module, node.lineno, at_import)
+            for node, at_import in _runtime_nodes(self.tree.body, at_import=True)
+            for module in _imported(node, parent, self.modules)
+        )
+
+
+@cache
+def _modules(package: str, root: Path) -> frozenset[str]:
+    return frozenset(_module_name(package, root, path) for path in root.rglob("*.py"))
 
 
 def _module_name(package: str, root: Path, path: Path) -> str:
@@ -218,7 +226,7 @@ def test_no_import_cycles(sources: list[Source]) -> None:
     """Modules can be read one after the other; imports inside functions count too."""
     graph = {
         _module_name(source.package, source.root, source.path): {
-            found.module for found in source.imports() if found.module in source.modules
+            found.module for found in source.imports if found.module in source.modules
         }
         for source in sources
     }
@@ -233,7 +241,7 @@ def test_what_is_imported_is_declared(sources: list[Source]) -> None:
     wrong = [
         f"{source.where}:{found.line} imports {found.module}"
         for source in sources
-        for found in source.imports()
+        for found in source.imports
         if (top := found.module.split(".")[0]) not in sys.stdlib_module_names
         and PROVIDED_BY.get(top, top.replace("_", "-")) not in declared
         and not (source.package == "chatport" and top in TEST_TOOLS.get(source.unit, ()))
@@ -302,7 +310,7 @@ def test_core_imports_point_down(source: Source) -> None:
     assert source.unit in rows, f"{source.where} has no place in CORE_ROWS: give it one"
     wrong = [
         f"{source.where}:{found.line} imports {found.module}"
-        for found in source.imports()
+        for found in source.imports
         if found.module.split(".")[0] == "chatport"
         and (unit := _unit_of(found.module)) != source.unit
         and rows.get(unit, len(rows)) >= rows[source.unit]
@@ -320,7 +328,7 @@ def test_core_imports_no_event_loop(source: Source) -> None:
     """The core runs on anyio; which loop is behind it is not its business."""
     wrong = [
         f"{source.where}:{found.line} imports {found.module}"
-        for found in source.imports()
+        for found in source.imports
         if found.module.split(".")[0] in FORBIDDEN_IN_CORE
     ]
     assert not wrong, "\n".join(wrong)
@@ -371,7 +379,7 @@ def test_plugins_come_in_by_the_door(source: Source) -> None:
     doors = PUBLIC_DOORS if source.unit in APPLICATIONS else PLUGIN_DOORS
     wrong = [
         f"{source.where}:{found.line} imports {found.module}"
-        for found in source.imports()
+        for found in source.imports
         if found.module.split(".")[0].startswith("chatport")
         and found.module.split(".")[0] != source.package
         and found.module not in doors
@@ -385,7 +393,7 @@ def test_rooms_inside_the_plugin(source: Source) -> None:
     room = _room_of(source.package, source.unit)
     wrong = [
         f"{source.where}:{found.line} ({room}) imports {found.module} ({other})"
-        for found in source.imports()
+        for found in source.imports
         if found.module.split(".")[0] == source.package
         and (other := _room_of(source.package, _unit_of(found.module))) not in {room, *KNOWS[source.package][room]}
     ]
@@ -407,7 +415,7 @@ def test_only_the_wire_does_input_and_output(source: Source) -> None:
         forbidden |= {"anyio"}
     wrong = [
         f"{source.where}:{found.line} ({room}) imports {found.module}"
-        for found in source.imports()
+        for found in source.imports
         if _is_or_below(found.module, forbidden)
     ]
     assert not wrong, "\n".join(wrong)
@@ -416,7 +424,7 @@ def test_only_the_wire_does_input_and_output(source: Source) -> None:
 @pytest.mark.parametrize("source", [s for s in PLUGINS if s.unit == "plugin"], ids=lambda source: source.where)
 def test_the_entry_point_is_light(source: Source) -> None:
     """What the registry loads to learn about a backend imports the door at most; the rest waits inside the hook."""
-    at_import = {found.module for found in source.imports() if found.at_import}
+    at_import = {found.module for found in source.imports if found.at_import}
     heavy = {m for m in at_import if m.split(".")[0] not in sys.stdlib_module_names and m not in PLUGIN_DOORS}
     assert not heavy
 
@@ -450,7 +458,7 @@ def test_imports_are_read_in_every_form(tmp_path: Path) -> None:
         "def f():\n"
         "    from botocore import session\n",
     )
-    assert list(source.imports()) == [
+    assert list(source.imports) == [
         Import("typing", 1, at_import=True),
         Import("chatport._session", 2, at_import=True),
         Import("chatport._errors", 3, at_import=True),

@@ -1,10 +1,12 @@
-"""Runs the suite on every broken parrot, in one process, and writes which tests failed: `run_suite.py FILE`.
+"""Runs the suite on broken parrots, and writes which tests failed: `run_suite.py FILE INI PART OF`.
 
-The file gets JSON: the name of each class, and the tests that failed for it, in order.
+The file gets JSON: the name of each class, and the tests that failed for it, in order. Of the parrots those are taken
+that are part `PART` of `OF`, so that several runs may go side by side: what hangs is mostly waited for.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -47,7 +49,7 @@ def _tests_of(backend_class: type[ParrotBackend]) -> type[BackendSuite]:
     return Tests
 
 
-BROKEN = [
+_ALL = [
     value
     for value in vars(broken_parrots).values()
     if isinstance(value, type)
@@ -55,6 +57,7 @@ BROKEN = [
     and value.__module__ == "broken_parrots"
     and not value.__name__.startswith("_")
 ]
+BROKEN = _ALL[int(sys.argv[3]) :: int(sys.argv[4])]
 globals().update({f"Test{broken.__name__}": _tests_of(broken) for broken in BROKEN})
 
 
@@ -63,6 +66,12 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.failed: dict[str, list[str]] = {broken.__name__: [] for broken in BROKEN}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        """Keep modules and tests away from the tests that collect garbage, which would walk over all of it."""
+        gc.collect()
+        gc.freeze()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
