@@ -5,34 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
 import pytest
-from anyio.abc import SocketAttribute, SocketStream
-from tests.http_exchanges import KEY, a_request, a_wire, pieces, warmed, whole
+from tests.http_exchanges import a_request, a_wire, whole
+from tests.http_faults import CHUNKED, LENGTH, raw, told
 
-from chatport.backend import BackendError, Load, StreamInterruptedError, StreamTimeoutError, Timeouts, TransportError
-from chatport.backend.http import HttpRequest
+from chatport.backend import BackendError, Load, StreamInterruptedError, Timeouts, TransportError
 from chatport.testing import HttpReply, HttpService, HttpStep
 
 pytestmark = pytest.mark.anyio
-
-_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Request-Id: r-1\r\n\r\n"
-_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
-
-
-def _raw(*steps: bytes | HttpStep) -> HttpReply:
-    return HttpReply(body=steps, framing="raw")
-
-
-def _told(error: BackendError) -> tuple[type[BackendError], str | None, bool]:
-    assert error.backend == "tested"
-    assert error.model == "a-model"
-    assert KEY not in f"{error!r}{error}{error.__cause__!r}"
-    return type(error), error.phase, error.retryable
 
 
 @pytest.mark.parametrize("step", [HttpStep.CLOSE, HttpStep.RESET])
@@ -40,11 +24,11 @@ def _told(error: BackendError) -> tuple[type[BackendError], str | None, bool]:
 async def test_a_connection_that_breaks_before_the_answer(step: HttpStep, head: bytes) -> None:
     """Nothing or half a head: it may be asked again, which is for the caller to say; it was sent once."""
     with HttpService() as service:
-        service.reply(_raw(*([head] if head else []), step))
+        service.reply(raw(*([head] if head else []), step))
         wire = a_wire()
         with pytest.raises(TransportError, match="broke before an answer came") as caught:
             await whole(wire, a_request(service))
-        assert _told(caught.value) == (TransportError, "request", True)
+        assert told(caught.value) == (TransportError, "request", True)
         assert len(service.requests) == 1
         assert wire.load() == Load(0, 0, 1000)
         await wire.aclose()
@@ -54,13 +38,13 @@ async def test_a_connection_that_breaks_before_the_answer(step: HttpStep, head: 
 @pytest.mark.parametrize(
     "sent",
     [
-        (_CHUNKED,),
-        (_CHUNKED, b"5\r\nda"),
-        (_CHUNKED, b"5\r\ndata:\r"),
-        (_CHUNKED, b"5\r\ndata:\r\n"),
-        (_CHUNKED, b"5\r\ndata:\r\n", b"0\r\n"),
-        (_LENGTH,),
-        (_LENGTH, b"data:"),
+        (CHUNKED,),
+        (CHUNKED, b"5\r\nda"),
+        (CHUNKED, b"5\r\ndata:\r"),
+        (CHUNKED, b"5\r\ndata:\r\n"),
+        (CHUNKED, b"5\r\ndata:\r\n", b"0\r\n"),
+        (LENGTH,),
+        (LENGTH, b"data:"),
     ],
     ids=["head", "in a chunk", "behind a chunk", "between chunks", "in the end", "head with length", "in a length"],
 )
@@ -68,16 +52,16 @@ async def test_a_connection_that_breaks_before_the_answer(step: HttpStep, head: 
 async def test_a_body_that_is_cut(sent: tuple[bytes, ...], step: HttpStep, has_begun: bool) -> None:
     """A cut is never taken for an end, wherever it is; what it is called depends on whether an event was read."""
     with HttpService() as service:
-        service.reply(_raw(*sent, step))
+        service.reply(raw(*sent, step))
         wire = a_wire()
         with pytest.raises(BackendError, match="connection broke") as caught:
             async with await wire.send(a_request(service), model="a-model") as response:
                 while await response.read(has_begun=has_begun):
                     pass
         expected = (StreamInterruptedError, "stream", True) if has_begun else (TransportError, "request", True)
-        assert _told(caught.value) == expected
+        assert told(caught.value) == expected
         assert caught.value.status == 200
-        assert caught.value.request_id == ("r-1" if sent[0] == _CHUNKED else None)
+        assert caught.value.request_id == ("r-1" if sent[0] == CHUNKED else None)
         assert wire.load() == Load(0, 0, 1000)
         # The pool is whole again.
         service.reply(HttpReply(body=b"next"))
@@ -103,11 +87,11 @@ async def test_a_body_that_is_cut(sent: tuple[bytes, ...], step: HttpStep, has_b
 async def test_a_head_that_is_no_http(garbage: bytes) -> None:
     """Something answered: it is not asked again, and what it said is bounded."""
     with HttpService() as service:
-        service.reply(_raw(garbage, HttpStep.HOLD))
+        service.reply(raw(garbage, HttpStep.HOLD))
         wire = a_wire()
         with pytest.raises(TransportError, match="no good HTTP") as caught:
             await whole(wire, a_request(service))
-        assert _told(caught.value) == (TransportError, "request", False)
+        assert told(caught.value) == (TransportError, "request", False)
         assert len(str(caught.value)) < 500
         assert not (await service.until_left() and service.open_connections)
         await wire.aclose()
@@ -117,13 +101,13 @@ async def test_a_head_that_is_no_http(garbage: bytes) -> None:
 async def test_chunks_that_are_none(body: bytes) -> None:
     """A chunk that is longer than its size, or whose size is none, breaks the stream off."""
     with HttpService() as service:
-        service.reply(_raw(_CHUNKED, body, HttpStep.HOLD))
+        service.reply(raw(CHUNKED, body, HttpStep.HOLD))
         wire = a_wire(timeouts=Timeouts(idle=5))
         with pytest.raises(StreamInterruptedError) as caught:
             async with await wire.send(a_request(service), model="a-model") as response:
                 while await response.read(has_begun=True):
                     pass
-        assert _told(caught.value)[:2] == (StreamInterruptedError, "stream")
+        assert told(caught.value)[:2] == (StreamInterruptedError, "stream")
         await service.until_left()
         await wire.aclose()
 
@@ -135,7 +119,7 @@ async def test_nobody_listens() -> None:
     wire = a_wire()
     with pytest.raises(TransportError, match=r"no connection came about: .*[Rr]efused") as caught:
         await whole(wire, request)
-    assert _told(caught.value) == (TransportError, "connect", True)
+    assert told(caught.value) == (TransportError, "connect", True)
     assert wire.load() == Load(0, 0, 1000)
     await wire.aclose()
 
@@ -153,7 +137,7 @@ async def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None
     wire = a_wire()
     with pytest.raises(TransportError, match="no connection came about: Name or service not known") as caught:
         await whole(wire, request)
-    assert _told(caught.value) == (TransportError, "connect", True)
+    assert told(caught.value) == (TransportError, "connect", True)
     await wire.aclose()
 
 
@@ -170,7 +154,7 @@ async def test_an_answer_before_the_request_is_read() -> None:
                 async with await wire.send(request, model="a-model") as response:
                     outcome = response.status
             except TransportError as error:
-                outcome = _told(error)
+                outcome = told(error)
             assert outcome in {413, (TransportError, "request", True)}
             assert wire.load() == Load(0, 0, 1000)
             await wire.aclose()
@@ -220,7 +204,7 @@ async def test_a_kept_connection_that_cannot_be_written_to() -> None:
         await connections.aclose()
         with pytest.raises(TransportError, match="Broken pipe") as caught:
             await whole(wire, a_request(service))
-        assert _told(caught.value) == (TransportError, "request", True)
+        assert told(caught.value) == (TransportError, "request", True)
         await wire.aclose()
 
 
@@ -247,8 +231,8 @@ def _first_broken(new: Any) -> Any:
 async def test_what_breaks_while_nobody_reads() -> None:
     """Errors of bodies that are read for their words only, or for their end, are not raised."""
     with HttpService() as service:
-        service.reply(_raw(b"HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nwords", HttpStep.RESET))
-        service.reply(_raw(_CHUNKED, b"5\r\ndata:\r\n", HttpStep.CLOSE))
+        service.reply(raw(b"HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nwords", HttpStep.RESET))
+        service.reply(raw(CHUNKED, b"5\r\ndata:\r\n", HttpStep.CLOSE))
         wire = a_wire()
         async with await wire.send(a_request(service)) as response:
             assert await response.read_error() in {b"words", b""}  # a reset may overtake what was written before it
@@ -262,7 +246,7 @@ async def test_what_breaks_while_nobody_reads() -> None:
 async def test_pieces_before_a_break_are_handed_out() -> None:
     """What came before the break is not lost with it."""
     with HttpService() as service:
-        service.reply(_raw(_CHUNKED, b"3\r\none\r\n3\r\ntw", HttpStep.CLOSE))
+        service.reply(raw(CHUNKED, b"3\r\none\r\n3\r\ntw", HttpStep.CLOSE))
         wire = a_wire()
         found = b""
         with pytest.raises(StreamInterruptedError):
@@ -271,133 +255,3 @@ async def test_pieces_before_a_break_are_handed_out() -> None:
                     found += piece
         assert found == b"onetw"
         await wire.aclose()
-
-
-# --- silence ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("timeouts", "reply", "name", "phase"),
-    [
-        (Timeouts(first_event=0.2), HttpReply(before=HttpStep.HOLD), "first_event", "request"),
-        (Timeouts(first_event=0.2), _raw(b"HTTP/1.1 2", HttpStep.HOLD), "first_event", "request"),
-        (Timeouts(first_event=0.2), _raw(_CHUNKED, HttpStep.HOLD), "first_event", "request"),
-        (Timeouts(first_event=0.2), _raw(_LENGTH, HttpStep.HOLD), "first_event", "request"),
-        (Timeouts(idle=0.2), HttpReply(body=(b"a", HttpStep.HOLD)), "idle", "stream"),
-        (Timeouts(idle=0.2), _raw(_CHUNKED, b"5\r\nda", HttpStep.HOLD), "idle", "stream"),
-        (Timeouts(idle=0.2), _raw(_LENGTH, b"da", HttpStep.HOLD), "idle", "stream"),
-        (Timeouts(total=0.2), HttpReply(before=HttpStep.HOLD), "total", "request"),
-        (Timeouts(total=0.2), HttpReply(body=(b"a", HttpStep.HOLD)), "total", "stream"),
-        (Timeouts(total=0.2), _raw(_CHUNKED, HttpStep.HOLD), "total", "request"),
-    ],
-)
-async def test_a_service_that_falls_silent(timeouts: Timeouts, reply: HttpReply, name: str, phase: str) -> None:
-    """Each limit is told by its name; only one that was over before anything came may be asked again."""
-    with HttpService() as service:
-        service.reply(reply)
-        wire = await warmed(a_wire())
-        with pytest.raises(StreamTimeoutError, match=rf"within 0\.2 seconds \(Timeouts\.{name}\)") as caught:
-            await pieces(wire, a_request(service), timeouts)
-        assert caught.value.timeout == name
-        assert _told(caught.value) == (StreamTimeoutError, phase, name == "first_event")
-        assert wire.load() == Load(0, 0, 1000)
-        await service.until_left()
-        await wire.aclose()
-
-
-async def test_sizes_byte_by_byte_are_no_pieces() -> None:
-    """Who sends the size of a chunk for ever sends nothing: neither limit begins anew with each byte."""
-
-    async def serve(stream: SocketStream) -> None:
-        async with stream:
-            await stream.receive()
-            await stream.send(_CHUNKED)
-            with suppress(anyio.BrokenResourceError):
-                for _ in range(60):
-                    await stream.send(b"0")
-                    await anyio.sleep(0.05)  # it is slow on purpose
-
-    wire = await warmed(a_wire())
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = listener.extra(SocketAttribute.local_port)
-    request = HttpRequest("POST", f"http://127.0.0.1:{port}/", (), b"{}")
-    async with listener, anyio.create_task_group() as group:
-        group.start_soon(listener.serve, serve)
-        for limits, name in ((Timeouts(idle=0.3), "idle"), (Timeouts(idle=60, total=0.3), "total")):
-            began = anyio.current_time()
-            with pytest.raises(StreamTimeoutError) as caught:
-                async with await wire.send(request, limits) as response:
-                    await response.read(has_begun=True)
-            assert caught.value.timeout == name
-            assert anyio.current_time() - began < 2
-        group.cancel_scope.cancel()
-    await wire.aclose()
-
-
-async def test_the_first_event_covers_a_whole_answer() -> None:
-    """An answer that is read as a whole ends in the time that an event has, however its pieces trickle."""
-    with HttpService() as service:
-        service.reply(HttpReply(body=(b"a", b"b", HttpStep.HOLD, b"c")))
-        wire = a_wire()
-        with pytest.raises(StreamTimeoutError) as caught:
-            await whole(wire, a_request(service), Timeouts(first_event=0.1, idle=0.01))
-        assert caught.value.timeout == "first_event"
-        await wire.aclose()
-
-
-async def test_a_unary_answer_begins_when_it_is_there() -> None:
-    """The same for one that was asked for as a whole, in whatever pieces it is read."""
-    with HttpService() as service:
-        service.reply(HttpReply(body=(b"a", b"b", HttpStep.HOLD, b"c")), HttpReply(body=(b"a", HttpStep.CLOSE)))
-        wire = await warmed(a_wire())
-        request = replace(a_request(service), unary=True)
-        with pytest.raises(StreamTimeoutError) as caught:
-            await pieces(wire, request, Timeouts(first_event=0.2, idle=0.01))
-        assert caught.value.timeout == "first_event"
-        with pytest.raises(TransportError, match="before the answer was complete"):
-            await pieces(wire, request)
-        await wire.aclose()
-
-
-async def test_no_place_in_time() -> None:
-    """The message says what to do; nothing was sent, so it may be asked again."""
-    with HttpService() as service:
-        service.reply(HttpReply(body=(b"a", HttpStep.HOLD)))
-        wire = a_wire(max_connections=1)
-        messages: list[str] = []
-        async with await wire.send(a_request(service)):
-            for timeouts, name in ((Timeouts(acquire=0.05), "acquire"), (Timeouts(total=0.05), "total")):
-                with pytest.raises(StreamTimeoutError) as caught:
-                    await whole(wire, a_request(service), timeouts)
-                assert (caught.value.timeout, caught.value.retryable) == (name, name == "acquire")
-                assert caught.value.phase == "connect"
-                messages.append(str(caught.value))
-        assert "raise the backend's option max_connections" in messages[0]
-        assert (wire.load(), len(service.requests)) == (Load(0, 0, 1), 1)
-        await wire.aclose()
-
-
-async def test_no_connection_in_time() -> None:
-    """A host that takes no connection: its queue is full, so the last one waits."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-    port = listener.getsockname()[1]
-    waiting: list[socket.socket] = []
-    try:
-        for _ in range(8):
-            peer = socket.socket()
-            peer.setblocking(False)
-            peer.connect_ex(("127.0.0.1", port))
-            waiting.append(peer)
-        with HttpService() as service:
-            request = a_request(service)
-        request = type(request)("POST", f"http://127.0.0.1:{port}/", request.headers, request.body)
-        wire = a_wire()
-        with pytest.raises(StreamTimeoutError, match=r"no connection came about within 0\.1 seconds") as caught:
-            await whole(wire, request, Timeouts(connect=0.1))
-        assert caught.value.timeout == "connect"
-        assert _told(caught.value) == (StreamTimeoutError, "connect", True)
-        assert wire.load() == Load(0, 0, 1000)
-        await wire.aclose()
-    finally:
-        for peer in (listener, *waiting):
-            peer.close()

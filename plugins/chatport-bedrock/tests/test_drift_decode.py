@@ -10,26 +10,20 @@ from typing import Any
 
 import botocore.session
 import pytest
+from bedrock_support.decode_decisions import BLOCKS, DELTAS, FACT, NOT_READ, READ, RESULTS, SYNONYMS
 from bedrock_support.stream_frames import BEGIN, END, delta, frame, start, stop
 
 from chatport.backend import (
-    Audio,
     BackendEvent,
-    CachePoint,
     ChatRequest,
-    Document,
     Fold,
-    Image,
-    Json,
     Message,
     MessageEnd,
     Opaque,
     Part,
     Reasoning,
-    Text,
     ToolCall,
     ToolResult,
-    Video,
 )
 from chatport_bedrock._answer import STOP_REASONS
 from chatport_bedrock._body import plain_body
@@ -41,131 +35,8 @@ MODEL = "newcomer.model-v1:0"
 SERVICE: Any = botocore.session.Session().get_service_model("bedrock-runtime")
 OPERATIONS = ("Converse", "ConverseStream")
 
-# --- the decisions ---------------------------------------------------------------------------------------------------
 
-# Every structure of an answer: which of its members the decoder reads.
-READ: dict[str, set[str]] = {
-    "ConverseResponse": {"output", "stopReason", "usage", "metrics"},
-    "ConverseOutput": {"message"},
-    "Message": {"role", "content"},
-    "ConverseStreamResponse": {"stream"},
-    "ConverseStreamOutput": {
-        *{"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"},
-        *{"internalServerException", "modelStreamErrorException", "serviceUnavailableException"},
-        *{"throttlingException", "validationException"},
-    },
-    "MessageStartEvent": {"role"},
-    "ContentBlockStartEvent": {"start", "contentBlockIndex"},
-    "ContentBlockDeltaEvent": {"delta", "contentBlockIndex"},
-    "ContentBlockStopEvent": {"contentBlockIndex"},
-    "MessageStopEvent": {"stopReason"},
-    "ConverseStreamMetadataEvent": {"usage", "metrics"},
-    "ConverseMetrics": {"latencyMs"},
-    "ConverseStreamMetrics": {"latencyMs"},
-    "TokenUsage": {"inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens", "cacheWriteInputTokens"},
-    "ContentBlockStart": {"toolUse", "toolResult", "image"},
-    "ToolUseBlockStart": {"toolUseId", "name", "type"},
-    "ToolResultBlockStart": {"toolUseId", "type", "status"},
-    "ImageBlockStart": {"format"},
-    "ContentBlockDelta": {"text", "toolUse", "toolResult", "reasoningContent", "citation", "image"},
-    "ToolUseBlockDelta": {"input"},
-    "ToolResultBlockDelta": {"text", "json"},
-    "ReasoningContentBlockDelta": {"text", "redactedContent", "signature"},
-    "CitationsDelta": {"title", "source", "sourceContent", "location"},
-    "CitationSourceContentDelta": {"text"},
-    "ImageBlockDelta": {"source"},
-    "ContentBlock": {
-        *{"text", "image", "document", "video", "audio", "toolUse", "toolResult", "cachePoint", "reasoningContent"},
-        "citationsContent",
-    },
-    "ToolUseBlock": {"toolUseId", "name", "input", "type"},
-    "ToolResultBlock": {"toolUseId", "content", "status", "type"},
-    "ToolResultContentBlock": {"json", "text", "image", "document", "video"},
-    "CachePointBlock": {"type", "ttl"},
-    "ReasoningContentBlock": {"reasoningText", "redactedContent"},
-    "ReasoningTextBlock": {"text", "signature"},
-    "CitationsContentBlock": {"content", "citations"},
-    "CitationGeneratedContent": {"text"},
-    "Citation": {"title", "source", "sourceContent", "location"},
-    "CitationSourceContent": {"text"},
-    "CitationLocation": {"web"},
-    "WebLocation": {"url"},
-    "ImageBlock": {"format", "source"},
-    "AudioBlock": {"format", "source"},
-    "VideoBlock": {"format", "source"},
-    "DocumentBlock": {"format", "name", "source", "context", "citations"},
-    "CitationsConfig": {"enabled"},
-    "ImageSource": {"bytes", "s3Location"},
-    "AudioSource": {"bytes", "s3Location"},
-    "VideoSource": {"bytes", "s3Location"},
-    "DocumentSource": {"bytes", "s3Location"},
-    "S3Location": {"uri", "bucketOwner"},
-    "InternalServerException": {"message"},
-    "ModelStreamErrorException": {"message", "originalStatusCode", "originalMessage"},
-    "ServiceUnavailableException": {"message"},
-    "ThrottlingException": {"message"},
-    "ValidationException": {"message"},
-}
-
-_FACT = "a fact about the answer: kept word for word in the metadata of MessageEnd"
-_PLACE = "where in a source: kept word for word in the metadata of the citation"
-_REQUEST = "said in requests; in an answer it stays an Opaque"
-# … and which it does not read, and why.
-NOT_READ: dict[str, str] = {
-    "ConverseResponse.additionalModelResponseFields": _FACT,
-    "ConverseResponse.trace": _FACT,
-    "ConverseResponse.performanceConfig": _FACT,
-    "ConverseResponse.serviceTier": _FACT,
-    "MessageStopEvent.additionalModelResponseFields": _FACT,
-    "ConverseStreamMetadataEvent.trace": _FACT,
-    "ConverseStreamMetadataEvent.performanceConfig": _FACT,
-    "ConverseStreamMetadataEvent.serviceTier": _FACT,
-    "TokenUsage.cacheDetails": "no neutral figure says it: kept in Usage.raw",
-    "ContentBlock.guardContent": _REQUEST,
-    "ContentBlock.searchResult": _REQUEST,
-    "ContentBlock.toolAddition": _REQUEST,
-    "ContentBlock.toolRemoval": _REQUEST,
-    "ToolResultContentBlock.searchResult": "no part says it: an Opaque among the parts of the result",
-    "CitationLocation.documentChar": _PLACE,
-    "CitationLocation.documentPage": _PLACE,
-    "CitationLocation.documentChunk": _PLACE,
-    "CitationLocation.searchResultLocation": _PLACE,
-    "WebLocation.domain": _PLACE,
-    "ImageBlock.error": "an image that failed is none: an Opaque",
-    "ImageBlockDelta.error": "an image that failed is none: an Opaque",
-    "AudioBlock.error": "a recording that failed is none: an Opaque",
-    "DocumentSource.text": "a document of words instead of bytes is an Opaque",
-    "DocumentSource.content": "a document of blocks instead of bytes is an Opaque",
-}
-
-# What each block of a whole answer becomes, and each delta of a stream.
-BLOCKS: dict[str, type[Part]] = {
-    "text": Text,
-    "image": Image,
-    "document": Document,
-    "video": Video,
-    "audio": Audio,
-    "toolUse": ToolCall,
-    "toolResult": ToolResult,
-    "cachePoint": CachePoint,
-    "reasoningContent": Reasoning,
-    "citationsContent": Text,
-}
-DELTAS: dict[str, type[Part]] = {
-    "text": Text,
-    "toolUse": ToolCall,
-    "toolResult": ToolResult,
-    "reasoningContent": Reasoning,
-    "citation": Text,
-    "image": Image,
-}
-RESULTS: dict[str, type[Part]] = {"json": Json, "text": Text, "image": Image, "document": Document, "video": Video}
-
-# Formats of media whose media type leads back to another of the service's names: these blocks stay word for word.
-SYNONYMS = {"AudioFormat": {"mkv", "mpeg", "mpga"}, "VideoFormat": {"mpg"}}
-
-
-# --- reading the service model ---------------------------------------------------------------------------------------
+# --- reading the service model ----------------------------------------------------------------------------------------
 
 
 def structures() -> dict[str, Any]:
@@ -246,7 +117,7 @@ def fold_block(block: dict[str, Any]) -> Part:
     return part
 
 
-# --- nothing is undecided --------------------------------------------------------------------------------------------
+# --- nothing is undecided ---------------------------------------------------------------------------------------------
 
 
 def test_every_member_of_every_structure_is_decided() -> None:
@@ -280,7 +151,7 @@ def test_the_only_type_of_tool_is_known() -> None:
     assert shape_of("CachePointType").enum == ["default"]
 
 
-# --- what is read comes out ------------------------------------------------------------------------------------------
+# --- what is read comes out -------------------------------------------------------------------------------------------
 
 
 def _choices(union: str) -> list[str]:
@@ -418,7 +289,7 @@ def test_every_event_is_an_event_to_the_decoder() -> None:
 
 def test_every_fact_of_an_answer_is_kept() -> None:
     """What is listed as a fact comes out under its own name, from a stream and from a whole answer."""
-    facts = {path.split(".")[1]: {"words": path} for path in NOT_READ if NOT_READ[path] == _FACT}
+    facts = {path.split(".")[1]: {"words": path} for path in NOT_READ if NOT_READ[path] == FACT}
     whole = [*decode_response({"output": {}, "stopReason": "end_turn", **facts}, model=MODEL, request_id=None)][-1]
     stopping = {name: value for name, value in facts.items() if name in shape_of("MessageStopEvent").members}
     closing = {name: value for name, value in facts.items() if name not in stopping}

@@ -28,6 +28,7 @@ Operation = Literal["Converse", "ConverseStream"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 # Members of requests that stand elsewhere.
 ELSEWHERE: dict[str, str] = {"*.modelId": "in the address; `Translation.model`"}
+
 # Words of enums that no request says, and why.
 UNSAID: dict[str, str] = {
     "AudioFormat=mkv": "another word for mka, which its media type leads to",

@@ -6,65 +6,30 @@ import ssl
 from collections.abc import AsyncIterator
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.lowlevel
 import httpx2
 import pytest
-from bedrock_support.loopback import LAST_CHUNK, End, LoopbackServer, Step, chunk, head
-from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream
+from bedrock_support.httpx_bodies import HEAD, HELLO, ask, open_session, pieces_of, read_all
+from bedrock_support.loopback import LAST_CHUNK, End, LoopbackServer, chunk, head
+from httpcore2 import AsyncNetworkStream
 
 from chatport.backend.http import TimedOutError
-from chatport_bedrock._bodies import Body, body_of
-from chatport_bedrock._calls import HttpRequest
 from chatport_bedrock._httpx_connections import _ERRORS, _as_httpx2
-from chatport_bedrock._httpx_network import DirectBackend, DirectStream
-from chatport_bedrock._httpx_session import OriginFormSession
+from chatport_bedrock._httpx_network import DirectStream
+
+if TYPE_CHECKING:
+    from chatport_bedrock._httpx_session import OriginFormSession
 
 pytestmark = pytest.mark.anyio
-
-HEAD = head("200 OK", {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
-HELLO = chunk(b"Hel") + chunk(b"lo")
 
 
 @pytest.fixture
 async def session() -> AsyncIterator[OriginFormSession]:
     """A session as the pool makes it on trio; it works on asyncio as well."""
-    async with _open_session() as opened:
+    async with open_session() as opened:
         yield opened
-
-
-def _open_session(*, keepalive_seconds: float = 60.0) -> OriginFormSession:
-    return OriginFormSession(
-        verify=False,
-        proxies={},
-        timeout=(None, None),
-        max_pool_connections=4,
-        connector_args={"keepalive_timeout": keepalive_seconds},
-    )
-
-
-async def _ask(session: OriginFormSession, server: LoopbackServer, *steps: Step) -> Body:
-    """Let the server answer, and return the body of the answer, which is still on the wire."""
-    server.answer(*steps)
-    answer = await session.send(HttpRequest("POST", f"{server.url}/path?query", {"Host": "localhost"}, b"{}"))
-    return body_of(answer.raw)
-
-
-async def _pieces(body: Body) -> list[bytes]:
-    pieces: list[bytes] = []
-    with anyio.fail_after(5):
-        while piece := await body.read(5):
-            pieces.append(piece)
-    return pieces
-
-
-async def _read(body: Body) -> list[bytes]:
-    try:
-        return await _pieces(body)
-    finally:
-        await body.close()
 
 
 async def test_what_is_there_comes_at_once(session: OriginFormSession, server: LoopbackServer) -> None:
@@ -73,7 +38,7 @@ async def test_what_is_there_comes_at_once(session: OriginFormSession, server: L
     The end is httpx2's, which so knows that the connection is free for the next request.
     """
     for _ in range(3):
-        assert await _read(await _ask(session, server, HEAD + HELLO + LAST_CHUNK)) == [b"Hello"]
+        assert await read_all(await ask(session, server, HEAD + HELLO + LAST_CHUNK)) == [b"Hello"]
     assert len(server.connections) == 1
 
 
@@ -83,7 +48,7 @@ async def test_over_tls(session: OriginFormSession) -> None:
     context.load_cert_chain(Path(__file__).parent / "bedrock_support" / "localhost.pem")
     with LoopbackServer(tls=context) as server:
         for _ in range(2):
-            assert await _read(await _ask(session, server, HEAD + HELLO + LAST_CHUNK)) == [b"Hello"]
+            assert await read_all(await ask(session, server, HEAD + HELLO + LAST_CHUNK)) == [b"Hello"]
         assert len(server.connections) == 1
         await session.close()
     assert not server.failures
@@ -95,7 +60,7 @@ async def test_written_in_pieces(size: int, session: OriginFormSession, server: 
     answer = HEAD + HELLO + LAST_CHUNK
     steps = [answer[start : start + size] for start in range(0, len(answer), size)]
     for _ in range(2):
-        assert b"".join(await _read(await _ask(session, server, *steps))) == b"Hello"
+        assert b"".join(await read_all(await ask(session, server, *steps))) == b"Hello"
     assert len(server.connections) == 1
 
 
@@ -104,7 +69,7 @@ async def test_after_early_hints(together: bool, session: OriginFormSession, ser
     """An answer that others precede begins behind the last head."""
     hints = b"HTTP/1.1 103 Early Hints\r\nlink: </chunked>\r\n\r\n"
     answer = (hints, hints, HEAD, HELLO + LAST_CHUNK)
-    assert await _read(await _ask(session, server, *([b"".join(answer)] if together else answer))) == [b"Hello"]
+    assert await read_all(await ask(session, server, *([b"".join(answer)] if together else answer))) == [b"Hello"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +85,7 @@ async def test_after_early_hints(together: bool, session: OriginFormSession, ser
 async def test_what_httpx2_reads(answer: bytes, session: OriginFormSession, server: LoopbackServer) -> None:
     """Bodies that are no stream of Bedrock's, and chunks as nobody writes them."""
     for _ in range(2):
-        assert b"".join(await _read(await _ask(session, server, answer))) == b"Hello"
+        assert b"".join(await read_all(await ask(session, server, answer))) == b"Hello"
     assert len(server.connections) == 1
 
 
@@ -133,7 +98,7 @@ async def test_what_httpx2_reads(answer: bytes, session: OriginFormSession, serv
 )
 async def test_malformed(rest: bytes, message: str, session: OriginFormSession, server: LoopbackServer) -> None:
     """What is good comes first, then the error, and the connection is not used again."""
-    body = await _ask(session, server, HEAD + chunk(b"Hel") + rest)
+    body = await ask(session, server, HEAD + chunk(b"Hel") + rest)
     assert (await body.read()).startswith(b"Hel")
     with pytest.raises(httpx2.RemoteProtocolError, match=message):
         await body.read()
@@ -144,16 +109,16 @@ async def test_malformed(rest: bytes, message: str, session: OriginFormSession, 
 @pytest.mark.parametrize("rest", [b"", b"5\r\nHel", b"5\r\nHello", b"5\r\nHello\r\n", b"5\r\nHello\r\n5"])
 async def test_cut_off(rest: bytes, session: OriginFormSession, server: LoopbackServer) -> None:
     """A connection that ends before the body does is an error, wherever it ends."""
-    body = await _ask(session, server, HEAD + rest, End.FIN)
+    body = await ask(session, server, HEAD + rest, End.FIN)
     with pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"):
-        await _pieces(body)
+        await pieces_of(body)
     await body.close()
 
 
 async def test_torn_down(session: OriginFormSession, server: LoopbackServer) -> None:
     """A connection that is reset while the body is waited for is an error of httpx2's."""
     gate = server.hold()
-    body = await _ask(session, server, HEAD + HELLO, gate, End.RST)
+    body = await ask(session, server, HEAD + HELLO, gate, End.RST)
     assert await body.read() == b"Hello"
     gate.release()
     with pytest.raises(httpx2.ReadError), anyio.fail_after(5):
@@ -165,7 +130,7 @@ async def test_torn_down(session: OriginFormSession, server: LoopbackServer) -> 
 async def test_silence(rest: bytes, session: OriginFormSession, server: LoopbackServer) -> None:
     """The time to wait holds wherever the server falls silent, and leaving closes the connection at once."""
     gate = server.hold()
-    body = await _ask(session, server, HEAD + HELLO + rest, gate)
+    body = await ask(session, server, HEAD + HELLO + rest, gate)
     assert await body.read() == b"Hello"
     for seconds in (0.02, 0, -1):
         with pytest.raises(TimedOutError), anyio.fail_after(5):
@@ -209,7 +174,7 @@ async def test_bytes_without_data_are_no_sign_of_life(monkeypatch: pytest.Monkey
 async def test_left_in_the_middle(answer: bytes, session: OriginFormSession, server: LoopbackServer) -> None:
     """Cancelled while it waits, it is closed, though the task is cancelled."""
     gate = server.hold()
-    body = await _ask(session, server, answer, gate)
+    body = await ask(session, server, answer, gate)
     assert await body.read() == b"Hello"
     with anyio.move_on_after(0.02) as scope:
         try:
@@ -225,91 +190,11 @@ async def test_left_in_the_middle(answer: bytes, session: OriginFormSession, ser
 async def test_left_before_it_is_read(session: OriginFormSession, server: LoopbackServer) -> None:
     """A body that nobody has begun to read is closed."""
     gate = server.hold()
-    body = await _ask(session, server, HEAD + HELLO, gate)
+    body = await ask(session, server, HEAD + HELLO, gate)
     await body.close()
     gate.release()
     await server.connections[0].until_closed()
     assert server.connections[0].closed_by_client
-
-
-async def test_the_connection_that_was_used_last_is_used_next(
-    session: OriginFormSession, server: LoopbackServer
-) -> None:
-    """Requests at once have a connection each; what follows goes over the one that was free last."""
-    bodies = [await _ask(session, server, HEAD + HELLO + LAST_CHUNK) for _ in range(3)]
-    for body in bodies:
-        await _read(body)
-    await _read(await _ask(session, server, HEAD + HELLO + LAST_CHUNK))
-    assert len(server.connections) == 3
-    assert server.requests[-1].connection is server.requests[2].connection
-
-
-async def test_old_connections_are_closed(server: LoopbackServer) -> None:
-    """One that has been idle for too long is not used again; others that nobody takes any more end one by one."""
-    async with _open_session(keepalive_seconds=0.0) as session:
-        bodies = [await _ask(session, server, HEAD + HELLO + LAST_CHUNK) for _ in range(3)]
-        for body in bodies:
-            await _read(body)
-        for connection in server.connections[:2]:
-            await connection.until_closed()
-        assert server.open_connections == server.connections[2:]
-        await _read(await _ask(session, server, HEAD + HELLO + LAST_CHUNK))
-        await server.connections[2].until_closed()
-        assert len(server.connections) == 4
-    await server.connections[3].until_closed()
-    assert all(connection.closed_by_client for connection in server.connections)
-
-
-async def test_a_connection_that_the_server_has_closed(session: OriginFormSession, server: LoopbackServer) -> None:
-    """Where an idle connection has ended, a request takes a new one."""
-    await _read(await _ask(session, server, HEAD + HELLO + LAST_CHUNK, End.FIN))
-    await server.connections[0].until_closed()
-    assert await _read(await _ask(session, server, HEAD + HELLO + LAST_CHUNK)) == [b"Hello"]
-    assert len(server.connections) == 2
-
-
-async def test_another_host(session: OriginFormSession, server: LoopbackServer) -> None:
-    """A connection is used for its own host only."""
-    with LoopbackServer() as other:
-        for each in (server, other, server):
-            assert await _read(await _ask(session, each, HEAD + HELLO + LAST_CHUNK)) == [b"Hello"]
-        await session.close()
-    assert (len(server.connections), len(other.connections)) == (2, 1)
-
-
-async def test_closed_while_a_body_is_read(session: OriginFormSession, server: LoopbackServer) -> None:
-    """The end of a session is the end of all its connections; bodies can still be closed, and tell nobody."""
-    gate = server.hold()
-    body = await _ask(session, server, HEAD + HELLO, gate)
-    idle = await _ask(session, server, HEAD + HELLO + LAST_CHUNK)
-    await _read(idle)
-    await session.close()
-    await body.close()
-    await idle.close()
-    gate.release()
-    for connection in server.connections:
-        await connection.until_closed()
-        assert connection.closed_by_client
-
-
-async def test_what_is_sent(session: OriginFormSession, server: LoopbackServer) -> None:
-    """The path stands alone in the first line, the headers are the given ones, a body has its length."""
-    await _read(await _ask(session, server, HEAD + LAST_CHUNK))
-    server.answer(HEAD + LAST_CHUNK)
-    url = f"{server.url}/a%3Ab%2Fc"
-    answer = await session.send(HttpRequest("GET", url, {"Host": "localhost", "X-One": "1"}, b""))
-    await answer.raw.close()
-    assert answer.headers["CONTENT-type"] == "text/plain"
-    server.answer(HEAD + LAST_CHUNK)
-    pieces = (b"a" * 2**17, b"b" * 10, b"", b"c" * 2**17)
-    answer = await session.send(HttpRequest("POST", url, {"Host": "localhost"}, pieces))
-    await answer.raw.close()
-    post, get, large = server.requests
-    assert (large.body, large.headers["content-length"]) == (b"".join(pieces), str(2**18 + 10))
-    assert (post.method, post.target, post.body) == ("POST", "/path?query", b"{}")
-    assert post.header_lines == (("Host", "localhost"), ("Content-Length", "2"))
-    assert (get.method, get.target, get.body) == ("GET", "/a%3Ab%2Fc", b"")
-    assert get.header_lines == (("Host", "localhost"), ("X-One", "1"))
 
 
 def test_every_error_has_a_namesake() -> None:
@@ -321,89 +206,6 @@ def test_every_error_has_a_namesake() -> None:
         assert isinstance(made, httpx2.HTTPError | httpx2.StreamError)
         assert (type(made).__name__, str(made)) == (kind.__name__, "why")
     assert len(left) > 10
-
-
-class _Made(AsyncNetworkStream):
-    """A connection that notes what is done with it."""
-
-    def __init__(self) -> None:
-        self.done: list[Any] = []
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - its name
-        self.done.append((bytes(buffer), timeout))
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - its name
-        self.done.append((max_bytes, timeout))
-        return b"HTTP/1.1 200 OK"
-
-    async def start_tls(self, *_: Any, **__: Any) -> AsyncNetworkStream:
-        await anyio.sleep_forever()
-        raise AssertionError
-
-    async def aclose(self) -> None:
-        await anyio.lowlevel.checkpoint()
-        self.done.append("closed")
-
-
-async def test_what_is_small_is_sent_together() -> None:
-    """Head and body go out at the end of a request, or before an answer is read; what is large is not copied."""
-    made = _Made()
-    stream = DirectStream(made)
-    await stream.write(b"head, ")
-    await stream.write(b"body", 1.0)
-    assert made.done == []
-    await stream.write(b"", 2.0)
-    assert made.done == [(b"head, body", 2.0), (b"", 2.0)]
-    made.done.clear()
-    large = b"x" * 2**20
-    await stream.write(b"head")
-    await stream.write(large, 3.0)
-    assert made.done == [(b"head", 3.0), (large, 3.0)]
-    made.done.clear()
-    await stream.write(b"all")
-    await stream.read(5, 4.0)
-    assert made.done == [(b"all", 4.0), (5, 4.0)]
-
-
-async def test_left_in_the_middle_of_a_handshake() -> None:
-    """A connection that is to become one of TLS is closed, though the task is cancelled: nobody else knows of it."""
-    made = _Made()
-    with anyio.move_on_after(0.02) as scope:
-        await DirectStream(made).start_tls(ssl.create_default_context())
-    assert scope.cancelled_caught
-    assert made.done == ["closed"]
-
-
-class _Maker(AsyncNetworkBackend):
-    """Notes what is asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-
-    async def connect_tcp(self, host: str, port: int, *arguments: Any, **options: Any) -> AsyncNetworkStream:
-        self.asked.append((host, port, arguments, options))
-        return _Made()
-
-    async def connect_unix_socket(self, path: str, *arguments: Any, **options: Any) -> AsyncNetworkStream:
-        self.asked.append((path, arguments, options))
-        return _Made()
-
-    async def sleep(self, seconds: float) -> None:
-        self.asked.append(seconds)
-
-
-async def test_connections_are_made_as_ever() -> None:
-    """Whatever httpcore2 asks of what makes connections is passed on as it is."""
-    maker = _Maker()
-    backend = DirectBackend(maker)
-    made = [
-        await backend.connect_tcp("localhost", 80, timeout=1.0, local_address=None),
-        await backend.connect_unix_socket("path", timeout=2.0),
-    ]
-    await backend.sleep(3.0)
-    assert [type(stream) for stream in made] == [DirectStream, DirectStream]
-    tcp = ("localhost", 80, (), {"timeout": 1.0, "local_address": None})
-    assert maker.asked == [tcp, ("path", (), {"timeout": 2.0}), 3.0]
 
 
 _WHOLE = head("200 OK", {"Content-Length": "5"}) + b"Hello"
@@ -428,11 +230,11 @@ async def test_bytes_behind_the_end(tls: bool, answer: bytes, session: OriginFor
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(Path(__file__).parent / "bedrock_support" / "localhost.pem")
     with LoopbackServer(tls=context) as server:
-        await _read(await _ask(session, server, answer + _FORGED))
-        assert b"".join(await _read(await _ask(session, server, _WHOLE))) == b"Hello"
+        await read_all(await ask(session, server, answer + _FORGED))
+        assert b"".join(await read_all(await ask(session, server, _WHOLE))) == b"Hello"
         assert len(server.connections) == 2
         await server.connections[0].until_closed()
-        assert b"".join(await _read(await _ask(session, server, _WHOLE))) == b"Hello"
+        assert b"".join(await read_all(await ask(session, server, _WHOLE))) == b"Hello"
         assert len(server.connections) == 2
         await session.close()
 

@@ -1,9 +1,7 @@
-"""Where a request goes: region, endpoint, host and proxies, in the order that the documentation gives."""
+"""Where a request goes: region, endpoint and host, in the order that the documentation gives."""
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,13 +11,9 @@ import anyio.to_thread
 import boto3
 import pytest
 from aiobotocore.session import get_session
-from anyio.to_thread import run_sync
-from bedrock_support.answers import MODEL, stream, unary
-from bedrock_support.loopback import LoopbackServer, Received
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from bedrock_support.answers import MODEL, unary
+from bedrock_support.identities import ARN, KEYS, ask, scope_of
 from botocore.config import Config
-from botocore.credentials import Credentials
 
 import chatport
 from chatport import ConfigurationError, Session
@@ -28,33 +22,19 @@ from chatport_bedrock._options import check_options
 from chatport_bedrock.backend import BedrockBackend
 
 if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
+
     from chatport_bedrock._endpoints import Endpoint
 
 pytestmark = pytest.mark.anyio
-
-_KEYS = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI"}
-_ARN = "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.amazon.nova-lite-v1:0"
-
-
-async def _ask(model: str, **options: Any) -> None:
-    async with chatport.open_session(f"bedrock:{model}", backend_options=options, retry=None) as session:
-        await session.ask("hi")
 
 
 async def _endpoint(model: str = MODEL, **options: Any) -> Endpoint:
     return await Identity(check_options(options)).endpoint(model)
 
 
-def _scope(received: Received) -> tuple[str, str, str]:
-    """Key, region and service that a request was signed for."""
-    found = re.match(
-        r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request, ", received.headers["authorization"]
-    )
-    assert found
-    return found[1], found[2], found[3]
+# --- the region -------------------------------------------------------------------------------------------------------
 
-
-# --- the region ------------------------------------------------------------------------------------------------------
 
 _PLACES = ["option", "arn", "AWS_REGION", "AWS_DEFAULT_REGION", "profile"]
 
@@ -72,9 +52,9 @@ async def test_the_order_of_places(
     if winner > 3:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
     options = {"region": "ap-south-1"} if winner == 0 else {}
-    await _ask(_ARN if winner <= 1 else MODEL, endpoint_url=server.url, **_KEYS, **options)
+    await ask(ARN if winner <= 1 else MODEL, endpoint_url=server.url, **KEYS, **options)
     expected = ["ap-south-1", "eu-west-3", "eu-north-1", "sa-east-1", "ca-central-1"][winner]
-    assert _scope(server.requests[0]) == ("AKIDEXAMPLE", expected, "bedrock")
+    assert scope_of(server.requests[0]) == ("AKIDEXAMPLE", expected, "bedrock")
 
 
 async def test_a_region_of_a_named_profile(aws_files: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +79,7 @@ async def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
     took = []
     for _ in range(3):
-        backend = BedrockBackend(**_KEYS)
+        backend = BedrockBackend(**KEYS)
         begun = time.perf_counter()
         with pytest.raises(ConfigurationError, match="no AWS region") as caught:
             await Session(backend, MODEL).ask("hi")
@@ -124,13 +104,14 @@ async def test_no_region_in_a_session_of_the_caller() -> None:
 async def test_a_region_that_is_none(region: str, server: LoopbackServer) -> None:
     """It would become a part of the host name that keys and prompts go to: nothing is sent, wherever it came from."""
     with pytest.raises(ConfigurationError, match="is no AWS region"):
-        await _ask(MODEL, region=region, **_KEYS)
+        await ask(MODEL, region=region, **KEYS)
     with pytest.raises(ConfigurationError, match="is no AWS region"):
-        await _ask(f"arn:aws:bedrock:{region}:123456789012:inference-profile/x", api_key="secret")
+        await ask(f"arn:aws:bedrock:{region}:123456789012:inference-profile/x", api_key="secret")
     assert not server.requests
 
 
-# --- the endpoint ----------------------------------------------------------------------------------------------------
+# --- the endpoint -----------------------------------------------------------------------------------------------------
+
 
 _HOSTS: list[tuple[dict[str, Any], str]] = [
     ({"region": "us-east-1"}, "https://bedrock-runtime.us-east-1.amazonaws.com"),
@@ -210,7 +191,7 @@ async def test_an_endpoint_from_the_environment_is_used(
     """The whole way: a variable leads the request to the server."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"{server.url}/prefix")
     server.answer(unary())
-    await _ask(MODEL, region="us-east-1", api_key="key")
+    await ask(MODEL, region="us-east-1", api_key="key")
     assert server.requests[0].target.startswith("/prefix/model/")
 
 
@@ -218,7 +199,7 @@ async def test_a_missing_profile(aws_files: Callable[..., None]) -> None:
     """An error of configuration, with the command that shows those there are."""
     aws_files("[default]\nregion = us-east-1\n")
     with pytest.raises(ConfigurationError, match=r"profile \(nope\) could not be found; `aws configure list-profiles`"):
-        await _ask(MODEL, profile="nope")
+        await ask(MODEL, profile="nope")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +224,7 @@ async def test_a_configuration_file_that_cannot_be_read(aws_files: Callable[...,
     """It is named."""
     aws_files("[default\nregion = us-east-1\n")
     with pytest.raises(ConfigurationError, match=r"AWS configuration cannot be used: .*config"):
-        await _ask(MODEL, api_key="key")
+        await ask(MODEL, api_key="key")
 
 
 async def test_the_configuration_is_read_once(aws_files: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,145 +262,8 @@ async def test_many_first_requests_look_for_the_endpoint_once(monkeypatch: pytes
 async def test_models_of_two_regions_share_connections(server: LoopbackServer) -> None:
     """One backend signs for the region of each model; with one endpoint there is one pool."""
     server.answer_always(unary())
-    async with chatport.open_backend("bedrock", endpoint_url=server.url, **_KEYS) as backend:
+    async with chatport.open_backend("bedrock", endpoint_url=server.url, **KEYS) as backend:
         for region in ("eu-west-3", "us-east-2", "eu-west-3"):
-            await Session(backend, _ARN.replace("eu-west-3", region)).ask("hi")
-    assert [_scope(request)[1] for request in server.requests] == ["eu-west-3", "us-east-2", "eu-west-3"]
+            await Session(backend, ARN.replace("eu-west-3", region)).ask("hi")
+    assert [scope_of(request)[1] for request in server.requests] == ["eu-west-3", "us-east-2", "eu-west-3"]
     assert len(server.connections) == 1
-
-
-# --- the request on the wire -----------------------------------------------------------------------------------------
-
-_IDS = [
-    MODEL,
-    "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-    _ARN,
-    "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56",
-    "arn:aws:sagemaker:us-east-1:123456789012:endpoint/some.name_x~y",
-]
-
-
-@pytest.mark.parametrize("model", _IDS)
-async def test_the_request_line_is_that_of_botocore(model: str, server: LoopbackServer) -> None:
-    """An unmodified client of botocore sends the same path, and so do both of our transports: never a whole address."""
-    server.answer_always(unary())
-    options: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-1"}
-    await _ask(model, **options, **_KEYS)
-
-    def ask_with_boto3() -> None:
-        client = boto3.client(
-            "bedrock-runtime",
-            endpoint_url=server.url,
-            region_name="us-east-1",
-            aws_access_key_id="AKIDEXAMPLE",
-            aws_secret_access_key="wJalrXUtnFEMI",
-        )
-        client.converse(modelId=model, messages=[{"role": "user", "content": [{"text": "hi"}]}])
-        client.close()
-
-    await run_sync(ask_with_boto3)
-    ours, theirs = server.requests
-    assert (ours.method, ours.target) == (theirs.method, theirs.target)
-    assert ours.target.startswith("/model/")
-    assert ours.headers["host"] == theirs.headers["host"]
-    assert _scope(ours) == _scope(theirs)
-
-
-@pytest.mark.parametrize("token", [None, "the-session-token"])
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("model", _IDS[1:4])
-async def test_the_signature_fits_what_arrives(model: str, host: str, token: str | None) -> None:
-    """Computed again by botocore from the bytes that the server got, it is the same."""
-    with LoopbackServer(host=host) as server:
-        server.answer(stream("Hello"))
-        options = {"endpoint_url": server.url, "region": "us-east-1", "session_token": token, **_KEYS}
-        settings = chatport.Settings(max_tokens=5)
-        async with (
-            chatport.open_session(f"bedrock:{model}", backend_options=options) as session,
-            session.stream("hi", settings=settings) as reading,
-        ):
-            await reading.finish()
-        received = server.requests[0]
-    found = re.fullmatch(
-        r"AWS4-HMAC-SHA256 (.*), SignedHeaders=(.*), Signature=(.*)", received.headers["authorization"]
-    )
-    assert found
-    names = found[2].split(";")
-    assert names == ["content-type", "host", "x-amz-date", *(["x-amz-security-token"] if token else [])]
-    request = AWSRequest(
-        received.method,
-        url=f"{server.url}{received.target}",
-        data=received.body,
-        headers={name: received.headers[name] for name in names},
-    )
-    request.context["timestamp"] = received.headers["x-amz-date"]
-    signer = SigV4Auth(Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI", token), "bedrock", "us-east-1")
-    assert signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request) == found[3]
-    assert received.headers["host"] == server.url.removeprefix("http://")
-
-
-@pytest.mark.parametrize(
-    ("way", "accept"), [("ask", "application/json"), ("stream", "application/vnd.amazon.eventstream")]
-)
-async def test_the_other_headers(way: str, accept: str, server: LoopbackServer, options: dict[str, Any]) -> None:
-    """Both transports send the same ones, each once, and ask for nothing compressed, which nobody would unpack."""
-    server.answer(unary() if way == "ask" else stream("Hello"))
-    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session:
-        if way == "ask":
-            await session.ask("hi")
-        else:
-            async with session.stream("hi") as reading:
-                await reading.finish()
-    headers = server.requests[0].headers
-    headers.pop("connection", None)
-    agent = headers.pop("user-agent")
-    assert re.fullmatch(r"chatport-bedrock/\S+ aiobotocore/\S+ python/\S+", agent)
-    assert headers == {
-        "host": server.url.removeprefix("http://"),
-        "content-type": "application/json",
-        "accept": accept,
-        "accept-encoding": "identity",
-        "authorization": "Bearer test-key",
-        "content-length": str(len(server.requests[0].body)),
-    }
-
-
-# --- proxies ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("scheme", ["http", "HTTP"])
-@pytest.mark.parametrize("place", ["option", "environment"])
-async def test_a_proxy(place: str, scheme: str, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets the whole address, and the endpoint's host, whatever case the schemes of both are written in."""
-    server.answer_always(unary())
-    address = f"{scheme}://bedrock.example:8080"
-    options: dict[str, Any] = {"endpoint_url": address, "region": "us-east-1", "api_key": "key"}
-    proxy = server.url.replace("http", scheme, 1)
-    if place == "option":
-        options["proxies"] = {"http": proxy}
-    else:
-        monkeypatch.setenv("HTTP_PROXY", proxy)
-    await _ask("a.model:0", **options)
-    received = server.requests[0]
-    assert received.target == "http://bedrock.example:8080/model/a.model%3A0/converse"
-    assert received.headers["host"] == "bedrock.example:8080"
-
-
-async def test_a_proxy_that_is_not_for_the_host(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception in the environment holds, and an empty option turns the environment off."""
-    server.answer_always(unary())
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    with pytest.raises(chatport.TransportError, match="proxy"):
-        await _ask(MODEL, endpoint_url=server.url, region="us-east-1", api_key="key")
-    await _ask(MODEL, endpoint_url=server.url, region="us-east-1", api_key="key", proxies={})
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    await _ask(MODEL, endpoint_url=server.url, region="us-east-1", api_key="key")
-    assert [request.target[:7] for request in server.requests] == ["/model/", "/model/"]
-
-
-async def test_the_environment_is_left_alone(server: LoopbackServer, options: dict[str, Any]) -> None:
-    """Nothing is written to it, whatever is configured."""
-    before = dict(os.environ)
-    server.answer(unary())
-    await _ask(MODEL, **options)
-    assert dict(os.environ) == before

@@ -25,6 +25,7 @@ from bedrock_support.answers import (
     text,
     unary,
 )
+from bedrock_support.leaving import BEFORE, WAYS, by_break
 from bedrock_support.loopback import LAST_CHUNK, LoopbackServer, Step, chunk, head
 
 import chatport
@@ -39,13 +40,7 @@ PROMISE = 0.1
 TRIES = 3
 # Where it is measured once: a machine may be late, and what waits for the server waits for seconds.
 AT_ONCE = 1.0
-
-_BEFORE = (Message("user", (Text("before"),)), Message("assistant", (Text("indeed"),)))
 _BEGUN = (STREAM_HEAD, chunked([START, text("Hel"), text("lo")]))
-
-
-class _HeldUpError(Exception):
-    """What the body of a test's block raises."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,124 +54,17 @@ async def _clean(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
     assert not complaints
 
 
+# --- ways to leave: each reads a little, leaves, and returns when that was --------------------------------------------
+
+
 @pytest.fixture
 async def session(options: dict[str, Any]) -> AsyncIterator[Session]:
     """A session with a history."""
-    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options, messages=_BEFORE) as opened:
+    async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options, messages=BEFORE) as opened:
         yield opened
 
 
-# --- ways to leave: each reads a little, leaves, and returns when that was -------------------------------------------
-
-
-async def _by_break(session: Session) -> float:
-    left = 0.0
-    async with session.stream("hi") as reading:
-        async for _ in reading.text:
-            left = time.monotonic()
-            break
-    return left
-
-
-async def _by_break_among_events(session: Session) -> float:
-    left = 0.0
-    async with session.stream("hi") as reading:
-        async for _ in reading:
-            left = time.monotonic()
-            break
-    return left
-
-
-async def _by_exception(session: Session) -> float:
-    left = 0.0
-    with pytest.raises(_HeldUpError):
-        async with session.stream("hi") as reading:
-            async for _ in reading.text:
-                left = time.monotonic()
-                raise _HeldUpError
-    return left
-
-
-async def _without_reading(session: Session) -> float:
-    async with session.stream("hi"):
-        return time.monotonic()
-
-
-async def _by_timeout(session: Session) -> float:
-    left = 0.0
-    with anyio.CancelScope() as scope:
-        async with session.stream("hi") as reading:
-            scope.deadline = anyio.current_time() + 0.02
-            try:
-                await reading.finish()
-            except BaseException:
-                left = time.monotonic()
-                raise
-        pytest.fail("cancellation was swallowed")
-    assert scope.cancelled_caught
-    return left
-
-
-async def _by_scope(session: Session) -> float:
-    return await _cancelled_from_outside(session, "cancel the scope")
-
-
-async def _by_task_group(session: Session) -> float:
-    return await _cancelled_from_outside(session, "cancel the group")
-
-
-async def _cancelled_from_outside(session: Session, how: str) -> float:
-    """Cancel a task that waits for more, while the server is silent."""
-    waiting = anyio.Event()
-    scope = anyio.CancelScope()
-    ended: list[str] = []
-    left = 0.0
-
-    async def read() -> None:
-        with scope:
-            async with session.stream("hi") as reading:
-                async for piece in reading.text:
-                    if piece == "lo":
-                        waiting.set()
-            ended.append("read to the end")
-        ended.append("left the scope")
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(read)
-        await waiting.wait()
-        await anyio.wait_all_tasks_blocked()
-        left = time.monotonic()
-        (scope if how == "cancel the scope" else group.cancel_scope).cancel()
-    assert ended == (["left the scope"] if how == "cancel the scope" else [])
-    assert scope.cancelled_caught is (how == "cancel the scope")
-    return left
-
-
-async def _by_finishing_in_a_cancelled_scope(session: Session) -> float:
-    left = 0.0
-    with anyio.CancelScope() as scope:
-        async with session.stream("hi") as reading:
-            scope.cancel()
-            left = time.monotonic()
-            await reading.finish()
-        pytest.fail("cancellation was swallowed")
-    assert scope.cancelled_caught
-    return left
-
-
-_WAYS: list[Callable[[Session], Awaitable[float]]] = [
-    _by_break,
-    _by_break_among_events,
-    _by_exception,
-    _without_reading,
-    _by_timeout,
-    _by_scope,
-    _by_task_group,
-    _by_finishing_in_a_cancelled_scope,
-]
-
-
-@pytest.mark.parametrize("leave", _WAYS, ids=lambda leave: leave.__name__.strip("_").replace("_", "-"))
+@pytest.mark.parametrize("leave", WAYS, ids=lambda leave: leave.__name__.strip("_").replace("_", "-"))
 async def test_the_server_sees_it_at_once(
     leave: Callable[[Session], Awaitable[float]], server: LoopbackServer, session: Session
 ) -> None:
@@ -187,7 +75,7 @@ async def test_the_server_sees_it_at_once(
         left = await leave(session)
         took.append(await _until_closed(server) - left)
     assert min(took) < PROMISE, f"the server learned of it after {took} seconds"
-    assert session.messages == _BEFORE
+    assert session.messages == BEFORE
     server.answer(stream("Good."))
     with anyio.fail_after(5):
         async with session.stream("and now?") as reading:
@@ -251,7 +139,7 @@ async def test_a_request_is_cancelled(
     assert scope.cancelled_caught
     assert not went_on
     await _assert_closed(server, left)
-    assert session.messages == _BEFORE
+    assert session.messages == BEFORE
     assert not server.open_connections
 
 
@@ -279,7 +167,7 @@ async def test_leaving_a_long_burst(server: LoopbackServer, session: Session) ->
     """What has come already is not read to its end: the server is in the middle of writing."""
     writes = [chunk(text("x" * 1000) * 30)] * 400
     server.answer(STREAM_HEAD, chunk(START), *writes, LAST_CHUNK)
-    left = await _by_break(session)
+    left = await by_break(session)
     await _assert_closed(server, left)
 
 
@@ -292,7 +180,7 @@ async def test_abandoned_streams_do_not_use_up_the_pool(server: LoopbackServer, 
     async with chatport.open_session(f"bedrock:{MODEL}", backend_options=options) as session:
         with anyio.fail_after(10):
             for _ in range(30):
-                await _by_break(session)
+                await by_break(session)
             assert (await session.ask("hi")).text == "Still here."
     assert len(server.requests) == 31
     for connection in server.connections:
@@ -361,7 +249,8 @@ async def test_a_closed_backend_has_no_connections(server: LoopbackServer, optio
     await _assert_closed(server, left)
 
 
-# --- without a session -----------------------------------------------------------------------------------------------
+# --- without a session ------------------------------------------------------------------------------------------------
+
 
 _REQUEST = ChatRequest(MODEL, (Message("user", (Text("hi"),)),), streaming=True)
 

@@ -87,6 +87,7 @@ PLACE = {"documentIndex": 0, "start": 0, "end": 1}
 JSON_SCHEMA = {"schema": "{}", "name": "n", "description": "d"}
 SERVER_CALL = ToolCall("s1", "nova_grounding", {"q": 1}, executed_by="server")
 SERVER_MARKS = {"bedrock": {"status": "success", "type": "nova_grounding_result"}}
+
 # How everything is said, and what it is there for. Neutral values first, then what only Bedrock has.
 CASES: dict[str, tuple[ChatRequest, set[str]]] = {
     "a message": (user(), {"*.messages", *members("Message", "role", "content"), "ContentBlock.text"}),
