@@ -8,9 +8,10 @@ from bedrock_support.models import SAMPLES
 from botocore.validate import ParamValidator
 
 from chatport.backend import ChatRequest, Message, ReasoningLevel, Settings, Tool, ToolCall, ToolResult
+from chatport.backend.translation import LEVEL_BUDGETS
 from chatport_bedrock._body import plain_body
 from chatport_bedrock._models import capabilities
-from chatport_bedrock._reasoning import LEVEL_BUDGETS, asked_reasoning
+from chatport_bedrock._reasoning import asked_reasoning
 from chatport_bedrock._translate import Translation, translate
 from chatport_bedrock.emulator._conversation import Conversation
 from chatport_bedrock.emulator._rules import check_rules

@@ -13,12 +13,14 @@ from __future__ import annotations
 from chatport._call_names import SentCallIds, ToolNames
 from chatport._json_values import is_array, is_object
 from chatport._metadata import own_metadata
+from chatport._reasoning_levels import LEVEL_BUDGETS, reasoning_budget, reasoning_level
 from chatport._restorer import Restorer
 from chatport._tool_choice import check_tool_choice
 from chatport._translation_scope import TranslationScope
 from chatport._unknown_content import UnknownContent
 
 __all__ = [
+    "LEVEL_BUDGETS",
     "Restorer",
     "SentCallIds",
     "ToolNames",
@@ -28,4 +30,6 @@ __all__ = [
     "is_array",
     "is_object",
     "own_metadata",
+    "reasoning_budget",
+    "reasoning_level",
 ]

@@ -4,30 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from chatport.backend.translation import is_object
+from chatport.backend.translation import is_object, reasoning_budget, reasoning_level
 from chatport_anthropic._capabilities import ThinkingKind, ThinkingSupport
 from chatport_anthropic._scope import Scope
 
-__all__ = ["LEVEL_BUDGETS", "MINIMUM_BUDGET", "AskedThinking", "asked_thinking", "can_begin", "thinking_members"]
+__all__ = ["MINIMUM_BUDGET", "AskedThinking", "asked_thinking", "can_begin", "thinking_members"]
 
-LEVEL_BUDGETS: Final[Mapping[str, int]] = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 16_384,
-    "xhigh": 20_480,
-    "max": 24_576,
-}
-"""The levels, the lowest first, and the tokens that each stands for where a model takes nothing but a budget.
-
-The highest leaves room for an answer with every model that takes budgets: the smallest limit of them is 32,000 tokens.
-"""
 MINIMUM_BUDGET: Final = 1024
 """The fewest tokens that a budget may have. Documented."""
 
 _PATH: Final = "settings.reasoning"
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
-_LEVELS: Final = tuple(LEVEL_BUDGETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +91,7 @@ def thinking_members(  # noqa: PLR0911 - one return for each way of thinking
         case "adaptive":
             if "budget" in support.kinds and isinstance(reasoning, int):
                 return _with_budget(reasoning, scope)
-            return _with_effort(_level(reasoning, support, scope))
+            return _with_effort(reasoning_level(reasoning, support.levels, scope))
         case _:
             assert_never(support.kind)
 
@@ -134,34 +121,9 @@ def _with_effort(level: str) -> dict[str, Any]:
 
 
 def _with_budget(reasoning: str | int, scope: Scope) -> dict[str, Any]:
-    if isinstance(reasoning, int):
-        budget = reasoning
-    else:
-        budget = LEVEL_BUDGETS[reasoning]
-        why = f"this model is given a budget instead of a level: {reasoning!r} stands for {budget} tokens"
-        scope.note("lossless", "reasoning-level-as-budget", _PATH, why)
+    budget = reasoning_budget(reasoning, scope)
     if budget < MINIMUM_BUDGET:
         why = f"the service takes no budget below {MINIMUM_BUDGET} tokens, so it gets that instead of {budget}"
         scope.note("changed", "reasoning-budget-raised", _PATH, why)
         budget = MINIMUM_BUDGET
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
-
-
-def _level(reasoning: str | int, support: ThinkingSupport, scope: Scope) -> str:
-    """The level of the model that comes nearest, the lower one of two."""
-    if isinstance(reasoning, int):
-        wanted = next((level for level in reversed(_LEVELS) if LEVEL_BUDGETS[level] <= reasoning), _LEVELS[0])
-    else:
-        wanted = reasoning
-    level = min(support.levels, key=lambda each: (abs(_rank(each) - _rank(wanted)), _rank(each)))
-    if isinstance(reasoning, int):
-        why = f"this model is given a level instead of a budget: {level!r} comes nearest to {reasoning} tokens"
-        scope.note("changed", "reasoning-budget-as-level", _PATH, why)
-    elif level != reasoning:
-        why = f"of the levels of this model ({', '.join(support.levels)}) {level!r} comes nearest to {reasoning!r}"
-        scope.note("changed", "reasoning-level-changed", _PATH, why)
-    return level
-
-
-def _rank(level: str) -> int:
-    return _LEVELS.index(level)

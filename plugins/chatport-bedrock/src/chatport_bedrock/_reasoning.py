@@ -7,27 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from chatport.backend.translation import is_object
+from chatport.backend.translation import is_object, reasoning_budget, reasoning_level
 from chatport_bedrock._capabilities import ReasoningKind, ReasoningSupport
 from chatport_bedrock._scope import Scope
 
-__all__ = ["LEVEL_BUDGETS", "AskedReasoning", "asked_reasoning", "reasoning_fields"]
-
-LEVEL_BUDGETS: Final[Mapping[str, int]] = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 16_384,
-    "xhigh": 20_480,
-    "max": 24_576,
-}
-"""The levels, the lowest first, and the tokens that each stands for where a model takes nothing but a budget.
-
-The highest leaves room for an answer with every model that takes budgets: the smallest limit of them is 32,000 tokens.
-"""
+__all__ = ["AskedReasoning", "asked_reasoning", "reasoning_fields"]
 
 _PATH: Final = "settings.reasoning"
-_LEVELS: Final = tuple(LEVEL_BUDGETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +80,7 @@ def reasoning_fields(reasoning: str | int | None, scope: Scope, *, with_tools: b
         return {}
     if "budget" in support.kinds and (isinstance(reasoning, int) or not support.levels):
         return _with_budget(reasoning, support, scope)
-    return _words(support.kind, _level(reasoning, support, scope))
+    return _words(support.kind, reasoning_level(reasoning, support.levels, scope))
 
 
 # --- off -------------------------------------------------------------------------------------------------------------
@@ -139,38 +125,13 @@ def _drop(kind: ReasoningKind, scope: Scope) -> None:
 
 
 def _with_budget(reasoning: str | int, support: ReasoningSupport, scope: Scope) -> dict[str, Any]:
-    if isinstance(reasoning, int):
-        budget = reasoning
-    else:
-        budget = LEVEL_BUDGETS[reasoning]
-        why = f"this model is given a budget instead of a level: {reasoning!r} stands for {budget} tokens"
-        scope.note("lossless", "reasoning-level-as-budget", _PATH, why)
+    budget = reasoning_budget(reasoning, scope)
     least = support.minimum_budget
     if least is not None and budget < least:
         why = f"this model takes no budget below {least} tokens, so it gets that instead of {budget}"
         scope.note("changed", "reasoning-budget-raised", _PATH, why)
         budget = least
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
-
-
-def _level(reasoning: str | int, support: ReasoningSupport, scope: Scope) -> str:
-    """The level of the model that comes nearest, the lower one of two."""
-    if isinstance(reasoning, int):
-        wanted = next((level for level in reversed(_LEVELS) if LEVEL_BUDGETS[level] <= reasoning), _LEVELS[0])
-    else:
-        wanted = reasoning
-    level = min(support.levels, key=lambda each: (abs(_rank(each) - _rank(wanted)), _rank(each)))
-    if isinstance(reasoning, int):
-        why = f"this model is given a level instead of a budget: {level!r} comes nearest to {reasoning} tokens"
-        scope.note("changed", "reasoning-budget-as-level", _PATH, why)
-    elif level != reasoning:
-        why = f"of the levels of this model ({', '.join(support.levels)}) {level!r} comes nearest to {reasoning!r}"
-        scope.note("changed", "reasoning-level-changed", _PATH, why)
-    return level
-
-
-def _rank(level: str) -> int:
-    return _LEVELS.index(level)
 
 
 def _words(kind: ReasoningKind, level: str) -> dict[str, Any]:

@@ -3,24 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
-from chatport.backend.translation import is_object
+from chatport.backend.translation import is_object, reasoning_budget, reasoning_level
 from chatport_openai._dialects import ReasoningKnob
 from chatport_openai._scope import Scope
 
-__all__ = ["LEVEL_BUDGETS", "knob_of", "reasoning_members", "thinks"]
-
-LEVEL_BUDGETS: Final[Mapping[str, int]] = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 16_384,
-    "xhigh": 20_480,
-    "max": 24_576,
-}
-"""The levels, the lowest first, and the tokens that each stands for where a server takes nothing but a number."""
+__all__ = ["knob_of", "reasoning_members", "thinks"]
 
 _PATH: Final = "settings.reasoning"
-_LEVELS: Final = tuple(LEVEL_BUDGETS)
 
 
 def knob_of(model: str, scope: Scope) -> ReasoningKnob:
@@ -112,30 +101,11 @@ def _asked(reasoning: str | int, knob: ReasoningKnob, scope: Scope) -> dict[str,
         return _budget(knob, reasoning)
     if not knob.levels:
         if knob.budgets and isinstance(reasoning, str):
-            budget = LEVEL_BUDGETS[reasoning]
-            why = f"this model is given a budget instead of a level: {reasoning!r} stands for {budget} tokens"
-            scope.note("lossless", "reasoning-level-as-budget", _PATH, why)
-            return _budget(knob, budget)
+            return _budget(knob, reasoning_budget(reasoning, scope))
         why = f"this model thinks or does not, and cannot be told how much: {reasoning!r} lets it think"
         scope.note("changed", "reasoning-level-changed", _PATH, why)
         return _switch(knob, on=True)
-    wanted = reasoning if isinstance(reasoning, str) else _level_of(reasoning)
-    level = min(knob.levels, key=lambda each: (abs(_rank(each) - _rank(wanted)), _rank(each)))
-    if isinstance(reasoning, int):
-        why = f"this model is given a level instead of a budget: {level!r} comes nearest to {reasoning} tokens"
-        scope.note("changed", "reasoning-budget-as-level", _PATH, why)
-    elif level != reasoning:
-        why = f"of the levels of this model ({', '.join(knob.levels)}) {level!r} comes nearest to {reasoning!r}"
-        scope.note("changed", "reasoning-level-changed", _PATH, why)
-    return _words(knob, level)
-
-
-def _level_of(budget: int) -> str:
-    return next((level for level in reversed(_LEVELS) if LEVEL_BUDGETS[level] <= budget), _LEVELS[0])
-
-
-def _rank(level: str) -> int:
-    return _LEVELS.index(level)
+    return _words(knob, reasoning_level(reasoning, knob.levels, scope))
 
 
 def _words(knob: ReasoningKnob, level: str) -> dict[str, Any]:
