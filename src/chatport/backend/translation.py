@@ -10,6 +10,7 @@ the backend, in the arguments.
 
 from __future__ import annotations
 
+from chatport._answer_words import ANSWER_TOOL_DESCRIPTION, answer_instruction, answer_tool_name
 from chatport._call_names import SentCallIds, ToolNames
 from chatport._json_values import is_array, is_object
 from chatport._metadata import own_metadata
@@ -20,12 +21,15 @@ from chatport._translation_scope import TranslationScope
 from chatport._unknown_content import UnknownContent
 
 __all__ = [
+    "ANSWER_TOOL_DESCRIPTION",
     "LEVEL_BUDGETS",
     "Restorer",
     "SentCallIds",
     "ToolNames",
     "TranslationScope",
     "UnknownContent",
+    "answer_instruction",
+    "answer_tool_name",
     "check_tool_choice",
     "is_array",
     "is_object",

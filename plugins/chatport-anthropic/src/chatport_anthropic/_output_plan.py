@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import ChatRequest
+from chatport.backend.translation import ANSWER_TOOL_DESCRIPTION, answer_instruction, answer_tool_name
 from chatport_anthropic._json_values import json_text
 from chatport_anthropic._schemas import LooseSchemaError, StrictRoom, note_loosened
 from chatport_anthropic._scope import Scope
@@ -19,16 +20,6 @@ __all__ = ["OutputPlan", "OutputWay", "plan_output"]
 OutputWay: TypeAlias = Literal["native", "forced-tool", "prompt"]
 
 _PATH: Final = "output_schema"
-_TOOL_NAME: Final = "final_answer"
-_TOOL_DESCRIPTION: Final = (
-    "Give the final answer. Call this once, alone, when everything that is needed for the answer is known; what stands "
-    "in its input is the whole answer."
-)
-_INSTRUCTION: Final = (
-    "Your final answer has to be one JSON object that fits the JSON schema below, and nothing else: no words before or "
-    "after it, no code fence."
-)
-_BESIDE_TOOLS: Final = "Call tools first where you need them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +51,14 @@ class OutputPlan:
         """Return what the system prompt has to say, None for other ways."""
         if self.way != "prompt":
             return None
-        words = f"{_INSTRUCTION} {_BESIDE_TOOLS}" if has_tools else _INSTRUCTION
-        return f"{words}\n{json_text(self.schema, _PATH)}"
+        return answer_instruction(json_text(self.schema, _PATH), has_tools=has_tools)
 
     def with_tool(self, members: dict[str, Any], request: ChatRequest, scope: Scope) -> dict[str, Any]:
         """Return members with the tool whose call is the answer, last, so that those before it stay cached."""
         if self.tool_name is None:
             return members
         tools = [] if request.tool_choice == "none" else list(members.get("tools", ()))
-        spec = {"name": self.name, "description": _TOOL_DESCRIPTION, "input_schema": self.schema}
+        spec = {"name": self.name, "description": ANSWER_TOOL_DESCRIPTION, "input_schema": self.schema}
         choice: dict[str, Any] = {"type": "any"} if tools else {"type": "tool", "name": self.name}
         asked: dict[str, Any] = members.get("tool_choice", {})
         if asked.get("type") == "tool":
@@ -124,15 +114,6 @@ def plan_output(
         reason = "this model does not enforce schemas" if can.known else "nothing is known of this model"
     if forced:
         scope.note("lossless", "output-not-strict", _PATH, f"asked for as the input of a tool: {reason}")
-        return OutputPlan("forced-tool", schema, _free_name(taken))
+        return OutputPlan("forced-tool", schema, answer_tool_name(taken))
     scope.note("changed", "output-prompted", _PATH, f"asked for in words, which the model may not heed: {reason}")
     return OutputPlan("prompt", schema)
-
-
-def _free_name(taken: Iterable[str]) -> str:
-    names = frozenset(taken)
-    found, number = _TOOL_NAME, 1
-    while found in names:
-        number += 1
-        found = f"{_TOOL_NAME}_{number}"
-    return found

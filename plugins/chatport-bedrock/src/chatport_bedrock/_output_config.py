@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from chatport.backend import ChatRequest
-from chatport.backend.translation import is_object
+from chatport.backend.translation import ANSWER_TOOL_DESCRIPTION, answer_instruction, answer_tool_name, is_object
 from chatport_bedrock._json_limits import json_text
 from chatport_bedrock._schemas import LooseSchemaError
 from chatport_bedrock._scope import Scope
@@ -21,16 +21,6 @@ __all__ = ["OutputPlan", "OutputWay", "asks_for_citations", "plan_output"]
 OutputWay: TypeAlias = Literal["native", "strict-tool", "forced-tool", "prompt"]
 
 _PATH: Final = "output_schema"
-_TOOL_NAME: Final = "final_answer"
-_TOOL_DESCRIPTION: Final = (
-    "Give the final answer. Call this once, alone, when everything that is needed for the answer is known; what stands "
-    "in its input is the whole answer."
-)
-_INSTRUCTION: Final = (
-    "Your final answer has to be one JSON object that fits the JSON schema below, and nothing else: no words before or "
-    "after it, no code fence."
-)
-_BESIDE_TOOLS: Final = "Call tools first where you need them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +61,7 @@ class OutputPlan:
         """Return what the system prompt has to say, None for other ways."""
         if self.way != "prompt":
             return None
-        words = f"{_INSTRUCTION} {_BESIDE_TOOLS}" if has_tools else _INSTRUCTION
-        return f"{words}\n{json_text(self.schema, _PATH)}"
+        return answer_instruction(json_text(self.schema, _PATH), has_tools=has_tools)
 
     def request_for_tools(self, request: ChatRequest, *, has_tool_blocks: bool) -> ChatRequest:
         """Return the request as the caller's own tools are to be read from it.
@@ -93,7 +82,7 @@ class OutputPlan:
             return config
         spec = {
             "name": self.name,
-            "description": _TOOL_DESCRIPTION,
+            "description": ANSWER_TOOL_DESCRIPTION,
             "inputSchema": {"json": self.schema},
             **({"strict": True} if self.way == "strict-tool" else {}),
         }
@@ -147,7 +136,7 @@ def plan_output(
         enforced = "native"
     elif can.known and can.strict_tools and forced:
         enforced = "strict-tool"
-    name = request.output_name if enforced == "native" else _free_name(taken)
+    name = request.output_name if enforced == "native" else answer_tool_name(taken)
     if enforced is not None:
         try:
             made = room.take(schema, can.strict_refused_keywords, is_tool=enforced == "strict-tool")
@@ -164,7 +153,7 @@ def plan_output(
         reason = "this model does not enforce schemas here" if can.known else "nothing is known of this model"
     if forced:
         scope.note("lossless", "output-not-strict", _PATH, f"asked for as the input of a tool: {reason}")
-        return OutputPlan("forced-tool", schema, _free_name(taken), frozenset(forced))
+        return OutputPlan("forced-tool", schema, answer_tool_name(taken), frozenset(forced))
     if has_tools:
         reason += ", and it cannot be told here that it has to call a tool"
     scope.note("changed", "output-prompted", _PATH, f"asked for in words, which the model may not heed: {reason}")
@@ -176,12 +165,3 @@ def asks_for_citations(turns: Iterable[dict[str, Any]]) -> bool:
     documents = (block.get("document") for turn in turns for block in turn["content"])
     asked = (document.get("citations") for document in documents if is_object(document))
     return any(is_object(citations) and citations.get("enabled") is True for citations in asked)
-
-
-def _free_name(taken: Iterable[str]) -> str:
-    names = frozenset(taken)
-    found, number = _TOOL_NAME, 1
-    while found in names:
-        number += 1
-        found = f"{_TOOL_NAME}_{number}"
-    return found

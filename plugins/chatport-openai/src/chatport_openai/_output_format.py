@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chatport.backend import ChatRequest
+from chatport.backend.translation import answer_instruction
 from chatport_openai._blocks import json_text
 from chatport_openai._models import OutputWay
 from chatport_openai._schemas import LooseSchemaError, StrictSchema, strict_schema
@@ -17,10 +18,6 @@ __all__ = ["OutputPlan", "note_strict", "plan_output"]
 
 _PATH: Final = "output_schema"
 _WAYS: Final[tuple[OutputWay, ...]] = ("json_schema", "json_object", "prompt")
-_INSTRUCTION: Final = (
-    "Your final answer has to be one JSON object that fits the JSON schema below, and nothing else: no words before or "
-    "after it, no code fence."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def plan_output(request: ChatRequest, scope: Scope) -> OutputPlan | None:
     way = _WAYS[max(_WAYS.index(scope.dialect.output), _WAYS.index(scope.model.output))]
     if way == "json_schema":
         return OutputPlan(way, {"response_format": {"type": way, way: _json_schema(request, schema, scope)}})
-    words = f"{_INSTRUCTION}\n{json_text(schema, _PATH)}"
+    words = answer_instruction(json_text(schema, _PATH))
     who = scope.server if scope.dialect.output == way else "this model"
     why = f"asked for in words, which the model may not heed: {who} does not hold answers to a schema"
     scope.note("changed", "output-prompted", _PATH, why)
