@@ -18,7 +18,8 @@ from chatport.backend import (
     RateLimitError,
     ServiceError,
 )
-from chatport_openai._error_text import identifier, one_line, sentence, words_of_page
+from chatport.backend.http import as_sentence, error_code
+from chatport_openai._error_text import one_line, words_of_page
 from chatport_openai._errors import (
     Place,
     error_from_members,
@@ -218,7 +219,7 @@ def test_words_are_one_line_of_a_bounded_length() -> None:
     """Nothing in them moves a cursor or fills a log."""
     assert one_line("a\r\n\x1b[31mb") == "a [31mb"
     assert len(one_line("abc" * 5000)) <= 1000
-    assert identifier("a b/c") == "abc"
-    assert identifier("//") is None
-    assert (sentence("a"), sentence("a!"), sentence("")) == ("a.", "a!", "")
+    assert error_code("a b/c") == "abc"
+    assert error_code("//") is None
+    assert (as_sentence("a"), as_sentence("a!"), as_sentence("")) == ("a.", "a!", "")
     assert words_of_page(b"<!-- <b> -->a<style>x") == "a"

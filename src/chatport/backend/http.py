@@ -20,6 +20,7 @@ connection whose bytes it reads itself.
 
 from __future__ import annotations
 
+from chatport._error_text import MAX_ERROR_BYTES, ErrorText, as_sentence, error_code
 from chatport._http_chunks import ChunkReader
 from chatport._http_failures import Exchange, TimedOutError, closed_failure
 from chatport._http_headers import retry_after
@@ -32,10 +33,12 @@ from chatport._json_body import Base64, DataUrl, encode_json, plain_json
 from chatport._server_sent_events import EventReader, ServerSentEvent, UnreadableEventError
 
 __all__ = [
+    "MAX_ERROR_BYTES",
     "Base64",
     "ChunkReader",
     "ConnectionsClosedError",
     "DataUrl",
+    "ErrorText",
     "EventReader",
     "Exchange",
     "HttpOptions",
@@ -47,10 +50,12 @@ __all__ = [
     "Slots",
     "TimedOutError",
     "UnreadableEventError",
+    "as_sentence",
     "check_base_url",
     "check_header_value",
     "closed_failure",
     "encode_json",
+    "error_code",
     "plain_json",
     "retry_after",
 ]

@@ -23,8 +23,9 @@ from chatport.backend import (
     RateLimitError,
     ServiceError,
 )
+from chatport.backend.http import MAX_ERROR_BYTES, as_sentence, error_code
 from chatport.backend.translation import is_object
-from chatport_anthropic._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
+from chatport_anthropic._error_text import one_line, words_of_page
 
 __all__ = ["REQUEST_ID_HEADERS", "error_from_event", "error_from_other_answer", "error_from_response", "request_id_of"]
 
@@ -143,7 +144,7 @@ def _error(
         found, hint = ModelNotFoundError, _NO_MODEL
     elif found is AuthenticationError:
         hint = _NO_KEY
-    text = sentence(message)
+    text = as_sentence(message)
     return found(
         f"{text} {hint}" if hint else text,
         backend=BACKEND,
@@ -164,7 +165,7 @@ def _class_of(status: int | None) -> type[BackendError]:
 
 def _object_in(body: bytes) -> dict[str, Any]:
     try:
-        value = from_json(body[:MAX_BODY_BYTES])
+        value = from_json(body[:MAX_ERROR_BYTES])
     except ValueError:
         return {}
     return value if is_object(value) else {}
@@ -177,7 +178,7 @@ def _type_and_message(members: Mapping[str, Any]) -> tuple[str | None, str]:
         kind, message = error.get("type"), error.get("message")
     else:
         kind, message = None, error if isinstance(error, str) else members.get("message")
-    found = identifier(kind) if isinstance(kind, str) else None
+    found = error_code(kind) if isinstance(kind, str) else None
     return found, one_line(message) if isinstance(message, str) else ""
 
 

@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from chatport.backend import BackendError, Phase, ProtocolError, StreamInterruptedError
+from chatport.backend.http import MAX_ERROR_BYTES, as_sentence, error_code
 from chatport.backend.translation import is_object
 from chatport_bedrock._error_codes import Failure, status_in_stream
-from chatport_bedrock._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
+from chatport_bedrock._error_text import one_line, words_of_page
 from chatport_bedrock._error_wordings import meaning_of
 from chatport_bedrock._frames import Frame, FrameError, IncompleteFrameError
 
@@ -136,7 +137,7 @@ def error_from_frame_error(error: FrameError, *, model: str, request_id: str | N
 
 def _error(failure: Failure, members: Mapping[str, Any], place: _Place) -> BackendError:
     kind, retryable, hint = meaning_of(failure)
-    message = sentence(f"{failure.message}{_origin(members)}")
+    message = as_sentence(f"{failure.message}{_origin(members)}")
     return kind(
         f"{message} {hint}" if hint else message,
         backend=_BACKEND,
@@ -156,7 +157,7 @@ def _error(failure: Failure, members: Mapping[str, Any], place: _Place) -> Backe
 def _json_object(body: bytes) -> Mapping[str, Any]:
     """The body's members; none where it is no JSON object."""
     try:
-        value = from_json(body[:MAX_BODY_BYTES])
+        value = from_json(body[:MAX_ERROR_BYTES])
     except ValueError:
         return {}
     return value if is_object(value) else {}
@@ -181,7 +182,7 @@ def _words_of(body: bytes, content_type: str, *, is_json: bool) -> str:
 
 def _code_of(value: object) -> str | None:
     """`Name` of `Name:http://internal…`, `namespace#Name` or plain `Name`."""
-    return identifier(value.partition(":")[0].rpartition("#")[2]) if isinstance(value, str) else None
+    return error_code(value.partition(":")[0].rpartition("#")[2]) if isinstance(value, str) else None
 
 
 def _original_status(members: Mapping[str, Any]) -> int | None:

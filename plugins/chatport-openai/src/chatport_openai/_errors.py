@@ -12,9 +12,10 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from chatport.backend import AuthenticationError, BackendError, Phase, ProtocolError
+from chatport.backend.http import MAX_ERROR_BYTES, as_sentence, error_code
 from chatport.backend.translation import is_array, is_object
 from chatport_openai._error_table import meaning_of
-from chatport_openai._error_text import MAX_BODY_BYTES, identifier, one_line, sentence, words_of_page
+from chatport_openai._error_text import one_line, words_of_page
 
 __all__ = [
     "Place",
@@ -139,12 +140,12 @@ def _error(said: _Said, place: Place, remedy: str) -> BackendError:
     code = said.code if said.code is not None and not said.code.isdigit() else said.kind or said.code
     if kind is AuthenticationError and remedy:
         hint = f"{remedy} {hint}".strip()
-    message = sentence(said.message)
+    message = as_sentence(said.message)
     facts = place._replace(status=place.status if status is None else status).facts()
     return kind(
         f"{message} {hint}" if hint else message,
         **facts,
-        code=None if code is None else identifier(code),
+        code=None if code is None else error_code(code),
         retry_after=place.retry_after,
         retryable=retryable,
     )
@@ -155,7 +156,7 @@ def _error(said: _Said, place: Place, remedy: str) -> BackendError:
 
 def _json_object(body: bytes) -> Mapping[str, Any] | None:
     try:
-        value: object = from_json(body[:MAX_BODY_BYTES])
+        value: object = from_json(body[:MAX_ERROR_BYTES])
     except ValueError:
         return None
     if is_array(value) and value and is_object(value[0]):  # Gemini's endpoint: a list of one error
@@ -171,7 +172,7 @@ def _said(members: Mapping[str, Any]) -> _Said:
     more = [_words(inner.get("details")), _behind(inner.get("metadata"))]
     for words in filter(None, more):
         if words not in message:
-            message = f"{sentence(message)} {words}" if message else words
+            message = f"{as_sentence(message)} {words}" if message else words
     return _Said(
         one_line(message) or "the server reports an error and no message",
         _code(inner.get("code")) or _code(members.get("code")),
