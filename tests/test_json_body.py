@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from chatport._json_body import _MARKER
 from chatport.backend import UnsupportedError
-from chatport.backend.http import Base64, DataUrl, encode_json, plain_json
+from chatport.backend.http import Base64, BodyLeaves, DataUrl, cut_json, encode_json, plain_json
 
 # Text that json.dumps, a naive marker or UTF-8 could stumble over; the marker itself among it.
 _text = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -168,3 +168,43 @@ def test_media_and_words_are_in_no_error_and_no_repr() -> None:
     assert repr([Base64(b"secret"), DataUrl("image/png", b"secret")]) == (
         "[<base64 of 6 bytes>, <data URL of 6 bytes, image/png>]"
     )
+
+
+class Blob:
+    """A leaf as a backend could have one of its own."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        self.data = data
+
+
+BLOBS = BodyLeaves((Blob,), lambda blob: f"{blob.name}:{blob.data.hex()}", lambda blob: blob.name)
+
+
+def test_leaves_of_a_backends_own_cut_the_body() -> None:
+    """The texts around them, and themselves in order: with what they become in between, the JSON of the plain way."""
+    first, second = Blob("a", b"\x01"), Blob("b", b"")
+    body = {"x": [first, _MARKER, {"y": second}], "z": None}
+    texts, found = cut_json(body, BLOBS)
+    assert found == (first, second)
+    assert len(texts) == 3
+    pieces = [f'"{BLOBS.text_of(blob)}"'.encode() + text for blob, text in zip(found, texts[1:], strict=True)]
+    plain = plain_json(body, BLOBS)
+    assert json.loads(b"".join([texts[0], *pieces])) == plain
+    assert plain == {"x": ["a:01", _MARKER, {"y": "b:"}], "z": None}
+
+
+def test_leaves_that_were_not_named_are_no_json() -> None:
+    """What a backend puts in its bodies is its own to say: media of ours are none there, and its own none elsewhere."""
+    for refuse, leaf in ((lambda body: cut_json(body, BLOBS), Base64(b"")), (encoded, Blob("a", b""))):
+        with pytest.raises(UnsupportedError, match=f"nothing was sent: a is a {type(leaf).__name__}"):
+            refuse({"a": leaf})
+
+
+@pytest.mark.parametrize("refuse", [cut_json, plain_json])
+def test_words_of_a_leaf_have_to_be_text(refuse: Any) -> None:
+    """They go into the body as they are; where a leaf has none, nothing of it is looked at."""
+    body = {"a": [Blob("\ud800", b"")]}
+    with pytest.raises(UnsupportedError, match=r"a\[0\] has half of a surrogate pair"):
+        refuse(body, BLOBS)
+    refuse(body, BodyLeaves((Blob,), lambda blob: blob.data.hex()))

@@ -13,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatport.backend import UnsupportedError
-from chatport_bedrock._body import _MARKER, cut_body, encode_body, plain_body
+from chatport_bedrock._body import cut_body, encode_body, plain_body
 from chatport_bedrock._calls import chat_call
+
+# What stands in the place of media while the rest is encoded.
+_MARKER = "a medium, as base64"
 
 # Text that json.dumps, a naive marker or UTF-8 could stumble over; the marker itself among it.
 _text = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -79,7 +82,7 @@ def test_a_request_with_media_is_dumped_once(monkeypatch: pytest.MonkeyPatch) ->
         dumps.append(dump(*arguments, **options))
         return dumps[-1]
 
-    monkeypatch.setattr("chatport_bedrock._body.json.dumps", note)
+    monkeypatch.setattr(json, "dumps", note)
     image = {"image": {"format": "png", "source": {"bytes": b"x" * 10}}}
     document = {"document": {"name": "bytes", "format": "txt", "source": {"bytes": b"y"}}}
     encode_body({"messages": [{"role": "user", "content": [{"text": "bytes"}, image, document]}]})
@@ -160,9 +163,9 @@ def test_the_content_of_media_and_text_is_in_no_error() -> None:
 def test_the_bytes_are_the_same_in_every_process() -> None:
     """Hash seeds decide nothing: prompt caches of the service live from equal beginnings."""
     program = (
-        "from chatport_bedrock._body import _MARKER, encode_body\n"
+        "from chatport_bedrock._body import encode_body\n"
         "import sys\n"
-        "body = {'b': b'media', 'a': _MARKER, 'c': {'z': 1, 'y': [b'x', _MARKER]}}\n"
+        f"body = {{'b': b'media', 'a': {_MARKER!r}, 'c': {{'z': 1, 'y': [b'x', {_MARKER!r}]}}}}\n"
         "sys.stdout.buffer.write(encode_body(body))\n"
     )
     outputs = {

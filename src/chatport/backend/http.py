@@ -29,12 +29,13 @@ from chatport._http_patience import Patience
 from chatport._http_request import HttpRequest
 from chatport._http_slots import ConnectionsClosedError, Slots
 from chatport._http_wire import HttpResponse, HttpWire
-from chatport._json_body import Base64, DataUrl, encode_json, plain_json
+from chatport._json_body import Base64, BodyLeaves, DataUrl, cut_json, encode_json, plain_json
 from chatport._server_sent_events import EventReader, ServerSentEvent, UnreadableEventError
 
 __all__ = [
     "MAX_ERROR_BYTES",
     "Base64",
+    "BodyLeaves",
     "ChunkReader",
     "ConnectionsClosedError",
     "DataUrl",
@@ -54,6 +55,7 @@ __all__ = [
     "check_base_url",
     "check_header_value",
     "closed_failure",
+    "cut_json",
     "encode_json",
     "error_code",
     "plain_json",
