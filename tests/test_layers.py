@@ -5,17 +5,17 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from itertools import chain, groupby
 from pathlib import Path
 
 import pytest
+from tests.module_imports import Source, module_name
 
 _ROOT = Path(__file__).resolve().parents[1]
 
-# --- the tables ------------------------------------------------------------------------------------------------------
+
+# --- the tables -------------------------------------------------------------------------------------------------------
 
 # A row may import the rows above it: never its own row, never one below. A folder (testing, cli) is one entry.
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
@@ -73,10 +73,14 @@ APPLICATIONS = frozenset({"emulator"})
 # translating, the wire and decoding do not know each other. Rooms are what the picture in the documentation shows.
 ROOMS: dict[str, dict[str, frozenset[str]]] = {}
 KNOWS: dict[str, dict[str, frozenset[str]]] = {}
+
+
 for _path in sorted((_ROOT / "tests" / "rooms").glob("*.toml")):
     _table = tomllib.loads(_path.read_text(encoding="utf-8"))
     ROOMS[_path.stem] = {room: frozenset(entry["files"]) for room, entry in _table.items()}
     KNOWS[_path.stem] = {room: frozenset(entry["knows"]) for room, entry in _table.items()}
+
+
 # Only these do I/O or see a vendor's package; the rest of a plugin takes values and returns values.
 IO_ROOMS = frozenset({"wire", "emulator"})
 # The glue may hold locks and cancel scopes; what is pure needs no event loop at all.
@@ -98,94 +102,7 @@ VENDOR_WORDS = frozenset(
 )
 
 
-# --- reading the code ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Import:
-    """One imported module, as seen from the file that imports it."""
-
-    module: str
-    line: int
-    at_import: bool  # False inside a function: it runs when that is called
-
-
-@dataclass(frozen=True)
-class Source:
-    """One file of a package."""
-
-    package: str
-    path: Path
-    root: Path
-
-    @property
-    def unit(self) -> str:
-        """The entry of the tables that the file belongs to: its name, or the folder's below the package."""
-        return self.path.relative_to(self.root).parts[0].removesuffix(".py")
-
-    @property
-    def where(self) -> str:
-        """The path as people write it."""
-        return self.path.relative_to(_ROOT).as_posix()
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        """The parsed file."""
-        return ast.parse(self.path.read_text(encoding="utf-8"), filename=str(self.path))
-
-    @property
-    def modules(self) -> frozenset[str]:
-        """Every module of the same package, by its full name."""
-        return _modules(self.package, self.root)
-
-    @cached_property
-    def imports(self) -> tuple[Import, ...]:
-        """What the file imports at run time; `TYPE_CHECKING` blocks are free."""
-        name = _module_name(self.package, self.root, self.path)
-        parent = name if self.path.name == "__init__.py" else name.rpartition(".")[0]
-        return tuple(
-            Import(module, node.lineno, at_import)
-            for node, at_import in _runtime_nodes(self.tree.body, at_import=True)
-            for module in _imported(node, parent, self.modules)
-        )
-
-
-@cache
-def _modules(package: str, root: Path) -> frozenset[str]:
-    return frozenset(_module_name(package, root, path) for path in root.rglob("*.py"))
-
-
-def _module_name(package: str, root: Path, path: Path) -> str:
-    parts = [package, *path.relative_to(root).with_suffix("").parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _runtime_nodes(body: Iterable[ast.AST], *, at_import: bool) -> Iterator[tuple[ast.stmt, bool]]:
-    """Every import statement outside `if TYPE_CHECKING:`, and whether it runs when the module is imported."""
-    for node in body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node, at_import
-            continue
-        children: Iterable[ast.AST] = ast.iter_child_nodes(node)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            children = node.orelse
-        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        yield from _runtime_nodes(children, at_import=at_import and not inside)
-
-
-def _imported(node: ast.stmt, parent: str, siblings: frozenset[str]) -> Iterator[str]:
-    """The full names of the modules that one import statement loads."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        base = node.module or ""
-        if node.level:
-            above = parent.split(".")[: len(parent.split(".")) - (node.level - 1)]
-            base = ".".join([*above, *([node.module] if node.module else [])])
-        submodules = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in siblings]
-        yield from submodules
-        if len(submodules) < len(node.names):
-            yield base
+# --- reading the code -------------------------------------------------------------------------------------------------
 
 
 def _sources(package: str, root: Path) -> list[Source]:
@@ -218,14 +135,14 @@ def _is_or_below(module: str, packages: frozenset[str]) -> bool:
     return any(".".join(parts[: length + 1]) in packages for length in range(len(parts)))
 
 
-# --- both ------------------------------------------------------------------------------------------------------------
+# --- both -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sources", [CORE, *_by_package(PLUGINS)], ids=lambda sources: sources[0].package)
 def test_no_import_cycles(sources: list[Source]) -> None:
     """Modules can be read one after the other; imports inside functions count too."""
     graph = {
-        _module_name(source.package, source.root, source.path): {
+        module_name(source.package, source.root, source.path): {
             found.module for found in source.imports if found.module in source.modules
         }
         for source in sources
@@ -292,7 +209,7 @@ def _code(units: Iterable[str]) -> str:
     return " ".join(f"`{unit}`" for unit in units)
 
 
-# --- the core --------------------------------------------------------------------------------------------------------
+# --- the core ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_files_are_found() -> None:
@@ -370,7 +287,7 @@ def _identifiers_and_strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 pass
 
 
-# --- the plugins -----------------------------------------------------------------------------------------------------
+# --- the plugins ------------------------------------------------------------------------------------------------------
 
 
 @each_plugin_file
@@ -429,44 +346,7 @@ def test_the_entry_point_is_light(source: Source) -> None:
     assert not heavy
 
 
-# --- the tests of the tests ------------------------------------------------------------------------------------------
-
-
-def _written(tmp_path: Path, name: str, text: str) -> Source:
-    root = tmp_path / "chatport"
-    root.mkdir(exist_ok=True)
-    for other in ("__init__", "_errors", "_session"):
-        (root / f"{other}.py").touch()
-    (root / name).write_text(text)
-    return Source("chatport", root / name, root)
-
-
-def test_imports_are_read_in_every_form(tmp_path: Path) -> None:
-    """Absolute, relative, of a submodule, inside a function, in an else branch; never under TYPE_CHECKING."""
-    source = _written(
-        tmp_path,
-        "_x.py",
-        "from typing import TYPE_CHECKING\n"
-        "import chatport._session\n"
-        "from chatport import _errors\n"
-        "from . import _session\n"
-        "from ._errors import ChatError\n"
-        "if TYPE_CHECKING:\n"
-        "    import aiohttp\n"
-        "else:\n"
-        "    import httpx\n"
-        "def f():\n"
-        "    from botocore import session\n",
-    )
-    assert list(source.imports) == [
-        Import("typing", 1, at_import=True),
-        Import("chatport._session", 2, at_import=True),
-        Import("chatport._errors", 3, at_import=True),
-        Import("chatport._session", 4, at_import=True),
-        Import("chatport._errors", 5, at_import=True),
-        Import("httpx", 9, at_import=True),
-        Import("botocore", 11, at_import=False),
-    ]
+# --- the tests of the tests -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

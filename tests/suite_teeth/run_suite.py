@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import broken_parrots
+import broken_works
 import parrot_service
 import pytest
 from chatport_parrot.backend import ParrotBackend
@@ -23,8 +24,8 @@ from chatport.testing import BackendSuite
 from chatport.testing._suite import _asking, _leaving, _limits, _loops
 
 # A backend that is broken so that it hangs is waited for by many tests.
-for module in (_asking, _leaving, _limits, _loops):
-    module.__dict__["PATIENCE"] = 2.0
+for patient in (_asking, _leaving, _limits, _loops):
+    patient.__dict__["PATIENCE"] = 2.0
 parrot_service.__dict__["_PATIENCE"] = 2.0
 _limits.__dict__["_LIMIT"] = 0.05
 
@@ -51,10 +52,11 @@ def _tests_of(backend_class: type[ParrotBackend]) -> type[BackendSuite]:
 
 _ALL = [
     value
-    for value in vars(broken_parrots).values()
+    for module in (broken_parrots, broken_works)
+    for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, ParrotBackend)
-    and value.__module__ == "broken_parrots"
+    and value.__module__ == module.__name__
     and not value.__name__.startswith("_")
 ]
 BROKEN = _ALL[int(sys.argv[3]) :: int(sys.argv[4])]

@@ -13,7 +13,8 @@ import pytest
 from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http_exceptions import BadStatusLine
-from bedrock_support.loopback import LoopbackServer, whole
+from bedrock_support.http_bytes import whole
+from bedrock_support.loopback import LoopbackServer
 
 from chatport.backend.http import TimedOutError
 from chatport_bedrock._aiohttp_session import PlainSession

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from bedrock_support.answers import USAGE, event
-from bedrock_support.loopback import LoopbackServer, head
+from bedrock_support.http_bytes import head
+from bedrock_support.loopback import LoopbackServer
 from bedrock_support.models import SAMPLES
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from bedrock_support.loopback import LoopbackServer, whole
+from bedrock_support.http_bytes import whole
 from botocore.config import Config
 
 from chatport import (
@@ -25,6 +25,9 @@ from chatport_bedrock import _catalog
 from chatport_bedrock._model_list import merge_models
 from chatport_bedrock.backend import BedrockBackend
 from chatport_bedrock.emulator import Credentials, Emulator, HttpError
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
 

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 from bedrock_support.answers import REQUEST_ID
-from bedrock_support.loopback import LoopbackServer, whole
+from bedrock_support.http_bytes import whole
 from bedrock_support.recordings import FOLDER
 
-from chatport import (
-    Message,
-    ModelNotFoundError,
-    ProtocolError,
-    Session,
-    Settings,
-    Text,
-    Tool,
-    UnsupportedError,
-)
+from chatport import Message, ModelNotFoundError, ProtocolError, Session, Settings, Text, Tool, UnsupportedError
 from chatport.backend import ChatRequest
 from chatport_bedrock import _counting
 from chatport_bedrock._counting import counted_model
 from chatport_bedrock.backend import BedrockBackend
 from chatport_bedrock.emulator import Credentials, Emulator
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,8 @@ import pytest
 from aiobotocore.session import get_session
 from bedrock_support.answers import MODEL, refusal, stream
 from bedrock_support.asking import REGION, sent, who_asked
-from bedrock_support.loopback import PATIENCE, LoopbackServer, whole
+from bedrock_support.http_bytes import whole
+from bedrock_support.loopback import PATIENCE, LoopbackServer
 from botocore.utils import ContainerMetadataFetcher
 
 import chatport

@@ -14,7 +14,8 @@ import pytest
 from aiobotocore.session import get_session
 from bedrock_support.answers import MODEL, refusal, unary
 from bedrock_support.asking import REGION, who_asked
-from bedrock_support.loopback import LoopbackServer, whole
+from bedrock_support.http_bytes import whole
+from bedrock_support.loopback import LoopbackServer
 from botocore.utils import ContainerMetadataFetcher
 
 import chatport

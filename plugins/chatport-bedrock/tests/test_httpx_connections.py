@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx2
 import pytest
+from bedrock_support.http_bytes import LAST_CHUNK, chunk, head
 from bedrock_support.httpx_bodies import HEAD, HELLO, ask, open_session, pieces_of, read_all
-from bedrock_support.loopback import LAST_CHUNK, End, LoopbackServer, chunk, head
+from bedrock_support.loopback import End, LoopbackServer
 from httpcore2 import AsyncNetworkStream
 
 from chatport.backend.http import TimedOutError

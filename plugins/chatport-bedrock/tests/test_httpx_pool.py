@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.lowlevel
 import pytest
+from bedrock_support.http_bytes import LAST_CHUNK
 from bedrock_support.httpx_bodies import HEAD, HELLO, ask, open_session, read_all
-from bedrock_support.loopback import LAST_CHUNK, End, LoopbackServer
+from bedrock_support.loopback import End, LoopbackServer
 from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream
 
 from chatport_bedrock._calls import HttpRequest

@@ -10,7 +10,8 @@ from typing import Any
 
 import anyio
 import pytest
-from bedrock_support.loopback import LAST_CHUNK, LoopbackServer, chunk, head
+from bedrock_support.http_bytes import LAST_CHUNK, chunk, head
+from bedrock_support.loopback import LoopbackServer
 from bedrock_support.recordings import FOLDER, Exchange, Reading, read_answer, read_stream, recorded
 
 import chatport

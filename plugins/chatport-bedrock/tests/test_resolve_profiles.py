@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from bedrock_support.answers import refusal, unary
-from bedrock_support.loopback import LoopbackServer, whole
+from bedrock_support.http_bytes import whole
 
 from chatport import (
     AuthenticationError,
@@ -28,6 +28,9 @@ from chatport import (
 from chatport_bedrock import _profile_models
 from chatport_bedrock.backend import BedrockBackend
 from chatport_bedrock.emulator import Credentials, Emulator, HttpError
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
 import pytest
 from bedrock_support.answers import MODEL, refusal, unary
 from bedrock_support.asking import REGION
-from bedrock_support.loopback import LoopbackServer, whole
+from bedrock_support.http_bytes import whole
 
 import chatport
 from chatport import Session
 from chatport_bedrock import AwsCredentials
 from chatport_bedrock.backend import BedrockBackend
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
 

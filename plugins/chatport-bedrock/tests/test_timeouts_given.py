@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, frames, stream, text, unary
-from bedrock_support.loopback import LAST_CHUNK, LoopbackServer, head, whole
+from bedrock_support.http_bytes import LAST_CHUNK, head, whole
 from bedrock_support.timing import SECONDS, ask_by, open_bedrock, pause, times_out, warm
 
 import chatport
@@ -17,6 +17,8 @@ from chatport_bedrock import Load
 from chatport_bedrock._options import check_options
 
 if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
+
     from chatport_bedrock.backend import BedrockBackend
 
 pytestmark = pytest.mark.anyio

@@ -8,15 +8,9 @@ from typing import Any
 
 import anyio
 import pytest
-from bedrock_support.answers import (
-    MODEL,
-    REQUEST_ID,
-    converse,
-    refusal,
-    stream,
-    unary,
-)
-from bedrock_support.loopback import End, LoopbackServer, Step, chunk, head, whole
+from bedrock_support.answers import MODEL, REQUEST_ID, converse, refusal, stream, unary
+from bedrock_support.http_bytes import chunk, head, whole
+from bedrock_support.loopback import End, LoopbackServer, Step
 
 import chatport
 from chatport import (

@@ -21,7 +21,8 @@ from bedrock_support.answers import (
     stream,
     text,
 )
-from bedrock_support.loopback import LAST_CHUNK, End, LoopbackServer, Step, chunk, cut, head
+from bedrock_support.http_bytes import LAST_CHUNK, chunk, cut, head
+from bedrock_support.loopback import End, LoopbackServer, Step
 
 import chatport
 from chatport import (

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -25,12 +25,15 @@ from bedrock_support.answers import (
     text,
     unary,
 )
+from bedrock_support.http_bytes import LAST_CHUNK, chunk, head
 from bedrock_support.leaving import BEFORE, WAYS, by_break
-from bedrock_support.loopback import LAST_CHUNK, LoopbackServer, Step, chunk, head
 
 import chatport
 from chatport import ChatRequest, Message, Session, Text
 from chatport_bedrock.backend import BedrockBackend
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer, Step
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_collecting")]
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 import pytest
 from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, frames, text
-from bedrock_support.loopback import LAST_CHUNK, LoopbackServer
+from bedrock_support.http_bytes import LAST_CHUNK
 
 import chatport
 from chatport import Session
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
 

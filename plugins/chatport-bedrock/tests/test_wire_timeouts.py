@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, frames, stream, text, unary
-from bedrock_support.loopback import LAST_CHUNK, LoopbackServer, chunk, head
+from bedrock_support.http_bytes import LAST_CHUNK, chunk, head
 from bedrock_support.timing import LATE, SECONDS, ask_by, open_bedrock, pause, times_out, warm
 
 from chatport import Session, StreamTimeoutError, Timeouts
 from chatport_bedrock import Load
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer
 
 pytestmark = pytest.mark.anyio
 

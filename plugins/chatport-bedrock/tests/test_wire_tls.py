@@ -14,7 +14,8 @@ import anyio
 import anyio.to_thread
 import pytest
 from bedrock_support.answers import MODEL, START, STREAM_HEAD, chunked, stream, text, unary
-from bedrock_support.loopback import LoopbackServer, whole
+from bedrock_support.http_bytes import whole
+from bedrock_support.loopback import LoopbackServer
 
 import chatport
 from chatport import ConfigurationError, Session, Timeouts, TransportError

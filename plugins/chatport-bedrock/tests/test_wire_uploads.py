@@ -11,7 +11,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 from bedrock_support.answers import MODEL, REQUEST_ID, stream, unary
-from bedrock_support.loopback import PATIENCE, End, LoopbackServer, whole
+from bedrock_support.http_bytes import whole
+from bedrock_support.loopback import PATIENCE, End, LoopbackServer
 
 import chatport
 from chatport import InvalidRequestError, TransportError

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
-from bedrock_support.loopback import LAST_CHUNK, chunk, head, whole
+from bedrock_support.http_bytes import LAST_CHUNK, chunk, head, whole
 
 MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
 REQUEST_ID = "00000000-0000-0000-0000-0000000000ab"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import anyio
 
-from bedrock_support.loopback import LoopbackServer, Step, chunk, head
+from bedrock_support.http_bytes import chunk, head
 from chatport_bedrock._bodies import Body, body_of
 from chatport_bedrock._calls import HttpRequest
 from chatport_bedrock._httpx_session import OriginFormSession
+
+if TYPE_CHECKING:
+    from bedrock_support.loopback import LoopbackServer, Step
 
 HEAD = head("200 OK", {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
 HELLO = chunk(b"Hel") + chunk(b"lo")

@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
@@ -23,6 +23,8 @@ from typing import Any, Self, TypeAlias
 
 import anyio
 import anyio.to_thread
+
+from bedrock_support.http_bytes import head, whole
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 # A server that waits longer than this waits for something that will not come (seconds).
@@ -376,31 +378,3 @@ def _receive(peer: socket.socket) -> bytes:
 
 async def _wait(event: threading.Event) -> bool:
     return await anyio.to_thread.run_sync(event.wait, PATIENCE)
-
-
-# --- bytes of HTTP ---------------------------------------------------------------------------------------------------
-
-
-def head(status: str = "200 OK", headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()) -> bytes:
-    """Return a status line and headers."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in pairs)]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-
-def whole(body: bytes, *, status: str = "200 OK", headers: Mapping[str, str] | None = None) -> bytes:
-    """Return a whole answer with a length."""
-    return head(status, {"Content-Length": str(len(body)), **(headers or {})}) + body
-
-
-def chunk(data: bytes) -> bytes:
-    """Return one chunk of a chunked body."""
-    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
-
-
-LAST_CHUNK = b"0\r\n\r\n"
-
-
-def cut(data: bytes, size: int) -> Iterator[bytes]:
-    """Cut bytes into pieces of one size."""
-    return (data[start : start + size] for start in range(0, len(data), size))
