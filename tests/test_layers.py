@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from itertools import chain, groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.module_imports import Source, module_name
@@ -169,13 +170,27 @@ def test_what_is_imported_is_declared(sources: list[Source]) -> None:
 def test_the_core_has_four_dependencies() -> None:
     """A fifth one is a decision, not a convenience; and no vendor is among them. Extras are for who asks for them."""
     needed = {"anyio", "pluggy", "pydantic", "typing-extensions"}
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert _names(project["dependencies"]) == needed
+    assert _names(_project(_ROOT / "pyproject.toml")["dependencies"]) == needed
     assert _declared(_ROOT / "pyproject.toml") == needed | {"chatport-local", "genai-prices", "httpcore2", "httpx2"}
 
 
+@pytest.mark.parametrize("sources", _by_package(PLUGINS), ids=lambda sources: sources[0].package)
+def test_a_plugin_asks_for_this_core(sources: list[Source]) -> None:
+    """For the minor version that it is tested with, and for the extra `http` where it sends with the core's wire."""
+    major, minor, _ = _project(_ROOT / "pyproject.toml")["version"].split(".")
+    sends = any("HttpWire" in source.path.read_text(encoding="utf-8") for source in sources)
+    wanted = f"chatport{'[http]' if sends else ''}>={major}.{minor},<{major}.{int(minor) + 1}"
+    dependencies = _project(sources[0].root.parent.parent / "pyproject.toml")["dependencies"]
+    assert [each for each in dependencies if _names([each]) == {"chatport"}] == [wanted]
+
+
+def _project(path: Path) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    return project
+
+
 def _declared(path: Path) -> set[str]:
-    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    project = _project(path)
     requirements = [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
     return _names(requirements)
 
