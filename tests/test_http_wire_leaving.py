@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -27,6 +28,7 @@ PROMISE = 0.1
 TRIES = 3
 # Where it is measured once: a machine may be late, and what waits for the service waits for seconds.
 AT_ONCE = 1.0
+_ANYIO = tuple(int(number) for number in version("anyio").split(".")[:2])
 
 
 class _LeftError(Exception):
@@ -192,6 +194,7 @@ async def test_cancelling_while_a_large_request_goes_out() -> None:
         await wire.aclose()
 
 
+@pytest.mark.skipif(_ANYIO < (4, 16), reason="anyio before 4.16 loses a connection that comes about in that moment")
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_cancelling_at_every_moment(tls: bool) -> None:
     """Whenever a request is cancelled, from its first step to its last: no connection stays, no place is lost."""
