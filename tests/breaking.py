@@ -2,8 +2,12 @@
 
 from collections.abc import AsyncGenerator
 
+import anyio.lowlevel
+import pytest
+
 import chatport
 from chatport import MessageStart, Retry, ServiceError, TextDelta, Usage
+from chatport._pace import Paces
 from chatport.backend import BackendEvent, ChatRequest
 
 AT_ONCE = Retry(base_delay=0)
@@ -32,3 +36,16 @@ class BreaksOff:
 
     async def aclose(self) -> None:
         pass
+
+
+def note_delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let turns wait without really waiting; how long they would have, each time."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    monkeypatch.setattr("chatport._turn.sleep", sleep)
+    monkeypatch.setattr("chatport._attempts.PACES", Paces(clock=lambda: sum(waited)))
+    return waited

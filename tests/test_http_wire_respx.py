@@ -1,46 +1,22 @@
-"""respx, which people know from httpx, can stand in for any service behind the HTTP wire.
-
-respx 0.23 replaces httpcore's connections; httpx2 brings its own copy of httpcore, for which a mocker with other
-targets is enough.
-"""
+"""respx, which people know from httpx, can stand in for any service behind the HTTP wire."""
 
 from __future__ import annotations
-
-from typing import Any, ClassVar
 
 import httpcore2
 import httpx
 import pytest
 import respx
-from respx.mocks import HTTPCoreMocker
+from tests.core_mocker import CoreMocker
 from tests.http_exchanges import a_wire, pieces, whole
 
 from chatport.backend import Load, TransportError
 from chatport.backend.http import HttpRequest
 
 
-class CoreMocker(HTTPCoreMocker):
-    """respx's mocker for httpcore, for the copy that httpx2 uses."""
-
-    name: ClassVar[str] = "httpcore2-of-the-core"
-    targets: ClassVar[list[str]] = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
-
-    @classmethod
-    def from_sync_httpx_response(cls, httpx_response: httpx.Response, target: object, **_: object) -> Any:
-        """Return an answer of httpcore2 in place of httpcore's."""
-        del target
-        return httpcore2.Response(
-            status=httpx_response.status_code,
-            headers=httpx_response.headers.raw,
-            content=httpx_response.stream,
-            extensions=httpx_response.extensions,
-        )
-
-
 @pytest.mark.anyio
 async def test_answers_without_a_socket() -> None:
     """Address, headers and body are what respx sees; its answers are read like any other, errors too."""
-    with respx.mock(using="httpcore2-of-the-core", assert_all_called=True) as mock:
+    with respx.mock(using=CoreMocker.name, assert_all_called=True) as mock:
         route = mock.post("https://api.test/v1/x").mock(
             side_effect=[
                 httpx.Response(200, content=b"data: a\n\n", headers={"x-request-id": "r-1"}),

@@ -1,8 +1,7 @@
 """Requests that are sent again: when, how often, and which are not."""
 
-import anyio
 import pytest
-from tests.breaking import AT_ONCE, BUSY, BreaksOff
+from tests.breaking import AT_ONCE, BUSY, BreaksOff, note_delays
 from tests.conversations import call, get_weather, session
 
 import chatport
@@ -16,7 +15,6 @@ from chatport import (
     StreamInterruptedError,
     Usage,
 )
-from chatport._pace import Paces
 from chatport.testing import Answer
 
 pytestmark = pytest.mark.anyio
@@ -25,15 +23,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long a turn has waited each time; it does not really wait."""
-    waited: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        await anyio.lowlevel.checkpoint()
-
-    monkeypatch.setattr("chatport._turn.sleep", sleep)
-    monkeypatch.setattr("chatport._attempts.PACES", Paces(clock=lambda: sum(waited)))
-    return waited
+    return note_delays(monkeypatch)
 
 
 async def test_what_may_succeed_is_asked_again() -> None:

@@ -6,12 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.breaking import AT_ONCE, BUSY, BreaksOff
+from tests.breaking import AT_ONCE, BUSY, BreaksOff, note_delays
 from tests.conversations import call, get_weather, session
 
 import chatport
 from chatport import MessageStart, RateLimitError, ReplyEnd, Retry, RetryStart, ServiceError, TransportError
-from chatport._pace import Paces
 from chatport._url_media import UrlMedia
 from chatport.backend import BackendEvent, ChatRequest
 from chatport.hooks import hookimpl, observe
@@ -22,15 +21,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long a turn has waited each time; it does not really wait."""
-    waited: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        await anyio.lowlevel.checkpoint()
-
-    monkeypatch.setattr("chatport._turn.sleep", sleep)
-    monkeypatch.setattr("chatport._attempts.PACES", Paces(clock=lambda: sum(waited)))
-    return waited
+    return note_delays(monkeypatch)
 
 
 # --- what a reader sees -----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tool_calls import TOO_LONG, City, Unit, by_name
+from tests.tool_calls import TOO_LONG, City, Unit, by_name, log_records
 
 from chatport._messages import ToolCall, ToolResult
 from chatport._tool_runs import run_tools
@@ -26,18 +26,8 @@ from chatport._tool_runs import run_tools
 @pytest.fixture
 def warnings() -> Iterator[list[logging.LogRecord]]:
     """What is logged for developers, from DEBUG upwards."""
-    records: list[logging.LogRecord] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.append(record)
-
-    logger, handler, level = logging.getLogger("chatport"), Collector(), logging.getLogger("chatport").level
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    yield records
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+    with log_records() as records:
+        yield records
 
 
 class StopEverything(BaseException):

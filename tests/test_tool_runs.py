@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import anyio
 import pytest
 from pydantic import AfterValidator
-from tests.tool_calls import City, Unit, bad, by_name, good, run
+from tests.tool_calls import City, Unit, bad, by_name, good, log_records, run
 
 from chatport._messages import Image, Text, ToolCall, ToolResult
 from chatport._request import Tool
@@ -21,18 +21,8 @@ from chatport._tools import tool
 @pytest.fixture
 def warnings() -> Iterator[list[logging.LogRecord]]:
     """What is logged for developers, from DEBUG upwards."""
-    records: list[logging.LogRecord] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.append(record)
-
-    logger, handler, level = logging.getLogger("chatport"), Collector(), logging.getLogger("chatport").level
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    yield records
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+    with log_records() as records:
+        yield records
 
 
 class TestOneCall:

@@ -1,7 +1,9 @@
 """Tools of tests, and their running."""
 
 import contextvars
-from collections.abc import Mapping
+import logging
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -57,3 +59,23 @@ class City(BaseModel):
 
 class Unit(Enum):
     CELSIUS = "celsius"
+
+
+@contextmanager
+def log_records() -> Generator[list[logging.LogRecord]]:
+    """What chatport logs meanwhile, from DEBUG upwards."""
+    records: list[logging.LogRecord] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    logger, handler = logging.getLogger("chatport"), Collector()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield records
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -1,40 +1,17 @@
-"""respx, which people know from httpx, can stand in for the service where httpcore2 carries the bytes.
-
-respx replaces httpcore's connections; httpcore2 is a copy of it, for which a mocker with other targets is enough.
-"""
+"""respx, which people know from httpx, can stand in for the service where httpcore2 carries the bytes."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
 
-import httpcore2
 import httpx
 import pytest
 import respx
 from anthropic_support.decoding import MODEL, body_of, stream_events
-from respx.mocks import HTTPCoreMocker
+from tests.core_mocker import CoreMocker
 
 import chatport
 from chatport import RateLimitError
-
-
-class HTTPCore2Mocker(HTTPCoreMocker):
-    """respx's mocker for httpcore, for the copy that the wire uses."""
-
-    name: ClassVar[str] = "httpcore2-of-anthropic"
-    targets: ClassVar[list[str]] = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
-
-    @classmethod
-    def from_sync_httpx_response(cls, httpx_response: httpx.Response, target: object, **_: object) -> Any:
-        """Return an answer of httpcore2 in place of httpcore's."""
-        del target
-        return httpcore2.Response(
-            status=httpx_response.status_code,
-            headers=httpx_response.headers.raw,
-            content=httpx_response.stream,
-            extensions=httpx_response.extensions,
-        )
 
 
 @pytest.mark.anyio
@@ -42,7 +19,7 @@ async def test_a_mocked_turn() -> None:
     """Streamed and refused without a socket: the address, the key and the body are what respx sees."""
     hello = body_of(stream_events(({"type": "text", "text": ""}, [{"type": "text_delta", "text": "Mocked."}])))
     limit = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
-    with respx.mock(using="httpcore2-of-anthropic", assert_all_called=True) as mock:
+    with respx.mock(using=CoreMocker.name, assert_all_called=True) as mock:
         route = mock.post("https://api.anthropic.com/v1/messages").mock(
             side_effect=[
                 httpx.Response(200, content=hello, headers={"content-type": "text/event-stream", "request-id": "r1"}),

@@ -1,41 +1,17 @@
-"""respx, which people know from httpx, can stand in for Bedrock where httpx2 carries the bytes.
-
-respx 0.23 replaces httpcore's connections; httpx2 brings its own copy of httpcore, for which a mocker with other
-targets is enough.
-"""
+"""respx, which people know from httpx, can stand in for Bedrock where httpx2 carries the bytes."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
 
-import httpcore2
 import httpx
 import pytest
 import respx
 from bedrock_support.answers import MODEL, REQUEST_ID, converse
-from respx.mocks import HTTPCoreMocker
+from tests.core_mocker import CoreMocker
 
 import chatport
 from chatport import RateLimitError
-
-
-class HTTPCore2Mocker(HTTPCoreMocker):
-    """respx's mocker for httpcore, for the copy that httpx2 uses."""
-
-    name: ClassVar[str] = "httpcore2"
-    targets: ClassVar[list[str]] = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
-
-    @classmethod
-    def from_sync_httpx_response(cls, httpx_response: httpx.Response, target: object, **_: object) -> Any:
-        """Return an answer of httpcore2 in place of httpcore's."""
-        del target
-        return httpcore2.Response(
-            status=httpx_response.status_code,
-            headers=httpx_response.headers.raw,
-            content=httpx_response.stream,
-            extensions=httpx_response.extensions,
-        )
 
 
 @pytest.fixture
@@ -47,7 +23,7 @@ def anyio_backend() -> str:
 @pytest.mark.anyio
 async def test_a_mocked_turn() -> None:
     """A unary call is answered without a socket: the address, as people write it, and the body are what respx sees."""
-    with respx.mock(using="httpcore2", assert_all_called=True) as mock:
+    with respx.mock(using=CoreMocker.name, assert_all_called=True) as mock:
         route = mock.post(f"https://bedrock-runtime.eu-west-1.amazonaws.com/model/{MODEL}/converse").mock(
             side_effect=[
                 httpx.Response(200, content=converse("Mocked."), headers={"x-amzn-RequestId": REQUEST_ID}),

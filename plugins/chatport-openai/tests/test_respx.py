@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
 
-import httpcore2
 import httpx
 import pytest
 import respx
 from openai_support.streams import chunk, sse
-from respx.mocks import HTTPCoreMocker
+from tests.core_mocker import CoreMocker
 
 import chatport
 
@@ -19,27 +17,9 @@ pytestmark = pytest.mark.anyio
 ANSWER = {"id": "c1", "model": "m-1", "choices": [{"index": 0, "message": {"content": "Ho"}, "finish_reason": "stop"}]}
 
 
-class OpenAIMocker(HTTPCoreMocker):
-    """respx's mocker for httpcore, for the copy that httpx2 uses."""
-
-    name: ClassVar[str] = "httpcore2-of-openai"
-    targets: ClassVar[list[str]] = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
-
-    @classmethod
-    def from_sync_httpx_response(cls, httpx_response: httpx.Response, target: object, **_: object) -> Any:
-        """Return an answer of httpcore2 in place of httpcore's."""
-        del target
-        return httpcore2.Response(
-            status=httpx_response.status_code,
-            headers=httpx_response.headers.raw,
-            content=httpx_response.stream,
-            extensions=httpx_response.extensions,
-        )
-
-
 async def test_a_mocked_conversation() -> None:
     """A whole answer, a streamed one and a refusal: address, key and body are what respx sees."""
-    with respx.mock(using="httpcore2-of-openai", assert_all_called=True) as mock:
+    with respx.mock(using=CoreMocker.name, assert_all_called=True) as mock:
         streamed = sse(chunk({"content": "Hey"}, finish="stop"))
         route = mock.post("https://api.openai.com/v1/chat/completions").mock(
             side_effect=[
