@@ -32,8 +32,8 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("_fetch", "_http_answer", "_http_network", "_http_wire", "_messages", "_translation_scope"),
     (
-        *("_approval", "_call_ids", "_events", "_hook_specs", "_http_connections", "_message_facts", "_model_info"),
-        *("_places", "_reasoning_levels", "_request", "_revision", "_tool_errors", "_tool_results"),
+        *("_approval", "_call_ids", "_call_pairs", "_events", "_hook_specs", "_http_connections", "_message_facts"),
+        *("_model_info", "_places", "_reasoning_levels", "_request", "_revision", "_tool_errors", "_tool_results"),
     ),
     (
         *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_restorer", "_store", "_tool_policy"),

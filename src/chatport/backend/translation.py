@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from chatport._answer_words import ANSWER_TOOL_DESCRIPTION, answer_instruction, answer_tool_name
 from chatport._call_names import SentCallIds, ToolNames
+from chatport._call_pairs import CallForm, CallPairs
 from chatport._json_values import is_array, is_object
 from chatport._metadata import own_metadata
 from chatport._reasoning_levels import LEVEL_BUDGETS, reasoning_budget, reasoning_level
@@ -23,6 +24,8 @@ from chatport._unknown_content import UnknownContent
 __all__ = [
     "ANSWER_TOOL_DESCRIPTION",
     "LEVEL_BUDGETS",
+    "CallForm",
+    "CallPairs",
     "Restorer",
     "SentCallIds",
     "ToolNames",

@@ -4,28 +4,15 @@ It refuses a call without a result ("Expected toolResult blocks at …"), a resu
 toolResult blocks … exceeds the number of toolUse blocks of previous turn") and one id twice in a turn.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
+from chatport.backend.translation import CallPairs
 from chatport_bedrock._cache_points import drop_lone_points
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import Turn, client_call, tool_result
 
 __all__ = ["pair_calls"]
-
-_RESULT: Final = ("toolResult",)
-_NO_RESULT: Final = "The call of this tool was interrupted: there is no result."
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call: its id as the conversation has it and as it is sent, and where it stands."""
-
-    given_id: str
-    sent_id: str
-    path: str
-    is_answered: bool = False
 
 
 def pair_calls(turns: Iterable[Turn], scope: Scope) -> list[Turn]:
@@ -39,97 +26,49 @@ def pair_calls(turns: Iterable[Turn], scope: Scope) -> list[Turn]:
         scope: The request's scope; adjustments are noted there.
     """
     paired: list[Turn] = []
-    calls: list[_Call] = []
+    pairs = CallPairs(_CallForm(has_status=scope.capabilities.result_status), scope, service="Bedrock")
     for turn in turns:
         if turn.role == "assistant":
             if paired and paired[-1].role == "assistant":  # nothing was left of the turn between them
                 paired[-1].blocks += turn.blocks
             else:
                 paired.append(turn)
-            calls = _calls(paired[-1], scope)
+            pairs.open_calls(paired[-1].blocks)
             continue
-        _answer(turn, calls, scope)
-        calls = []
+        pairs.answer_calls(turn.blocks)
         drop_lone_points(turn, scope)
         if turn.blocks:
             paired.append(turn)
-    if calls:
+    if pairs.has_open_calls:
         last = Turn("user")
-        _answer(last, calls, scope)
+        pairs.answer_calls(last.blocks)
         paired.append(last)
     return paired
 
 
-def _calls(turn: Turn, scope: Scope) -> list[_Call]:
-    """The calls of a turn; one that repeats an id gets another, because results are told apart by nothing else."""
-    calls: list[_Call] = []
-    taken: set[str] = set()
-    for index, (path, block) in enumerate(turn.blocks):
+@dataclass(frozen=True, slots=True)
+class _CallForm:
+    """Calls and results as Converse has them; not every model takes the status of a result."""
+
+    has_status: bool
+
+    def call_id(self, block: Block) -> str | None:
         call = client_call(block)
-        if call is None:
-            continue
-        given: str = call["toolUseId"]
-        sent = scope.ids.another(given) if given in taken else given
-        if sent != given:
-            why = f"the id {given!r} stands in this turn twice; here it goes as {sent!r}"
-            scope.note("renamed", "call-id-repeated", path, why)
-            turn.blocks[index] = (path, {"toolUse": {**call, "toolUseId": sent}})
-        taken.add(sent)
-        calls.append(_Call(given, sent, path))
-    return calls
+        return None if call is None else call["toolUseId"]
 
+    def with_call_id(self, block: Block, call_id: str) -> Block:
+        return {"toolUse": {**block["toolUse"], "toolUseId": call_id}}
 
-def _answer(turn: Turn, calls: Sequence[_Call], scope: Scope) -> None:
-    if not calls and not turn.has(_RESULT):
-        return
-    _match(turn, calls, scope)
-    _put_results_first(turn, [call.sent_id for call in calls], scope)
-    for rank, call in enumerate(calls):
-        if call.is_answered:
-            continue
-        why = "nothing answers this call, which Bedrock refuses; an error result says that it was interrupted"
-        scope.note("changed", "call-unanswered", call.path, why)
-        status = {"status": "error"} if scope.capabilities.result_status else {}
-        block: Block = {"toolResult": {"toolUseId": call.sent_id, "content": [{"text": _NO_RESULT}], **status}}
-        turn.blocks.insert(rank, (call.path, block))
+    def is_result(self, block: Block) -> bool:
+        return "toolResult" in block
 
-
-def _match(turn: Turn, calls: Sequence[_Call], scope: Scope) -> None:
-    """Give each result to its call; leave out those that have none, with all else that came of them."""
-    orphans: set[str] = set()
-    for index, (path, block) in enumerate(turn.blocks):
+    def result_id(self, block: Block) -> str | None:
         result = tool_result(block)
-        if result is None:
-            continue
-        given = result["toolUseId"]
-        same = [call for call in calls if call.given_id == given]
-        call = next((call for call in same if not call.is_answered), None)
-        if call is None:
-            orphans.add(path)
-            code = "duplicate-result" if same else "orphan-result"
-            which = "that was not answered yet " if same else ""
-            why = f"the result is left out: no call {which}with the id {given!r} stands in the turn before it"
-            scope.note("dropped", code, path, why)
-            continue
-        call.is_answered = True
-        if call.sent_id != given:
-            turn.blocks[index] = (path, {"toolResult": {**result, "toolUseId": call.sent_id}})
-    if orphans:
-        turn.blocks = [(path, block) for path, block in turn.blocks if path not in orphans]
+        return None if result is None else result["toolUseId"]
 
+    def with_result_id(self, block: Block, call_id: str) -> Block:
+        return {"toolResult": {**block["toolResult"], "toolUseId": call_id}}
 
-def _put_results_first(turn: Turn, calls: Sequence[str], scope: Scope) -> None:
-    """Move results of tools to the front, in the order of their calls; all else keeps its order."""
-    ranks = {call_id: rank for rank, call_id in enumerate(calls)}
-
-    def rank_of(entry: tuple[str, Block]) -> int:
-        result = tool_result(entry[1])
-        return len(ranks) if result is None else ranks[result["toolUseId"]]
-
-    results = sorted((entry for entry in turn.blocks if "toolResult" in entry[1]), key=rank_of)
-    ordered = results + [entry for entry in turn.blocks if "toolResult" not in entry[1]]
-    moved = [new for old, new in zip(turn.blocks, ordered, strict=True) if old is not new]
-    if moved:
-        why = "results of tools come first in their turn, in the order of the calls"
-        scope.note("lossless", "results-reordered", moved[0][0], why)
-        turn.blocks = ordered
+    def failed_result(self, call_id: str, words: str) -> Block:
+        status = {"status": "error"} if self.has_status else {}
+        return {"toolResult": {"toolUseId": call_id, "content": [{"text": words}], **status}}
