@@ -14,8 +14,8 @@ from tests.http_exchanges import a_request, a_wire, warmed, whole
 from chatport import _http_network
 from chatport._http_failures import ConnectionFailedError, Exchange, request_failure, without_frames
 from chatport._http_network import Network
-from chatport.backend import ConfigurationError, StreamTimeoutError, Timeouts, TransportError
-from chatport.backend.http import ConnectionsClosedError, Slots
+from chatport.backend import ConfigurationError, ProtocolError, StreamTimeoutError, Timeouts, TransportError
+from chatport.backend.http import ConnectionsClosedError, EventReader, Slots, UnreadableEventError, unreadable_failure
 from chatport.testing import HttpReply, HttpService, HttpStep
 
 
@@ -28,6 +28,34 @@ def test_what_was_raised_together_loses_its_frames_together() -> None:
     group.__context__ = outer  # a ring does not keep it
     assert without_frames(outer) is outer
     assert [each.__traceback__ for each in (outer, group, *group.exceptions)] == [None] * 4
+
+
+def test_what_else_holds_secrets_is_forgotten_with_the_frames() -> None:
+    """Whoever knows a library's exceptions sees each of them once, whichever way it hangs on the others."""
+    inner, outer = _raised(OSError("inner")), _raised(RuntimeError("outer"))
+    outer.__cause__ = outer.__context__ = inner
+    seen: list[BaseException] = []
+    assert without_frames(outer, forget=seen.append) is outer
+    assert sorted(map(repr, seen)) == ["OSError('inner')", "RuntimeError('outer')"]
+    assert inner.__traceback__ is None
+
+
+def test_events_that_cannot_be_read_are_an_error_of_the_service() -> None:
+    """What is known of the exchange stands in it, and what was wrong with the event."""
+    reader = EventReader()
+    with pytest.raises(UnreadableEventError) as caught:
+        reader.feed(b"data: \xff\n\n")
+    error = unreadable_failure(caught.value, Exchange("tested", "m", 200, "r"))
+    assert isinstance(error, ProtocolError)
+    assert (error.backend, error.model, error.status, error.request_id, error.phase) == (
+        "tested",
+        "m",
+        200,
+        "r",
+        "stream",
+    )
+    assert error.__cause__ is caught.value
+    assert str(caught.value) in str(error)
 
 
 def _raised(error: Any) -> Any:

@@ -10,12 +10,16 @@ from chatport._errors import (
     ChatError,
     ConfigurationError,
     FailureFacts,
+    ProtocolError,
     StreamInterruptedError,
     TransportError,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chatport._errors import Phase
+    from chatport._server_sent_events import UnreadableEventError
 
 _CLOSED: Final = "the answer, or its backend, was closed while somebody waited for more of it"
 
@@ -135,11 +139,24 @@ def closed_failure(exchange: Exchange) -> TransportError:
     return TransportError(message, **exchange.facts("connect", retryable=False))
 
 
-def without_frames(error: BaseException) -> BaseException:
+def unreadable_failure(error: UnreadableEventError, exchange: Exchange) -> ProtocolError:
+    """Return the error for a stream of events that cannot be read on; a caller is to see the events before it first."""
+    message = f"the answer cannot be read as a stream of events: {error}"
+    failure = ProtocolError(message, **exchange.facts("stream"))
+    failure.__cause__ = error
+    return failure
+
+
+def without_frames(error: BaseException, *, forget: Callable[[BaseException], object] | None = None) -> BaseException:
     """Return an exception of a library, and what led to it, without its frames.
 
     They hold the headers of the request, keys included, and tools that report errors print the local variables of every
-    frame. What went wrong stands in the messages, which stay.
+    frame. What went wrong stands in the messages, which stay. An error of ours is raised from what this returns.
+
+    Args:
+        error: What the library raised.
+        forget: What is to be called with it and with each exception that led to it, where those of a library hold
+            headers themselves.
     """
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
@@ -148,6 +165,8 @@ def without_frames(error: BaseException) -> BaseException:
         if each is not None and id(each) not in seen:
             seen.add(id(each))
             each.__traceback__ = None
+            if forget is not None:
+                forget(each)
             left += [each.__cause__, each.__context__]
             if isinstance(each, BaseExceptionGroup):
                 left += cast("BaseExceptionGroup[BaseException]", each).exceptions

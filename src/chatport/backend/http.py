@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from chatport._error_text import MAX_ERROR_BYTES, ErrorText, as_sentence, error_code
 from chatport._http_chunks import ChunkReader
-from chatport._http_failures import Exchange, TimedOutError, closed_failure
+from chatport._http_failures import Exchange, TimedOutError, closed_failure, unreadable_failure, without_frames
 from chatport._http_headers import retry_after
 from chatport._http_options import HttpOptions, check_base_url, check_header_value
 from chatport._http_patience import Patience
@@ -60,4 +60,6 @@ __all__ = [
     "error_code",
     "plain_json",
     "retry_after",
+    "unreadable_failure",
+    "without_frames",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatport.backend import BackendError, BackendEvent, ProtocolError
-from chatport.backend.http import EventReader, UnreadableEventError
+from chatport.backend.http import EventReader, Exchange, UnreadableEventError, unreadable_failure
 from chatport_anthropic._decode import StreamDecoder
 
 if TYPE_CHECKING:
@@ -84,14 +84,5 @@ class StreamReader:
         for event in events:
             self._ready.extend(self._restorer.feed(event))
 
-    def _unreadable(self, cause: ValueError) -> ProtocolError:
-        error = ProtocolError(
-            f"the answer cannot be read as a stream of events: {cause}",
-            backend="anthropic",
-            model=self._model,
-            status=200,
-            request_id=self._request_id,
-            phase="stream",
-        )
-        error.__cause__ = cause
-        return error
+    def _unreadable(self, error: UnreadableEventError) -> ProtocolError:
+        return unreadable_failure(error, Exchange("anthropic", self._model, 200, self._request_id))

@@ -132,29 +132,10 @@ def body_failure(error: Exception, exchange: Exchange, phase: Phase) -> BackendE
     return TransportError(f"the connection broke before the answer was complete: {reason}", **facts)
 
 
-def without_frames(error: BaseException) -> BaseException:
-    """Return an exception of a library, and what led to it, without what shows the headers of the request.
-
-    The frames of aiohttp and httpx2 hold them, token included, and tools that report errors print the local variables
-    of every frame; some exceptions of aiohttp show them in their `repr`. What went wrong stands in the messages, which
-    stay.
-    """
-    seen: set[int] = set()
-    left: list[BaseException | None] = [error]
-    while left:
-        each = left.pop()
-        if each is not None and id(each) not in seen:
-            seen.add(id(each))
-            each.__traceback__ = None
-            left += [each.__cause__, each.__context__]
-            if isinstance(each, BaseExceptionGroup):
-                left += each.exceptions
-            if isinstance(each, aiohttp.ClientResponseError):
-                _forget_headers(each)
-    return error
-
-
-def _forget_headers(error: aiohttp.ClientResponseError) -> None:
+def forget_headers(error: BaseException) -> None:
+    """Take the headers of the request out of an exception of aiohttp; some show them in their `repr`."""
+    if not isinstance(error, aiohttp.ClientResponseError):
+        return
     asked = error.request_info
     none = asked.headers.copy()
     none.clear()

@@ -20,7 +20,14 @@ from aiobotocore import __version__ as aiobotocore_version
 from botocore.exceptions import BotoCoreError
 
 from chatport.backend import AuthenticationError, ProtocolError
-from chatport.backend.http import ConnectionsClosedError, Exchange, Patience, TimedOutError, closed_failure
+from chatport.backend.http import (
+    ConnectionsClosedError,
+    Exchange,
+    Patience,
+    TimedOutError,
+    closed_failure,
+    without_frames,
+)
 from chatport_bedrock._bodies import body_of
 from chatport_bedrock._calls import HttpRequest
 from chatport_bedrock._connect_limit import CONNECT_SECONDS
@@ -30,10 +37,10 @@ from chatport_bedrock._failures import (
     BACKEND,
     body_failure,
     configuration_failure,
+    forget_headers,
     is_connect_timeout,
     is_transport_error,
     request_failure,
-    without_frames,
 )
 from chatport_bedrock._identity import Identity
 from chatport_bedrock._media_work import run_media_work
@@ -222,7 +229,7 @@ async def _sent(connections: Connections, request: HttpRequest, model: str | Non
         exchange = Exchange(BACKEND, model)
         is_late = is_connect_timeout(error)
         failure = patience.connect_error(exchange) if is_late else request_failure(error, exchange)
-        raise failure from without_frames(error)
+        raise failure from without_frames(error, forget=forget_headers)
     finally:
         CONNECT_SECONDS.reset(connect_seconds)
 

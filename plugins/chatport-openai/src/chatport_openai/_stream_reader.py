@@ -3,7 +3,7 @@
 from collections import deque
 
 from chatport.backend import BackendError, BackendEvent, ProtocolError
-from chatport.backend.http import EventReader, ServerSentEvent, UnreadableEventError
+from chatport.backend.http import EventReader, Exchange, ServerSentEvent, UnreadableEventError, unreadable_failure
 from chatport_openai._decode import Asked, StreamDecoder
 
 __all__ = ["StreamReader", "looks_whole"]
@@ -91,16 +91,7 @@ class StreamReader:
         return None
 
     def _unreadable(self, error: UnreadableEventError) -> ProtocolError:
-        failure = ProtocolError(
-            f"the answer cannot be read as a stream of events: {error}",
-            backend="openai",
-            model=self._asked.model,
-            status=200,
-            request_id=self._asked.request_id,
-            phase="stream",
-        )
-        failure.__cause__ = error
-        return failure
+        return unreadable_failure(error, Exchange("openai", self._asked.model, 200, self._asked.request_id))
 
 
 def _is_event(sent: ServerSentEvent) -> bool:
