@@ -104,8 +104,7 @@ class CallPairs(Generic[_BlockT]):
         calls, self._calls = self._calls, []
         if not calls and not any(self._form.is_result(block) for _, block in blocks):
             return
-        self._match(blocks, calls)
-        self._put_results_first(blocks, calls)
+        self._put_results_first(blocks, self._matched(blocks, calls))
         for rank, call in enumerate(calls):
             if call.is_answered:
                 continue
@@ -114,41 +113,42 @@ class CallPairs(Generic[_BlockT]):
             self._scope.note("changed", "call-unanswered", call.path, why)
             blocks.insert(rank, (call.path, self._form.failed_result(call.sent_id, _NO_RESULT)))
 
-    def _match(self, blocks: list[tuple[str, _BlockT]], calls: list[_Call]) -> None:
-        """Give each result to its call; leave out those that have none, with all else that came of them."""
+    def _matched(self, blocks: list[tuple[str, _BlockT]], calls: list[_Call]) -> list[int]:
+        """Give each result to its call, and leave out those that have none, with all else that came of them.
+
+        Returns:
+            For each block that is left its rank: the results of the calls in their order, other results, all else.
+        """
+        ranks: list[int] = []
         orphans: set[str] = set()
         for index, (path, block) in enumerate(blocks):
             given = self._form.result_id(block)
             if given is None:
+                ranks.append(len(calls) if self._form.is_result(block) else len(calls) + 1)
                 continue
-            same = [call for call in calls if call.given_id == given]
-            call = next((call for call in same if not call.is_answered), None)
-            if call is None:
+            same = [rank for rank, call in enumerate(calls) if call.given_id == given]
+            rank = next((rank for rank in same if not calls[rank].is_answered), -1)
+            ranks.append(rank)
+            if rank < 0:
                 orphans.add(path)
                 code = "duplicate-result" if same else "orphan-result"
                 which = "that was not answered yet " if same else ""
                 why = f"the result is left out: no call {which}with the id {given!r} stands in the turn before it"
                 self._scope.note("dropped", code, path, why)
                 continue
-            call.is_answered = True
-            if call.sent_id != given:
-                blocks[index] = (path, self._form.with_result_id(block, call.sent_id))
+            calls[rank].is_answered = True
+            if calls[rank].sent_id != given:
+                blocks[index] = (path, self._form.with_result_id(block, calls[rank].sent_id))
         if orphans:
+            ranks = [rank for rank, (path, _) in zip(ranks, blocks, strict=True) if path not in orphans]
             blocks[:] = [(path, block) for path, block in blocks if path not in orphans]
+        return ranks
 
-    def _put_results_first(self, blocks: list[tuple[str, _BlockT]], calls: list[_Call]) -> None:
-        """Move results to the front, in the order of their calls; all else keeps its order."""
-        ranks = {call.sent_id: rank for rank, call in enumerate(calls)}
-
-        def rank_of(entry: tuple[str, _BlockT]) -> int:
-            found = self._form.result_id(entry[1])
-            if found is not None:
-                return ranks[found]
-            return len(ranks) if self._form.is_result(entry[1]) else len(ranks) + 1
-
-        ordered = sorted(blocks, key=rank_of)
-        moved = [new for old, new in zip(blocks, ordered, strict=True) if old is not new]
-        if moved:
+    def _put_results_first(self, blocks: list[tuple[str, _BlockT]], ranks: list[int]) -> None:
+        """Move results to the front; what has one rank keeps its order."""
+        order = sorted(range(len(ranks)), key=ranks.__getitem__)
+        moved = next((old for new, old in enumerate(order) if old != new), None)
+        if moved is not None:
             why = "results of tools come first in their turn, in the order of the calls"
-            self._scope.note("lossless", "results-reordered", moved[0][0], why)
-            blocks[:] = ordered
+            self._scope.note("lossless", "results-reordered", blocks[moved][0], why)
+            blocks[:] = [blocks[index] for index in order]
