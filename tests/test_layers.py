@@ -21,9 +21,9 @@ _ROOT = Path(__file__).resolve().parents[1]
 # A row may import the rows above it: never its own row, never one below. A folder (testing, cli) is one entry.
 CORE_ROWS: tuple[tuple[str, ...], ...] = (
     (
-        *("_addresses", "_annotations", "_answer_words", "_call_names", "_closing", "_cost", "_docstrings"),
-        *("_error_text", "_errors", "_json", "_json_schema", "_json_values", "_load", "_retry", "_sniff"),
-        *("_timeouts", "_tool_choice", "_tool_context", "_unknown_content", "_urls", "_worker"),
+        *("_addresses", "_annotations", "_answer_json", "_answer_words", "_call_names", "_closing", "_cost"),
+        *("_docstrings", "_error_text", "_errors", "_json", "_json_schema", "_json_values", "_load", "_retry"),
+        *("_sniff", "_timeouts", "_tool_choice", "_tool_context", "_unknown_content", "_urls", "_worker"),
         *("_http_chunks", "_http_headers", "_http_request", "_http_slots", "_server_sent_events"),
     ),
     (

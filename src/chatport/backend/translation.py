@@ -10,6 +10,7 @@ the backend, in the arguments.
 
 from __future__ import annotations
 
+from chatport._answer_json import parse_answer
 from chatport._answer_words import ANSWER_TOOL_DESCRIPTION, answer_instruction, answer_tool_name
 from chatport._call_names import SentCallIds, ToolNames
 from chatport._call_pairs import CallForm, CallPairs
@@ -37,6 +38,7 @@ __all__ = [
     "is_array",
     "is_object",
     "own_metadata",
+    "parse_answer",
     "reasoning_budget",
     "reasoning_level",
 ]

@@ -11,7 +11,6 @@ What the decoder does not know never stops it: unknown blocks come out as `Opaqu
 in the metadata of `MessageEnd`. What breaks the order of a stream, or is damaged, is a `ProtocolError`.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -19,7 +18,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 from pydantic_core import from_json
 
 from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError, TextDelta
-from chatport.backend.translation import UnknownContent, is_array, is_object
+from chatport.backend.translation import UnknownContent, is_array, is_object, parse_answer
 from chatport_anthropic._answer import BACKEND, merged_usage, message_end
 from chatport_anthropic._errors import error_from_event
 from chatport_anthropic._models import model_family
@@ -272,9 +271,9 @@ def _content_of(message: Mapping[str, Any], *, is_whole: bool = False) -> list[d
 
 def _object_in(data: str | bytes) -> dict[str, Any]:
     try:
-        value = from_json(data)
+        value: object = parse_answer(data)
     except ValueError:
-        value = _value_with_halves(data)
+        raise MalformedError("it is no JSON") from None
     if not is_object(value):
         raise MalformedError("it is no JSON object")
     return value
@@ -286,14 +285,6 @@ def _said_in_error(data: str) -> dict[str, Any]:
         return _object_in(data)
     except MalformedError:
         return {"error": data}
-
-
-def _value_with_halves(data: str | bytes) -> Any:
-    """The value of JSON that the fast parser refuses: half a surrogate pair is JSON, its other half may follow."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise MalformedError("it is no JSON") from None
 
 
 def _without(members: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ What the decoder does not know never stops it: unknown blocks come out as `Opaqu
 in the metadata of `MessageEnd`. What breaks the order of a stream, or is damaged, is a `ProtocolError`.
 """
 
-import json
 import logging
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic_core import from_json
 
 from chatport.backend import Adjustment, BackendEvent, MessageStart, ProtocolError, StreamInterruptedError, TextDelta
-from chatport.backend.translation import UnknownContent, is_array, is_object
+from chatport.backend.translation import UnknownContent, is_array, is_object, parse_answer
 from chatport_bedrock._answer import message_end
 from chatport_bedrock._errors import error_from_frame
 from chatport_bedrock._frames import Frame, FramePair, HeaderValue
@@ -295,20 +294,12 @@ def _events_of_content(content: list[Any], family: str, unknown: UnknownContent)
 
 def _object_in(payload: bytes) -> dict[str, Any]:
     try:
-        value = from_json(payload)
+        value: object = parse_answer(payload)
     except ValueError:
-        value = _value_with_halves(payload)
+        raise MalformedError("it is no JSON") from None
     if not is_object(value):
         raise MalformedError("it is no JSON object")
     return value
-
-
-def _value_with_halves(payload: bytes) -> Any:
-    """The value of JSON that the fast parser refuses: half a surrogate pair is JSON, its other half may follow."""
-    try:
-        return json.loads(payload)
-    except (ValueError, RecursionError):
-        raise MalformedError("it is no JSON") from None
 
 
 def _without(members: Mapping[str, Any], *names: str) -> dict[str, Any]:

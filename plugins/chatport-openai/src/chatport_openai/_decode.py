@@ -9,7 +9,6 @@ inside a stream, as an event of that name, as a member of a chunk, and as a fiel
 body ends a stream, and it is complete if somebody said why the answer ended.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -26,7 +25,7 @@ from chatport.backend import (
     StreamInterruptedError,
     TextDelta,
 )
-from chatport.backend.translation import is_array, is_object
+from chatport.backend.translation import is_array, is_object, parse_answer
 from chatport_openai._answer import Facts, stop_reason_of, usage_of
 from chatport_openai._call_pieces import Calls
 from chatport_openai._error_text import words_of_page
@@ -315,12 +314,8 @@ def decode_response(body: Mapping[str, Any] | bytes, asked: Asked) -> Iterator[B
 def _value_in(text: str | bytes) -> Any:
     """The value of JSON; None where it is none."""
     try:
-        return from_json(text)
+        return parse_answer(text)
     except ValueError:
-        pass  # half of a surrogate pair is JSON too: its other half may follow
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
         return None
 
 
