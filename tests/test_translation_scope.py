@@ -1,12 +1,19 @@
 """What translating a request remembers: adjustments with their places, and names that go as others."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 
 from chatport.backend import Adjustment
-from chatport.backend.translation import SentCallIds, ToolNames, TranslationScope, check_tool_choice
+from chatport.backend.translation import (
+    PART_PLACES,
+    PartPlace,
+    SentCallIds,
+    ToolNames,
+    TranslationScope,
+    check_tool_choice,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +105,9 @@ def test_a_choice_that_cannot_be_met_is_refused(choice: str, names: list[str], w
 def test_no_tools_meet_a_choice_that_wants_none(choice: str | None) -> None:
     """Nothing is wanted that is not there."""
     check_tool_choice(choice, [])
+
+
+def test_every_place_of_a_part_has_words() -> None:
+    """What is refused or left out says where it stood."""
+    assert set(PART_PLACES) == set(get_args(PartPlace))
+    assert len(set(PART_PLACES.values())) == len(PART_PLACES)

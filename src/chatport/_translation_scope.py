@@ -1,10 +1,22 @@
 """What translating one request has to remember: what was adjusted, and what goes under another name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from chatport._adjustments import Adjustment, AdjustmentKind
 from chatport._call_names import SentCallIds, ToolNames
+
+PartPlace: TypeAlias = Literal["system", "user", "assistant", "tool_result"]
+"""Where a part is to stand in what a service is sent; each place takes other ones."""
+
+PART_PLACES: Final[Mapping[PartPlace, str]] = {
+    "system": "in the system prompt",
+    "user": "in a message to the model",
+    "assistant": "in a message of the model",
+    "tool_result": "in a tool's result",
+}
+"""Where a part stands, for messages to people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

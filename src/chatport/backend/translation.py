@@ -19,14 +19,16 @@ from chatport._metadata import own_metadata
 from chatport._reasoning_levels import LEVEL_BUDGETS, reasoning_budget, reasoning_level
 from chatport._restorer import Restorer
 from chatport._tool_choice import check_tool_choice
-from chatport._translation_scope import TranslationScope
+from chatport._translation_scope import PART_PLACES, PartPlace, TranslationScope
 from chatport._unknown_content import UnknownContent
 
 __all__ = [
     "ANSWER_TOOL_DESCRIPTION",
     "LEVEL_BUDGETS",
+    "PART_PLACES",
     "CallForm",
     "CallPairs",
+    "PartPlace",
     "Restorer",
     "SentCallIds",
     "ToolNames",

@@ -22,11 +22,11 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
-from chatport.backend.translation import is_object, own_metadata
+from chatport.backend.translation import PART_PLACES, PartPlace, is_object, own_metadata
 from chatport_anthropic._json_values import check_json, check_text, json_text
 from chatport_anthropic._media_blocks import media_blocks
 from chatport_anthropic._models import MAKER
-from chatport_anthropic._scope import BACKEND, PLACES, Block, Place, Scope
+from chatport_anthropic._scope import BACKEND, Block, Scope
 
 __all__ = ["part_blocks"]
 
@@ -41,7 +41,7 @@ _IN_SYSTEM: Final = frozenset({"text"})
 
 
 def part_blocks(  # noqa: PLR0911 - one return for each kind of part
-    part: Part, place: Place, path: str, scope: Scope
+    part: Part, place: PartPlace, path: str, scope: Scope
 ) -> list[Block]:
     """Return a part as blocks: one, or none where it has to be left out.
 
@@ -78,13 +78,13 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
         case Opaque():
             return _opaque_blocks(part, place, path, scope)
         case _:  # also a kind of part that the core has learnt since
-            raise UnsupportedError(f"{path}: the Messages API takes no {type(part).__name__} {PLACES[place]}")
+            raise UnsupportedError(f"{path}: the Messages API takes no {type(part).__name__} {PART_PLACES[place]}")
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def _text_blocks(part: Text, place: Place, path: str, scope: Scope) -> list[Block]:
+def _text_blocks(part: Text, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     check_text(part.text, f"{path}.text")
     # Words of the model may be blank (recorded), if there are any; elsewhere the service wants to see something.
     if not part.text or (place != "assistant" and not part.text.strip()):
@@ -111,7 +111,7 @@ def _raw_citation(citation: Citation) -> dict[str, Any] | None:
 # --- reasoning -------------------------------------------------------------------------------------------------------
 
 
-def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) -> list[Block]:
+def _reasoning_blocks(part: Reasoning, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     refusal = _reasoning_refusal(part, place, scope)
     if refusal is not None:
         code, why = refusal
@@ -134,10 +134,10 @@ def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) ->
     return blocks
 
 
-def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str, str] | None:
+def _reasoning_refusal(part: Reasoning, place: PartPlace, scope: Scope) -> tuple[str, str] | None:
     """Return code and reason where reasoning must not be sent: signatures are checked, foreign thoughts leak."""
     if place != "assistant":
-        return "misplaced-reasoning", f"it can stand in an answer of the model only, not {PLACES[place]}"
+        return "misplaced-reasoning", f"it can stand in an answer of the model only, not {PART_PLACES[place]}"
     if BACKEND not in part.metadata and part.metadata:
         return "foreign-reasoning", f"it was written on {', '.join(sorted(part.metadata))}"
     family = own_metadata(part.metadata, BACKEND).get("family")
@@ -227,13 +227,13 @@ def _result_blocks(part: ToolResult, path: str, scope: Scope) -> list[Block]:
 # --- the unknown -----------------------------------------------------------------------------------------------------
 
 
-def _opaque_blocks(part: Opaque, place: Place, path: str, scope: Scope) -> list[Block]:
+def _opaque_blocks(part: Opaque, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     if part.backend != BACKEND:
         scope.note("dropped", "foreign-opaque", path, f"it is left out: only {part.backend} understands it")
         return []
     if not is_object(part.data) or not isinstance(part.data.get("type"), str):
         raise UnsupportedError(f"{path}: a block of the Messages API is a JSON object with a type")
     if place == "system" and part.data["type"] not in _IN_SYSTEM:
-        raise UnsupportedError(f"{path}: the Messages API takes no {part.data['type']} {PLACES[place]}")
+        raise UnsupportedError(f"{path}: the Messages API takes no {part.data['type']} {PART_PLACES[place]}")
     check_json(part.data, f"{path}.data")
     return [part.data]

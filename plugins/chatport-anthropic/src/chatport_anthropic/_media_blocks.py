@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
 from chatport.backend.http import Base64
+from chatport.backend.translation import PART_PLACES, PartPlace
 from chatport_anthropic._json_values import check_text
-from chatport_anthropic._scope import FILES_BETA, PLACES, Block, Place, Scope
+from chatport_anthropic._scope import FILES_BETA, Block, Scope
 
 __all__ = ["FILE_SCHEME", "IMAGE_TYPES", "PDF", "is_native_url", "media_blocks"]
 
@@ -42,7 +43,7 @@ def is_native_url(medium: Media) -> bool:
     return isinstance(medium, Document) and is_pdf
 
 
-def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str, scope: Scope) -> list[Block]:
+def media_blocks(part: Image | Document | Audio | Video, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     """Return a medium as a block, or as none where its address is nothing that the service can read.
 
     Raises:
@@ -50,7 +51,7 @@ def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str
     """
     kind = type(part).__name__.lower()
     if place == "system" or isinstance(part, Audio | Video):
-        raise UnsupportedError(f"{path}: the Messages API takes no {kind} {PLACES[place]}")
+        raise UnsupportedError(f"{path}: the Messages API takes no {kind} {PART_PLACES[place]}")
     if part.uri is not None and not part.uri.startswith(FILE_SCHEME):
         why = f"the {kind} is left out: the service reads {FILE_SCHEME}… addresses only, which name uploaded files"
         scope.note("dropped", "foreign-uri", path, why)

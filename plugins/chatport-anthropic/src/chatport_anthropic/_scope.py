@@ -1,12 +1,12 @@
 """What translating one request has to know and to remember, and the words for its places."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from chatport.backend.translation import TranslationScope
 from chatport_anthropic._capabilities import Capabilities
 
-__all__ = ["BACKEND", "FILES_BETA", "PLACES", "Block", "Place", "Scope"]
+__all__ = ["BACKEND", "FILES_BETA", "Block", "Scope"]
 
 BACKEND: Final = "anthropic"
 """The key of our metadata, and the name that an `Opaque` of ours carries."""
@@ -14,16 +14,6 @@ FILES_BETA: Final = "files-api-2025-04-14"
 """What a request says in `anthropic-beta` that names a file of the Files API. Recorded."""
 
 Block: TypeAlias = dict[str, Any]
-Place: TypeAlias = Literal["system", "user", "assistant", "tool_result"]
-"""Where a block is to stand; each place takes other blocks."""
-
-PLACES: Final[dict[Place, str]] = {
-    "system": "in the system prompt",
-    "user": "in a message to the model",
-    "assistant": "in a message of the model",
-    "tool_result": "in a tool's result",
-}
-"""Where a block stands, for messages to people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,17 @@ its protocol may not, so turns of one role are joined all the same; nothing is l
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chatport.backend import CachePoint, Message, Opaque, UnsupportedError
 from chatport_anthropic._blocks import part_blocks
 from chatport_anthropic._cache_marks import mark_before
 from chatport_anthropic._pairing import pair_calls
-from chatport_anthropic._scope import Block, Place, Scope
+from chatport_anthropic._scope import Block, Scope
 from chatport_anthropic._turn import Role, Turn, client_call, is_server_block, is_tool_change
+
+if TYPE_CHECKING:
+    from chatport.backend.translation import PartPlace
 
 __all__ = ["call_names", "has_tool_blocks", "message_blocks", "translate_messages"]
 
@@ -64,7 +67,7 @@ def call_names(turns: Iterable[dict[str, Any]]) -> tuple[str, ...]:
 
 def message_blocks(message: Message, path: str, scope: Scope) -> list[tuple[str, Block]]:
     """Return the blocks of a message, each with its place in the caller's request."""
-    place: Place = "assistant" if message.role == "assistant" else "user"
+    place: PartPlace = "assistant" if message.role == "assistant" else "user"
     kept: list[tuple[str, Block]] = []
     for index, part in enumerate(message.parts):
         where = f"{path}.parts[{index}]"

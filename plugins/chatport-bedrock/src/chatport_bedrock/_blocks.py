@@ -25,10 +25,10 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
-from chatport.backend.translation import is_array, is_object, own_metadata
+from chatport.backend.translation import PART_PLACES, PartPlace, is_array, is_object, own_metadata
 from chatport_bedrock._json_limits import check_json, check_text, json_text
 from chatport_bedrock._media_blocks import media_blocks
-from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
+from chatport_bedrock._scope import BACKEND, Block, Scope
 
 __all__ = ["is_blank", "is_signed_reasoning", "part_blocks"]
 
@@ -61,7 +61,7 @@ def is_signed_reasoning(block: Block) -> bool:
 
 
 def part_blocks(  # noqa: PLR0911 - one return for each kind of part
-    part: Part, place: Place, path: str, scope: Scope
+    part: Part, place: PartPlace, path: str, scope: Scope
 ) -> list[Block]:
     """Return a part as blocks: one, or none where it has to be left out.
 
@@ -98,13 +98,13 @@ def part_blocks(  # noqa: PLR0911 - one return for each kind of part
         case Opaque():
             return _opaque_blocks(part, place, path, scope)
         case _:  # also a kind of part that the core has learnt since
-            raise UnsupportedError(f"{path}: Bedrock takes no {type(part).__name__} {PLACES[place]}")
+            raise UnsupportedError(f"{path}: Bedrock takes no {type(part).__name__} {PART_PLACES[place]}")
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def _text_block(part: Text, place: Place, path: str, scope: Scope) -> Block:
+def _text_block(part: Text, place: PartPlace, path: str, scope: Scope) -> Block:
     check_text(part.text, f"{path}.text")
     if place == "assistant":
         raw = own_metadata(part.metadata, BACKEND).get("citationsContent")
@@ -138,7 +138,7 @@ def _words_of(raw: dict[str, Any]) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _json_block(part: Json, place: Place, path: str, scope: Scope) -> Block:
+def _json_block(part: Json, place: PartPlace, path: str, scope: Scope) -> Block:
     check_json(part.value, f"{path}.value")
     if place == "tool_result" and is_object(part.value):
         return {"json": part.value}
@@ -150,7 +150,7 @@ def _json_block(part: Json, place: Place, path: str, scope: Scope) -> Block:
 # --- reasoning -------------------------------------------------------------------------------------------------------
 
 
-def _reasoning_blocks(part: Reasoning, place: Place, path: str, scope: Scope) -> list[Block]:
+def _reasoning_blocks(part: Reasoning, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     refusal = _reasoning_refusal(part, place, scope)
     if refusal is not None:
         code, why = refusal
@@ -182,10 +182,10 @@ def _leave_out_unsigned(part: Reasoning, path: str, scope: Scope) -> None:
     scope.note(kind, "unsigned-reasoning", place, f"the reasoning is left out: {why}")
 
 
-def _reasoning_refusal(part: Reasoning, place: Place, scope: Scope) -> tuple[str, str] | None:
+def _reasoning_refusal(part: Reasoning, place: PartPlace, scope: Scope) -> tuple[str, str] | None:
     """Return code and reason where reasoning must not be sent: signatures are checked, foreign thoughts leak."""
     if place != "assistant":
-        return "misplaced-reasoning", f"it can stand in an answer of the model only, not {PLACES[place]}"
+        return "misplaced-reasoning", f"it can stand in an answer of the model only, not {PART_PLACES[place]}"
     if BACKEND not in part.metadata and part.metadata:
         return "foreign-reasoning", f"it was written on {', '.join(sorted(part.metadata))}"
     family = own_metadata(part.metadata, BACKEND).get("family")
@@ -231,7 +231,7 @@ def _refuses_service_run(part: ToolCall | ToolResult, path: str, scope: Scope) -
     return True
 
 
-def _tool_result_blocks(part: ToolResult, place: Place, path: str, scope: Scope) -> list[Block]:
+def _tool_result_blocks(part: ToolResult, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     """The result, and behind it the media that the model does not take inside it."""
     # A result in an answer is the service's own: it goes back as it came. Others are made fit to be sent.
     own = place == "assistant"
@@ -304,7 +304,7 @@ def _taken_media(blocks: list[Block], path: str, scope: Scope, beside: list[Bloc
 # --- marks and the unknown -------------------------------------------------------------------------------------------
 
 
-def _cache_point_blocks(part: CachePoint, place: Place, path: str, scope: Scope) -> list[Block]:
+def _cache_point_blocks(part: CachePoint, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     if place == "tool_result":
         scope.note("dropped", "misplaced-cache-point", path, "a cache point cannot stand in a tool's result")
         return []
@@ -312,13 +312,13 @@ def _cache_point_blocks(part: CachePoint, place: Place, path: str, scope: Scope)
     return [{"cachePoint": {"type": "default", **ttl}}]
 
 
-def _opaque_blocks(part: Opaque, place: Place, path: str, scope: Scope) -> list[Block]:
+def _opaque_blocks(part: Opaque, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     if part.backend != BACKEND:
         scope.note("dropped", "foreign-opaque", path, f"it is left out: only {part.backend} understands it")
         return []
     if not is_object(part.data):
         raise UnsupportedError(f"{path}: a block of Bedrock is a JSON object, not {type(part.data).__name__}")
     if place == "system" and (kind := next(iter(part.data), "")) in NOT_IN_SYSTEM:
-        raise UnsupportedError(f"{path}: Bedrock takes no {kind} {PLACES[place]}")
+        raise UnsupportedError(f"{path}: Bedrock takes no {kind} {PART_PLACES[place]}")
     check_json(part.data, f"{path}.data", tuples=True, blobs=True)
     return [part.data]

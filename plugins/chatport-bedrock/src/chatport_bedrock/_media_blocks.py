@@ -1,16 +1,16 @@
 """Images, documents, audio and video as the service's blocks."""
 
 from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
-from chatport.backend.translation import own_metadata
+from chatport.backend.translation import PART_PLACES, PartPlace, own_metadata
 from chatport_bedrock._json_limits import check_text
 from chatport_bedrock._media_formats import TEXT_FORMAT, formats_of, is_text_like, member_of, wire_format_of
 from chatport_bedrock._media_limits import check_bytes, check_uri
-from chatport_bedrock._scope import BACKEND, PLACES, Block, Place, Scope
+from chatport_bedrock._scope import BACKEND, Block, Scope
 
 __all__ = ["media_blocks"]
 
 
-def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str, scope: Scope) -> list[Block]:
+def media_blocks(part: Image | Document | Audio | Video, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     """Return a medium as a block, or as none where its address is nothing that the service can read.
 
     Raises:
@@ -19,7 +19,7 @@ def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str
     kind = type(part)
     member = member_of(kind)
     if place == "system" or (place == "tool_result" and kind is Audio):
-        raise UnsupportedError(f"{path}: Bedrock takes no {member} {PLACES[place]}")
+        raise UnsupportedError(f"{path}: Bedrock takes no {member} {PART_PLACES[place]}")
     if part.url is not None:
         raise UnsupportedError(f"{path}: Bedrock fetches no URL; a session does, or give the {member} as bytes")
     if part.uri is not None and not part.uri.startswith("s3://"):

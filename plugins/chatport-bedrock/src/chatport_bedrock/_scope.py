@@ -1,29 +1,19 @@
 """What translating one request has to know and to remember, and the words for its places."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from chatport.backend.translation import TranslationScope
 from chatport_bedrock._capabilities import Capabilities
 from chatport_bedrock._document_names import DocumentNames
 from chatport_bedrock._limits import Limits
 
-__all__ = ["BACKEND", "PLACES", "Block", "Place", "Scope"]
+__all__ = ["BACKEND", "Block", "Scope"]
 
 BACKEND: Final = "bedrock"
 """The key of our metadata, and the name that an `Opaque` of ours carries."""
 
 Block: TypeAlias = dict[str, Any]
-Place: TypeAlias = Literal["system", "user", "assistant", "tool_result"]
-"""Where a block is to stand; each place takes other blocks."""
-
-PLACES: Final[dict[Place, str]] = {
-    "system": "in the system prompt",
-    "user": "in a message to the model",
-    "assistant": "in a message of the model",
-    "tool_result": "in a tool's result",
-}
-"""Where a block stands, for messages to people."""
 
 
 @dataclass(frozen=True, slots=True)

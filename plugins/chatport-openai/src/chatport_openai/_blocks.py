@@ -23,9 +23,9 @@ from chatport.backend import (
     UnsupportedError,
     Video,
 )
-from chatport.backend.translation import is_object
+from chatport.backend.translation import PartPlace, is_object
 from chatport_openai._media_blocks import is_text_like, media_blocks
-from chatport_openai._scope import BACKEND, PLACES, Block, Place, Scope
+from chatport_openai._scope import BACKEND, PLACES, Block, Scope
 
 __all__ = ["joined_or_list", "json_text", "mark_last", "note_citations", "part_blocks", "result_message"]
 
@@ -34,7 +34,7 @@ _NOT_SHOWN: Final = "(the result cannot be shown)"
 _FAILED: Final = "The tool failed:"
 
 
-def part_blocks(part: Part, place: Place, path: str, scope: Scope) -> list[Block]:
+def part_blocks(part: Part, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     """Return a part as content parts: one, none where it has to be left out, or a document with words before it.
 
     A cache point comes out as the content part `{}`: it marks the one before it.
@@ -170,7 +170,7 @@ def mark_last(blocks: list[Block], marks: list[Block], path: str, scope: Scope) 
         blocks[-1] = {**blocks[-1], **mark}
 
 
-def _cache_point(part: CachePoint, place: Place, path: str, scope: Scope) -> list[Block]:
+def _cache_point(part: CachePoint, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     match scope.dialect.cache:
         case "control" if place == "tool_result":
             scope.note("dropped", "misplaced-cache-point", path, "a cache point cannot stand in a tool's result")

@@ -4,8 +4,8 @@ from typing import Final
 
 from chatport.backend import Audio, Document, Image, Media, UnsupportedError, Video
 from chatport.backend.http import Base64, DataUrl
-from chatport.backend.translation import own_metadata
-from chatport_openai._scope import BACKEND, PLACES, Block, Place, Scope
+from chatport.backend.translation import PartPlace, own_metadata
+from chatport_openai._scope import BACKEND, PLACES, Block, Scope
 
 __all__ = ["is_text_like", "media_blocks"]
 
@@ -21,7 +21,7 @@ def is_text_like(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXT_TYPES
 
 
-def media_blocks(part: Image | Document | Audio | Video, place: Place, path: str, scope: Scope) -> list[Block]:
+def media_blocks(part: Image | Document | Audio | Video, place: PartPlace, path: str, scope: Scope) -> list[Block]:
     """Return a medium as content parts, or as none where it is at an address that the server cannot read.
 
     Raises:

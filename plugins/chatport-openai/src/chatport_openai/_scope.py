@@ -1,28 +1,21 @@
 """What translating one request has to know and to remember, and the words for its places."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
-from chatport.backend.translation import TranslationScope
+from chatport.backend.translation import PART_PLACES, PartPlace, TranslationScope
 from chatport_openai._dialects import Dialect
 from chatport_openai._models import ModelFacts
 
-__all__ = ["BACKEND", "PLACES", "Block", "Place", "Scope"]
+__all__ = ["BACKEND", "PLACES", "Block", "Scope"]
 
 BACKEND: Final = "openai"
 """The key of our metadata, and the name that an `Opaque` of ours carries."""
 
 Block: TypeAlias = dict[str, Any]
-Place: TypeAlias = Literal["system", "user", "assistant", "tool_result"]
-"""Where a part is to stand; each place takes other ones."""
-
-PLACES: Final[dict[Place, str]] = {
-    "system": "in instructions",
-    "user": "in a message to the model",
-    "assistant": "in a message of the model",
-    "tool_result": "in a tool's result",
-}
-"""Where a part stands, for messages to people."""
+PLACES: Final[Mapping[PartPlace, str]] = {**PART_PLACES, "system": "in instructions"}
+"""Where a part stands, for messages to people, in the words of this API."""
 
 
 @dataclass(frozen=True, slots=True)

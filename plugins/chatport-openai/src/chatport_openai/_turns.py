@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from chatport.backend import CachePoint, Message, Part, ToolResult, UnsupportedError
+from chatport.backend.translation import PartPlace
 from chatport_openai._assistant import assistant_turn
 from chatport_openai._blocks import joined_or_list, mark_last, part_blocks, result_message
 from chatport_openai._pairing import pair_calls
-from chatport_openai._scope import Block, Place, Scope
+from chatport_openai._scope import Block, Scope
 from chatport_openai._turn import Turn
 
 __all__ = ["instructions", "system_message", "translate_messages"]
@@ -75,7 +76,7 @@ def _turns_of(message: Message, path: str, scope: Scope) -> list[Turn]:
     return turns
 
 
-def _blocks(parts: Sequence[tuple[str, Part]], place: Place, scope: Scope) -> list[Block]:
+def _blocks(parts: Sequence[tuple[str, Part]], place: PartPlace, scope: Scope) -> list[Block]:
     blocks: list[Block] = []
     for where, part in parts:
         found = part_blocks(part, place, where, scope)
