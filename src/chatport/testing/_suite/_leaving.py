@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PROMISE: Final = 0.1
 """From leaving to the moment when the service knows, in seconds."""
+_TRIES: Final = 3
 
 _ANSWER = ServiceAnswer.of_words("One, ", "two, ", "three.")
 
@@ -79,6 +81,7 @@ async def _by_cancelling_a_whole_answer(backend: Backend, script: ServiceScript)
 async def _cancelled(backend: Backend, script: ServiceScript, *, streaming: bool) -> float:
     """Cancel a task that waits for more, while the service is silent."""
     ended: list[str] = []
+    held = len(script.requests) + 1
 
     async def read() -> None:
         with scope:
@@ -91,7 +94,7 @@ async def _cancelled(backend: Backend, script: ServiceScript, *, streaming: bool
     left = 0.0
     async with anyio.create_task_group() as group:
         group.start_soon(read)
-        await script.until_held()
+        await script.until_held(held)
         await anyio.wait_all_tasks_blocked()
         left = time.monotonic()
         scope.cancel()
@@ -110,6 +113,23 @@ _WAYS: Final[tuple[Callable[[Backend, ServiceScript], Awaitable[float]], ...]] =
 )
 
 
+async def _time_until_seen(
+    backend: Backend, script: ServiceScript, leave: Callable[[Backend, ServiceScript], Awaitable[float]], hold: Hold
+) -> float:
+    """Leave an answer that is held, and return how long the service did not know of it, in seconds.
+
+    A busy machine is late now and then; what does not close at once is late each time. So it is measured again where
+    the promise is not kept, and the shortest time counts.
+    """
+    took: list[float] = []
+    while min(took, default=inf) > PROMISE and len(took) < _TRIES:
+        script.enqueue(replace(_ANSWER, fault=hold))
+        with anyio.fail_after(PATIENCE):
+            left = await leave(backend, script)
+            took.append(await script.until_left(len(took) + 1) - left)
+    return min(took)
+
+
 class LeavingTests(SuiteTests):
     """Streams that are not read to their end."""
 
@@ -123,11 +143,8 @@ class LeavingTests(SuiteTests):
     ) -> None:
         """The service, silent in the middle of its answer, sees it within 100 ms; the next question is answered."""
         needs(script, "scripted-answers", "holds", "connections")
-        script.enqueue(replace(_ANSWER, fault=Hold(after=1)))
-        with anyio.fail_after(PATIENCE):
-            left = await leave(opened, script)
-            seen = await script.until_left()
-        assert seen - left <= PROMISE, f"the service learned of it after {(seen - left) * 1000:.0f} ms"
+        took = await _time_until_seen(opened, script, leave, Hold(after=1))
+        assert took <= PROMISE, f"the service learned of it after {took * 1000:.0f} ms"
         _, message, _ = await answer_of(opened, question_for(script, _ANSWER))
         assert message == _ANSWER.message
 
@@ -135,11 +152,8 @@ class LeavingTests(SuiteTests):
     async def test_cancelling_before_the_answer(self, opened: Backend, script: ServiceScript) -> None:
         """The same where nothing of the answer has come."""
         needs(script, "scripted-answers", "holds", "connections")
-        script.enqueue(replace(_ANSWER, fault=Hold(after=None)))
-        with anyio.fail_after(PATIENCE):
-            left = await _by_cancelling(opened, script)
-            seen = await script.until_left()
-        assert seen - left <= PROMISE
+        took = await _time_until_seen(opened, script, _by_cancelling, Hold(after=None))
+        assert took <= PROMISE, f"the service learned of it after {took * 1000:.0f} ms"
 
     @pytest.mark.anyio
     async def test_what_has_come_is_there_before_the_rest(self, opened: Backend, script: ServiceScript) -> None:
