@@ -216,7 +216,7 @@ def _against_sdk(vendor: str) -> tuple[Scenario, ...]:
             "paced",
             {"streams": 50, "rate": 20, "seconds": 5},
             {"streams": 5, "seconds": 0.5},
-            clients,
+            (VENDOR_BASE, "floor", *clients[1:]),
             base=VENDOR_BASE,
         ),
     )

@@ -53,17 +53,18 @@ def test_paced_streams_and_whole_answers_are_measured() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("vendor", ["openai", "anthropic"])
 def test_vendors_and_their_backends_are_measured(vendor: str) -> None:
-    """Both read every event of the vendor's wire, in bursts and paced; a lag is from the clock in the text."""
+    """All read every event of the vendor's wire, in bursts and paced; a lag is from the clock in the text."""
     from benchmarks.runner import Worker
     from benchmarks.scenarios import VENDOR_SCENARIOS
     from benchmarks.server import running_server
     from benchmarks.vendors import measure
 
     pytest.importorskip(vendor)
-    scenario = next(each for each in VENDOR_SCENARIOS if each.name.startswith(vendor))
+    scenario, *_, live = (each for each in VENDOR_SCENARIOS if each.name.startswith(vendor))
+    assert live.clients == ("SDK", "floor", "events", "text", "trio")
     with running_server() as url:
         figures = measure(scenario, url, rounds=1, quick=True)
-        for client in (f"{vendor} SDK", f"{vendor} events"):
+        for client in (f"{vendor} SDK", f"{vendor} floor", f"{vendor} events"):
             with Worker(client, url) as worker:
                 paced = worker.measure("paced", {"streams": 3, "rate": 50, "seconds": 0.2})
             assert paced["streams done, of all"] == 1

@@ -114,6 +114,28 @@ def test_unusual(body: bytes) -> None:
         assert read(pieces) == read_by_h11(pieces)
 
 
+@given(CHUNKS)
+@example([b"hello", b"5\r\nhello\r\n", b"0", b"\r\n"])
+def test_a_chunk_at_a_time(chunks: list[bytes]) -> None:
+    """Chunks that come one by one, as live streams send them, are handed out one by one."""
+    reader = ChunkReader()
+    assert [reader.feed(body_of([data], end=b"")) for data in chunks] == chunks
+    assert reader.feed(b"0\r\n\r\n") == b""
+    assert reader.rest == b"0\r\n\r\n"
+
+
+@given(st.binary(max_size=20), CHUNKS, CUTS)
+@example(b"3\r\nabc\r\n", [b"x"], [3, 11])
+def test_data_that_looks_like_a_chunk(data: bytes, chunks: list[bytes], cuts: list[int]) -> None:
+    """A piece that reads like a whole chunk, inside another or behind a part of a size, is not taken for one."""
+    body = body_of([body_of([b"abc"], end=data), *chunks])
+    pieces = cut(body, cuts)
+    assert read(pieces) == read_by_h11(pieces)
+    for first in (b"1\r", b"1", b"8\r\n", b"8\r\n3\r\nabc\r\n"):
+        pieces = [first, b"3\r\nabc\r\n", b"0\r\n\r\n"]
+        assert read(pieces) == read_by_h11(pieces)
+
+
 def test_what_arrives_together_is_handed_out_together() -> None:
     """Whole chunks and the beginning of another are one piece of data; what then comes of that one is the next."""
     reader = ChunkReader()

@@ -52,7 +52,7 @@ class FloorClient:
 
     async def ask(self, prompt: str) -> str:
         """Return the text."""
-        connection = await self._send("converse", [{"text": prompt}])
+        connection = await self._send(f"/model/{MODEL}/converse", _question(prompt))
         reader = connection[0]
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
@@ -68,28 +68,32 @@ class FloorClient:
             count += sum(1 for _ in _read_frames(buffer))
         return count
 
-    async def _send(self, operation: str, content: list[dict[str, Any]]) -> _Connection:
-        body = json.dumps({"messages": [{"role": "user", "content": content}]}).encode()
-        head = f"POST /model/{MODEL}/{operation} HTTP/1.1\r\nhost: {self._host}\r\ncontent-length: {len(body)}\r\n\r\n"
+    async def _send(self, path: str, question: dict[str, Any]) -> _Connection:
+        body = json.dumps(question).encode()
+        head = f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\ncontent-length: {len(body)}\r\n\r\n"
         opened = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
         opened[1].write(head.encode() + body)
         return opened
 
     async def _events(self, prompt: str) -> AsyncGenerator[Any, None]:
-        connection = await self._send("converse-stream", [{"text": prompt}])
+        connection = await self._send(f"/model/{MODEL}/converse-stream", _question(prompt))
         reader = connection[0]
         await reader.readuntil(b"\r\n\r\n")
         raw, frames = bytearray(), bytearray()
         is_complete = False
         while not is_complete:
             raw += await reader.read(1 << 18)
-            is_complete = _move_chunks(raw, frames)
+            is_complete = move_chunks(raw, frames)
             for event in _read_frames(frames):
                 yield event
         self._idle.append(connection)
 
 
-def _move_chunks(raw: bytearray, frames: bytearray) -> bool:
+def _question(prompt: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"text": prompt}]}]}
+
+
+def move_chunks(raw: bytearray, frames: bytearray) -> bool:
     """Move the data of whole HTTP chunks; return whether the last chunk was there."""
     at, is_complete = 0, False
     while not is_complete and (line := raw.find(b"\r\n", at)) >= 0:

@@ -43,11 +43,11 @@ class HttpAnswer:
     """
 
     __slots__ = (
+        "_chunked",
         "_connection",
         "_connections",
         "_has_ended",
         "_pieces",
-        "_reads_chunks",
         "_response",
         "headers",
         "status",
@@ -62,22 +62,21 @@ class HttpAnswer:
         self._connections = connections
         self._pieces: AsyncGenerator[bytes, None] | None = None
         self._has_ended = False
-        self._reads_chunks = False
+        self._chunked: DirectStream | None = None  # where chunks are read from, until the last one
         stream = connection.network.stream
         if stream is not None:
-            self._reads_chunks = self._expect(stream)
+            self._expect(stream)
 
-    def _expect(self, stream: DirectStream) -> bool:
-        """Tell the connection how the body comes, and return whether in chunks. h11 has refused what is odd."""
+    def _expect(self, stream: DirectStream) -> None:
+        """Tell the connection how the body comes. h11 has refused what is odd."""
         if self.status in _BODILESS:
             stream.expect_bytes(0)
         elif "transfer-encoding" in self.headers:
             stream.expect_chunks()
-            return True
+            self._chunked = stream
         else:
             length = self.headers.get("content-length", "").partition(",")[0].strip()
             stream.expect_bytes(int(length) if length else inf)
-        return False
 
     async def read(self, seconds: float) -> bytes:
         """Return the next bytes of the body; none at its end.
@@ -94,11 +93,10 @@ class HttpAnswer:
         if seconds <= 0:
             raise TimedOutError
         try:
-            if self._reads_chunks:
-                stream = cast("DirectStream", self._connection.network.stream)
-                if data := await stream.read_chunks(seconds):
+            if self._chunked is not None:
+                if data := await self._chunked.read_chunks(seconds):
                     return data
-                self._reads_chunks = False
+                self._chunked = None
             return await self._read_rest(seconds)
         except ERRORS as error:
             raise failed(error) from error

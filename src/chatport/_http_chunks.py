@@ -12,7 +12,9 @@ from typing import Final
 
 # What ends a chunk, and the size of the next. h11 takes longer numbers and extensions as well.
 _NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n")
+_FIRST_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _MAX_SIZE_BYTES: Final = 64
+_CHUNK_END: Final = b"\r\n"
 
 
 class ChunkReader:
@@ -29,13 +31,15 @@ class ChunkReader:
         self.rest: bytes | None = None
         self.is_broken = False
         self._left = 0  # how much of a chunk's data is still to come
-        self._tail = b"\r\n"  # an incomplete size and what stands before it, which the first one lacks
+        self._tail = _CHUNK_END  # an incomplete size and what stands before it, which the first one lacks
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the body, and return the data in them: none where only a part of a size has come.
 
         Not to be called any more once there is a `rest`, or the body is broken.
         """
+        if self._tail == _CHUNK_END and (whole := _whole_chunk(data)):
+            return whole
         data = self._tail + data
         self._tail = b""
         length, position = len(data), self._left
@@ -67,3 +71,12 @@ class ChunkReader:
             self.rest = size
         else:
             self._tail = tail
+
+
+def _whole_chunk(data: bytes) -> bytes:
+    """Return what is in one whole chunk, as a read of a live stream mostly is; nothing where these bytes are none."""
+    found = _FIRST_SIZE.match(data)
+    if found is None:
+        return b""
+    start, end = found.end(), len(data) - len(_CHUNK_END)
+    return data[start:end] if start + int(found[1], 16) == end and data.endswith(_CHUNK_END) else b""

@@ -13,6 +13,7 @@ import select
 import socket
 import ssl
 from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
@@ -121,6 +122,10 @@ class DirectStream(httpcore2.AsyncNetworkStream):
         self._chunks = ChunkReader()
         self._left: float = 0  # how much of a body with a length is still to come
         self._tail: bytearray | None = None  # what was given out behind the chunks
+        # anyio looks for the running loop whenever it is asked for a scope or for the time. A connection has one loop:
+        # it asks for the loop's own class once, and for the time once an answer. Live streams read once per event.
+        self._scope = type(anyio.CancelScope())
+        self._clock_lead = 0.0  # of the loop's clock over that of the system
 
     # --- for httpcore2 ---
 
@@ -192,6 +197,8 @@ class DirectStream(httpcore2.AsyncNetworkStream):
         """Note that the body of the answer, whose head was just given out, comes in chunks."""
         self._chunks = ChunkReader()
         self._tail = bytearray()
+        now = monotonic()
+        self._clock_lead = anyio.current_time() - now  # in this order, so that no limit is over too early
 
     def expect_bytes(self, length: float) -> None:
         """Note how long the body is; infinite for one that ends with the connection."""
@@ -211,7 +218,7 @@ class DirectStream(httpcore2.AsyncNetworkStream):
             httpcore2.RemoteProtocolError: A chunk has another length than it says.
         """
         chunks = self._chunks
-        end = inf if seconds == inf else anyio.current_time() + seconds
+        end = monotonic() + self._clock_lead + seconds
         while chunks.rest is None:
             if chunks.is_broken:
                 raise httpcore2.RemoteProtocolError("malformed chunk: it is longer than its size")
@@ -278,7 +285,7 @@ class DirectStream(httpcore2.AsyncNetworkStream):
     async def _receive_until(self, end: float) -> bytes:
         if end == inf:
             return await self._receive()
-        with anyio.CancelScope(deadline=end):
+        with self._scope(deadline=end):
             return await self._receive()
         raise TimedOutError
 

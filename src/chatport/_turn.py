@@ -235,8 +235,9 @@ class Turn:
             self._begun = begun
             yield begun.following
             async for event in events:
-                for part_end in fold.feed(event):
-                    yield part_end
+                if not fold.feed_delta(event):
+                    for part_end in fold.feed(event):
+                        yield part_end
                 yield event
         self._begun = None
         step = _finish_step(attempts, begun, started)
