@@ -36,8 +36,8 @@ CORE_ROWS: tuple[tuple[str, ...], ...] = (
         *("_model_info", "_places", "_reasoning_levels", "_request", "_revision", "_tool_errors", "_tool_results"),
     ),
     (
-        *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_restorer", "_store", "_tool_policy"),
-        *("_tools", "_unfold", "_url_media", "_usage_limits", "_usage_observer", "_window"),
+        *("_estimate", "_event_stream", "_fold", "_observers", "_reply", "_restorer", "_store", "_system_prompt"),
+        *("_tool_policy", "_tools", "_unfold", "_url_media", "_usage_limits", "_usage_observer", "_window"),
     ),
     # `backend` is a door, as is `hooks` below: it re-exports what authors need from above
     (

@@ -14,8 +14,9 @@ else of the core imports this door.
                 ...
 
 A backend that sends with another library finds here what is the same above every one: `Slots`, how many requests may be
-under way at once; `Patience`, how long each of them still waits and what is raised then; and `ChunkReader`, for a
-connection whose bytes it reads itself.
+under way at once; `Patience`, how long each of them still waits and what is raised then; `ChunkReader`, for a
+connection whose bytes it reads itself; `cut_json`, for a body that it sends piece by piece; `ErrorText`, for what a
+service says of a failure; and `without_frames`, for exceptions that would show the headers of a request.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from chatport._json_values import is_array, is_object
 from chatport._metadata import own_metadata
 from chatport._reasoning_levels import LEVEL_BUDGETS, reasoning_budget, reasoning_level
 from chatport._restorer import Restorer
+from chatport._system_prompt import system_prompt_parts
 from chatport._tool_choice import check_tool_choice
 from chatport._translation_scope import PART_PLACES, PartPlace, TranslationScope
 from chatport._unknown_content import UnknownContent
@@ -43,4 +44,5 @@ __all__ = [
     "parse_answer",
     "reasoning_budget",
     "reasoning_level",
+    "system_prompt_parts",
 ]

@@ -20,7 +20,7 @@ from chatport.backend import (
     UnsupportedError,
     deep_merge,
 )
-from chatport.backend.translation import Restorer, is_array, is_object
+from chatport.backend.translation import Restorer, is_array, is_object, system_prompt_parts
 from chatport_anthropic._blocks import part_blocks
 from chatport_anthropic._cache_marks import fit_cache_marks, mark_before, with_cache_marks
 from chatport_anthropic._call_names import call_ids, is_plain_id, tool_names
@@ -237,37 +237,19 @@ def _betas(given: object) -> tuple[str, ...]:
 
 
 def _system_prompt(request: ChatRequest, scope: Scope) -> tuple[list[tuple[str, Block]], int]:
-    """The blocks of the system prompt with their paths, and where the conversation begins behind it.
-
-    The system messages that begin the conversation belong to it.
-    """
-    count = len(request.messages)
-    start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), count)
+    """The blocks of the system prompt with their paths, and where the conversation begins behind it."""
+    parts, start = system_prompt_parts(request, scope, stays=_changes_tools)
     blocks: list[tuple[str, Block]] = []
-    for path, part in _system_parts(request, start):
+    for path, part in parts:
         if isinstance(part, CachePoint):
             mark_before(blocks, part, path, scope)
         else:
             blocks += ((path, block) for block in part_blocks(part, "system", path, scope))
-    for index in range(start):
-        why = "a system message that begins the conversation goes into the system prompt"
-        scope.note("lossless", "system-message-moved", f"messages[{index}]", why)
     return blocks, start
 
 
-def _is_prompt(message: Message) -> bool:
-    """Whether a message that begins the conversation goes into the system prompt, which holds no change of tools."""
-    return message.role == "system" and not any(
-        isinstance(part, Opaque) and is_tool_change(part.data) for part in message.parts
-    )
-
-
-def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]]:
-    for index, part in enumerate(request.system):
-        yield f"system[{index}]", part
-    for number, message in enumerate(request.messages[:start]):
-        for index, part in enumerate(message.parts):
-            yield f"messages[{number}].parts[{index}]", part
+def _changes_tools(part: Part) -> bool:
+    return isinstance(part, Opaque) and is_tool_change(part.data)
 
 
 # --- names of tools and ids of calls ---------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 """The system prompt: what belongs to it, and where it goes for a model that takes none. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from chatport.backend import ChatRequest, Message, Opaque, Part
-from chatport.backend.translation import is_object
+from chatport.backend import ChatRequest, Opaque, Part
+from chatport.backend.translation import is_object, system_prompt_parts
 from chatport_bedrock._blocks import is_blank, part_blocks
 from chatport_bedrock._scope import Block, Scope
 from chatport_bedrock._turn import is_tool_change, marked_as_system
@@ -13,22 +13,15 @@ __all__ = ["moved_to_user", "system_prompt"]
 
 
 def system_prompt(request: ChatRequest, scope: Scope) -> tuple[list[tuple[str, Block]], int]:
-    """Return the blocks of the system prompt with their paths, and where the conversation begins behind it.
-
-    The system messages that begin the conversation belong to it.
-    """
-    count = len(request.messages)
-    start = next((i for i, message in enumerate(request.messages) if not _is_prompt(message)), count)
+    """Return the blocks of the system prompt with their paths, and where the conversation begins behind it."""
+    parts, start = system_prompt_parts(request, scope, stays=_changes_tools)
     blocks: list[tuple[str, Block]] = []
-    for path, part in _system_parts(request, start):
+    for path, part in parts:
         found = part_blocks(part, "system", path, scope)
         if is_blank(part, found):
             scope.note("lossless", "blank-text-omitted", path, "Bedrock refuses text without a visible character")
         else:
             blocks += ((path, block) for block in found)
-    for index in range(start):
-        why = "a system message that begins the conversation goes into the system prompt"
-        scope.note("lossless", "system-message-moved", f"messages[{index}]", why)
     return blocks, start
 
 
@@ -44,16 +37,5 @@ def moved_to_user(
     return [{"role": "user", "content": blocks}, *turns]
 
 
-def _is_prompt(message: Message) -> bool:
-    """Whether a message that begins the conversation goes into the system prompt, which holds no change of tools."""
-    return message.role == "system" and not any(
-        isinstance(part, Opaque) and is_object(part.data) and is_tool_change(part.data) for part in message.parts
-    )
-
-
-def _system_parts(request: ChatRequest, start: int) -> Iterator[tuple[str, Part]]:
-    for index, part in enumerate(request.system):
-        yield f"system[{index}]", part
-    for number, message in enumerate(request.messages[:start]):
-        for index, part in enumerate(message.parts):
-            yield f"messages[{number}].parts[{index}]", part
+def _changes_tools(part: Part) -> bool:
+    return isinstance(part, Opaque) and is_object(part.data) and is_tool_change(part.data)
