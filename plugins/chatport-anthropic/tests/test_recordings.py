@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from itertools import cycle
 from typing import Any
 
 import anyio
 import pytest
 from anthropic_support.recordings import FOLDER, Exchange, Reading, read_answer, recorded
+from tests.replaying import converse, pieces
 
 import chatport
 from chatport import Reply, Session, Settings, ToolResult
@@ -39,32 +38,12 @@ ECHO_DIFFERENCES = {"empty text": 1, "empty citations": 1, "a server's call with
 SETTINGS = Settings(max_tokens=1000)
 
 
-def cut(exchange: Exchange, sizes: tuple[int, ...] | None) -> Iterator[bytes]:
-    """The body in pieces: as it was recorded where that is known, or at sizes that fit nothing in it."""
-    if sizes is None:
-        sizes = exchange.pieces or (len(exchange.body),)
-    at = 0
-    for size in cycle(sizes):
-        if at >= len(exchange.body):
-            return
-        yield exchange.body[at : at + size]
-        at += size
-
-
 def reply_of(exchange: Exchange, sizes: tuple[int, ...] | None) -> HttpReply:
-    """The recorded answer, each piece a chunk of its own."""
+    """The recorded answer, each piece a chunk: as it was recorded where that is known, or at sizes that fit nothing."""
     kept = {name: value for name, value in exchange.headers.items() if name in {"request-id", "x-should-retry"}}
     kind = "text/event-stream; charset=utf-8" if exchange.streams and exchange.status == 200 else "application/json"
-    return HttpReply(body=tuple(cut(exchange, sizes)), status=exchange.status, headers={**kept, "content-type": kind})
-
-
-async def converse(session: Session, exchange: Exchange) -> tuple[Reply[None], str | None]:
-    """Ask as the recording was asked: in one piece, or reading the text as it comes."""
-    if not exchange.streams:
-        return await session.ask("?"), None
-    async with session.stream("?") as stream:
-        text = "".join([piece async for piece in stream.text])
-    return stream.reply, text
+    body = pieces(exchange.body, sizes or exchange.pieces or (len(exchange.body),))
+    return HttpReply(body=body, status=exchange.status, headers={**kept, "content-type": kind})
 
 
 def check_reply(exchange: Exchange, reading: Reading, reply: Reply[None], streamed: str | None) -> None:
@@ -138,7 +117,7 @@ async def test_every_recorded_answer(
             session = Session(backend, exchange.model, settings=SETTINGS, max_steps=1)  # a paused answer stays alone
             try:
                 with anyio.fail_after(20):
-                    reply, streamed = await converse(session, exchange)
+                    reply, streamed = await converse(session, streams=exchange.streams)
                 reading = read_answer(exchange)
                 check_reply(exchange, reading, reply, streamed)
                 await check_echo(session, reading, reply, found)
@@ -183,7 +162,8 @@ async def test_every_byte_for_itself(service: HttpService, options: dict[str, An
                 continue
             seen.update(kinds)
             service.reply(reply_of(exchange, (1,)))
-            reply, streamed = await converse(Session(backend, exchange.model, settings=SETTINGS), exchange)
+            session = Session(backend, exchange.model, settings=SETTINGS)
+            reply, streamed = await converse(session, streams=exchange.streams)
             check_reply(exchange, read_answer(exchange), reply, streamed)
     assert all(seen[kind] >= 1 for kind in wanted), seen
 
@@ -214,7 +194,7 @@ async def test_every_recorded_error(service: HttpService, options: dict[str, Any
             service.reply(reply_of(exchange, (3, 50)))
             session = Session(backend, exchange.model, settings=SETTINGS)
             with pytest.raises(chatport.BackendError) as caught:
-                await converse(session, exchange)
+                await converse(session, streams=exchange.streams)
             error = caught.value
             kind, hint = ERRORS[case]
             assert type(error) is kind, exchange.name

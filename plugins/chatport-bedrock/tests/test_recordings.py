@@ -5,7 +5,6 @@ echoed back as well: what the next request would carry is the recorded block.
 """
 
 from collections import Counter
-from itertools import cycle
 from typing import Any
 
 import anyio
@@ -13,6 +12,7 @@ import pytest
 from bedrock_support.http_bytes import LAST_CHUNK, chunk, head
 from bedrock_support.loopback import LoopbackServer
 from bedrock_support.recordings import FOLDER, Exchange, Reading, read_answer, read_stream, recorded
+from tests.replaying import pieces
 
 import chatport
 from chatport import Json, Reply, Session, Text, ToolResult
@@ -65,18 +65,6 @@ ERRORS: dict[tuple[int, str, str], tuple[type[chatport.BackendError], str]] = {
     (400, "ValidationException", "extraneous key [toolResult]"): (chatport.InvalidRequestError, ""),
     (400, "ValidationException", "document.source.type: Field required"): (chatport.InvalidRequestError, ""),
 }
-
-
-def pieces(body: bytes, sizes: tuple[int, ...]) -> list[bytes]:
-    """Cut a body at sizes that fit nothing in it."""
-    found: list[bytes] = []
-    at = 0
-    for size in cycle(sizes):
-        if at >= len(body):
-            return found
-        found.append(body[at : at + size])
-        at += size
-    return found
 
 
 def serve(server: LoopbackServer, exchange: Exchange, sizes: tuple[int, ...]) -> None:

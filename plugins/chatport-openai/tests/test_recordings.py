@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import AsyncExitStack
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import pytest
 from openai_support.recordings import FOLDER, Exchange, Reading, read_answer, read_stream, recorded
+from tests.replaying import converse, pieces
 
 import chatport
 from chatport import Reply, Session, ToolResult
@@ -104,18 +104,6 @@ ECHOES = {
 }
 
 
-def pieces(body: bytes, sizes: tuple[int, ...]) -> tuple[bytes, ...]:
-    """Cut a body at sizes that fit nothing in it."""
-    found: list[bytes] = []
-    at = 0
-    for size in cycle(sizes):
-        if at >= len(body):
-            break
-        found.append(body[at : at + size])
-        at += size
-    return tuple(found)
-
-
 class Backends:
     """A backend for each dialect, opened when it is asked for."""
 
@@ -144,15 +132,6 @@ def serve(service: HttpService, exchange: Exchange, sizes: tuple[int, ...]) -> N
     dropped = {"content-length", "transfer-encoding", "connection", "content-encoding", "date", "server"}
     headers = {name: value for name, value in exchange.headers.items() if name not in dropped}
     service.reply(HttpReply(body=pieces(exchange.body, sizes), status=exchange.status, headers=headers))
-
-
-async def converse(session: Session, exchange: Exchange) -> tuple[Reply[None], str | None]:
-    """Ask as the recording was asked: in one piece, or reading the text as it comes."""
-    if not exchange.streams:
-        return await session.ask("?"), None
-    async with session.stream("?") as stream:
-        text = "".join([piece async for piece in stream.text])
-    return stream.reply, text
 
 
 def request_id(exchange: Exchange) -> str | None:
@@ -299,7 +278,7 @@ async def test_every_recorded_answer(
                         await check_failure(session, exchange)
                         continue
                     reading = read_stream(exchange.body) if exchange.streams else read_answer(exchange.body)
-                    reply, streamed = await converse(session, exchange)
+                    reply, streamed = await converse(session, streams=exchange.streams)
                 check_reply(exchange, reading, reply, streamed)
                 await check_echo(session, exchange, reading, reply, found)
             except (AssertionError, chatport.ChatError, ValueError, TimeoutError) as error:
@@ -314,7 +293,7 @@ async def check_failure(session: Session, exchange: Exchange) -> None:
     """Hold an error inside an answer against what it is; the history stays as it was."""
     kind, status, code = FAILURES[exchange.name]
     with pytest.raises(chatport.BackendError) as caught:
-        await converse(session, exchange)
+        await converse(session, streams=exchange.streams)
     error = caught.value
     assert (type(error), error.status, error.code) == (kind, status, code)
     assert error.model == exchange.model
@@ -337,7 +316,7 @@ async def test_every_recorded_error(service: HttpService, options: dict[str, Any
         async with chatport.open_backend("openai", **options, dialect=exchange.dialect) as backend:
             session = Session(backend, exchange.model, retry=None)
             with pytest.raises(chatport.BackendError) as caught:
-                await converse(session, exchange)
+                await converse(session, streams=exchange.streams)
         error = caught.value
         assert type(error) is kind, exchange.name
         assert code in {"", error.code}, exchange.name
