@@ -27,6 +27,7 @@ from chatport_local._description import describe
 from chatport_local._engine import Engines, import_xllamacpp
 from chatport_local._models import WEIGHTS_NAME, ModelFiles, check_weights, find_model, find_weights
 from chatport_local._options import check_options
+from chatport_local.backend import LocalBackend
 
 WEIGHTS = b"GGUF weights of this test"
 
@@ -165,6 +166,14 @@ def test_a_path_that_cannot_be(model: str, reason: str, tmp_path: Path) -> None:
     path.write_bytes(WEIGHTS)
     with pytest.raises(ConfigurationError, match=reason):
         find_model(str(path), model)
+
+
+@pytest.mark.anyio
+async def test_the_model_without_a_path_has_no_projector() -> None:
+    """Whoever names one learns that it is of no use; to have none is what it is anyway."""
+    with pytest.raises(ConfigurationError, match="smollm2-135m-instruct cannot see"):
+        await chatport.Session(LocalBackend(mmproj="/some/mmproj.gguf"), "smollm2").preview("Hello.")
+    assert (await chatport.Session(LocalBackend(mmproj=False), "smollm2").preview("Hello.")).request["messages"]
 
 
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
@@ -389,6 +398,10 @@ def test_the_engine_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch
     [
         ({"contextsize": 4}, "has no option 'contextsize'; there are context_size, slots"),
         ({"slots": 0}, "slots: .* not 0"),
+        ({"threads": 100_000}, "threads: .* not 100000"),
+        ({"context_size": 10**9}, "context_size: "),
+        ({"batch_size": 10**9}, "batch_size: "),
+        ({"gpu_layers": 10**9}, "gpu_layers: "),
         ({"threads": "many"}, "threads: .* not 'many'"),
         ({"timeouts": 3}, "timeouts"),
     ],

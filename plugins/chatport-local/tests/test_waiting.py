@@ -68,6 +68,28 @@ async def test_a_slot_that_nobody_wants_any_more_is_passed_on() -> None:
         await slots.acquire()
 
 
+def test_one_that_waits_is_collected_while_the_lock_is_held() -> None:
+    """As garbage is collected anywhere: its place in the queue is free, and nobody waits for the lock for ever."""
+    import asyncio
+
+    slots = Slots(1)
+    waited: list[int] = []
+
+    async def main() -> None:
+        await slots.acquire()
+        waiting = slots.acquire()
+        waiting.send(None)
+        with slots._lock:
+            waiting.close()
+        waited.append(slots.load().waiting)
+
+    # In a thread of its own, which a test may leave: it would wait for itself.
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert waited == [0]
+
+
 @pytest.mark.anyio
 async def test_a_signal_comes_from_any_thread() -> None:
     """Those that nobody waits for are kept as one; given behind the end it does nothing."""

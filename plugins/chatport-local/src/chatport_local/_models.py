@@ -66,9 +66,13 @@ def find_model(model: str, projector: Projector = None) -> ModelFiles:
 
     Raises:
         ModelNotFoundError: There is no such file, or the weights are not installed; the message says what to do.
-        ConfigurationError: The projector is not there, or there are several.
+        ConfigurationError: The projector is not there, or there are several, or the model can have none.
     """
     if model.casefold() in ALIASES:
+        if isinstance(projector, str):
+            raise ConfigurationError(
+                f"{SMOLLM2} cannot see, so that there is no projector for it (mmproj={projector!r})"
+            )
         weights = find_weights()
         if weights is None:
             raise ModelNotFoundError(missing_weights(), backend=BACKEND, model=model, phase="connect")

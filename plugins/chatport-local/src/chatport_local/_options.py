@@ -16,12 +16,15 @@ Projector: TypeAlias = str | Literal[False] | None
 class LocalOptions(BaseModel):
     """How a model is run. What is not given has a default that a small machine can bear.
 
+    Numbers have upper limits, as the engine ends the whole process where it cannot have so many threads.
+
     Attributes:
         context_size: How many tokens a conversation may have, answer included. Each slot reserves room for as many.
         slots: How many conversations are answered at the same time; who comes later waits.
         threads: How many threads compute; None takes one less than there are cores, and one at least.
         batch_size: How many tokens of a prompt are read in one go. A request that is given up ends behind the one that
-            is being read, so that small numbers let go of it sooner; large ones read somewhat faster.
+            is being read, so that small numbers let go of it sooner; large ones read faster. A model that looks
+            at an image as a whole, such as Gemma 3, needs at least as many as an image has tokens for it, often 256.
         gpu_layers: How many layers of the model to keep on a graphics card, where the engine has been built for one.
         mmproj: The projector that turns images into something the model can read, a GGUF file. None takes the one that
             lies beside the model, if there is exactly one; False takes none.
@@ -32,11 +35,11 @@ class LocalOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
-    context_size: int = Field(default=4096, ge=256)
+    context_size: int = Field(default=4096, ge=256, le=2**24)
     slots: int = Field(default=2, ge=1, le=64)
-    threads: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    gpu_layers: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1, le=512)
+    batch_size: int = Field(default=32, ge=1, le=2**16)
+    gpu_layers: int = Field(default=0, ge=0, le=2**16)
     mmproj: Projector = None
     bounded_schemas: bool = True
     timeouts: Timeouts = Field(default_factory=Timeouts)

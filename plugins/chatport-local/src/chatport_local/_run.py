@@ -173,7 +173,8 @@ class Run:
     async def aclose(self) -> None:
         """End the generation; when this returns or raises, the thread has ended.
 
-        That takes no longer than the engine takes for one batch of a prompt, or for one token.
+        That takes no longer than the engine takes for one batch of a prompt, or for one token; or for cutting the
+        prompt into tokens, which comes first and takes a second or two for a megabyte.
         """
         work = self._work
         work.is_cancelled = True

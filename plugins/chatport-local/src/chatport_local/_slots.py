@@ -56,7 +56,9 @@ class Slots:
         self._count = count
         self._in_use = 0
         self._waiting: deque[Signal] = deque()
-        self._lock = threading.Lock()
+        # One that waits for ever and is collected as garbage takes itself out of the queue, in whichever thread has the
+        # lock just then.
+        self._lock = threading.RLock()
 
     async def acquire(self) -> None:
         """Take a slot as soon as one is free. Whoever has got one gives it back with `release`."""

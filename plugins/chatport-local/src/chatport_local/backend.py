@@ -175,7 +175,8 @@ class LocalBackend:
         """Do nothing: engines stay loaded for the next backend, as loading takes longer than most answers."""
 
     async def _translate(self, request: ChatRequest) -> Translation:
-        is_ours = request.model.casefold() in ALIASES
+        # What the request says wrong comes before weights that are not there.
+        is_ours = request.model.casefold() in ALIASES and not self._options.mmproj
         sees_images = not is_ours and (await self._files(request.model)).mmproj is not None
         return translate(request, sees_images=sees_images, bounded_schemas=self._options.bounded_schemas)
 
