@@ -280,6 +280,27 @@ async def test_a_call_of_its_own_accord_counts_where_it_was_said(fake: FakeSetUp
 
 
 @pytest.mark.anyio
+async def test_a_stop_sequence_in_an_answer_that_has_a_form(fake: FakeSetUp) -> None:
+    """The engine says "stop" for both ends, so that the error says what may have happened."""
+    fake.say(words('{"city":"Os'), words('{"city":"Os'))
+    with pytest.raises(ProtocolError, match="one of the stop_sequences may have cut it"):
+        await heard(fake, asking(fake, output_schema=PLACE, settings=Settings(stop_sequences=("lo",))))
+    with pytest.raises(ProtocolError) as raised:
+        await heard(fake, asking(fake, output_schema=PLACE))
+    assert "stop_sequences" not in str(raised.value)
+
+
+@pytest.mark.anyio
+async def test_a_call_of_its_own_accord_fits_the_schema(fake: FakeSetUp) -> None:
+    """A looser grammar may let others through: they count as none."""
+    fake.engine.uncompilable = ("get_weather",)
+    fake.engine.speculative.append(words('{"name":"get_weather","arguments":{"city":"Oslo","days":"two"}}'))
+    fake.say(words("Rain."))
+    _, message, _ = await folded(fake, asking(fake, Message.user("Oslo, in two days?"), tools=(WEATHER,)))
+    assert (message.text, message.tool_calls) == ("Rain.", ())
+
+
+@pytest.mark.anyio
 async def test_limits_that_contradict_each_other(fake: FakeSetUp) -> None:
     """Where the strict grammar has none for them, the looser one is not asked: it would take all of the memory."""
     fake.engine.uncompilable = ("minLength",)

@@ -55,6 +55,7 @@ class ChunkDecoder:
         is_loose: bool = False,
         context_size: int | None = None,
         spent: Usage | None = None,
+        has_stops: bool = False,
     ) -> None:
         """Begin.
 
@@ -65,6 +66,7 @@ class ChunkDecoder:
             is_loose: Whether blanks may stand in it anywhere, so that a call can only be read as a whole.
             context_size: How many tokens a conversation may have: an answer that fills it has come to its end.
             spent: What was spent on the request before this answer.
+            has_stops: Whether there are sequences that end an answer; the engine does not say when one has.
         """
         self._has_begun = False
         self.usage = Usage()
@@ -74,6 +76,7 @@ class ChunkDecoder:
         self._form = form
         self._context_size = context_size
         self._spent = spent
+        self._has_stops = has_stops
         reader = _WholeCallReader if is_loose else _CallReader
         self._call = reader() if form is not None and form.tools else None
         self._index = -1
@@ -139,7 +142,8 @@ class ChunkDecoder:
         if self._form is not None and is_whole:
             misfit = self._form.find_misfit(self.text)
             if misfit is not None:
-                raise self._unreadable(f"the answer is not what was asked for ({self._form.path}): {misfit}")
+                hint = "; one of the stop_sequences may have cut it" if self._has_stops else ""
+                raise self._unreadable(f"the answer is not what was asked for ({self._form.path}): {misfit}{hint}")
         yield from self._begin()
         usage = self.usage if self._spent is None else self._spent + self.usage
         metadata = {BACKEND: self._metadata} if self._metadata else {}

@@ -128,7 +128,8 @@ class Generation:
                         pass  # its text is all that is wanted
             spent.append(decoder.usage)
             call = parse_call(decoder.text)  # None where it was cut short
-            if call is not None and is_grounded(by_name[call[0]], call[1], speculation.said):
+            is_fit = call is not None and form.find_misfit(decoder.text) is None  # a loose grammar holds less
+            if call is not None and is_fit and is_grounded(by_name[call[0]], call[1], speculation.said):
                 return call, Usage.sum(spent)
         return None, Usage.sum(spent)
 

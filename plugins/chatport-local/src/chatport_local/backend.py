@@ -87,6 +87,7 @@ class LocalBackend:
                 is_loose=held.is_loose,
                 context_size=generation.engine.settings.context_size,
                 spent=spent,
+                has_stops="stop" in held.body,
             )
             async with generation.run(held.body) as run:
                 while (chunk := await run.read()) is not None:
