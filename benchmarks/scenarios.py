@@ -219,6 +219,14 @@ def _against_sdk(vendor: str) -> tuple[Scenario, ...]:
             (VENDOR_BASE, "floor", *clients[1:]),
             base=VENDOR_BASE,
         ),
+        Scenario(
+            f"{vendor}, 400 streams of 20 events/s",
+            "paced",
+            {"streams": 400, "rate": 20, "seconds": 5},
+            {"streams": 10, "seconds": 0.5},
+            (VENDOR_BASE, "floor", *clients[1:]),
+            base=VENDOR_BASE,
+        ),
     )
 
 
