@@ -122,6 +122,7 @@ async def test_a_run_that_nobody_closes_ends(tmp_path: Path) -> None:
     del run
     gc.collect()
     await anyio.to_thread.run_sync(fake.engine.wait_for, lambda: bool(fake.engine.left_at))
+    assert len(fake.engine.left_at) == 1
 
 
 @pytest.mark.anyio

@@ -7,6 +7,7 @@ and takes the whole process with it. So each of them has to come to its end by i
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -32,7 +33,7 @@ class EngineThread(threading.Thread):
         super().__init__(target=target, name=THREAD_NAME, daemon=False)
 
 
-class _Work:
+class _Work(ABC):
     """What a thread and the one who waits for it share."""
 
     def __init__(self) -> None:
@@ -77,8 +78,9 @@ class _Work:
         if self.is_abandoned:
             self.signal.close()
 
+    @abstractmethod
     def _work(self) -> None:
-        raise NotImplementedError
+        """Do it."""
 
 
 class _Call(_Work, Generic[_T]):
