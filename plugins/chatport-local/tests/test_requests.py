@@ -138,6 +138,7 @@ async def test_what_cannot_be_said_at_all(fake: FakeSetUp) -> None:
         asking(fake, settings=Settings(max_tokens=0)),
         asking(fake, settings=Settings(extra={"local": {"n": 2}})),
         asking(fake, settings=Settings(extra={"local": {"n_cmpl": 2}})),
+        asking(fake, settings=Settings(extra={"local": {"grammar": 'root ::= "a"'}}), output_schema={"type": "string"}),
     ):
         with pytest.raises(InvalidRequestError):
             await heard(fake, request)

@@ -27,6 +27,9 @@ from chatport_local._turns import Scope, chat_messages, system_text
 # What a model needs to write a call; more would be rambling.
 SPECULATIVE_TOKENS: Final = 256
 
+# Members by which the engine is told what an answer looks like.
+_GRAMMARS: Final = ("grammar", "json_schema", "response_format")
+
 _AUTO: Final = (
     "a model of this size cannot tell whether a tool is wanted: it is made to write a call, which counts where all it "
     "says occurs in the user's last words; name a tool, or say 'any', to be sure of a call"
@@ -108,6 +111,8 @@ def translate(request: ChatRequest, *, sees_images: bool, bounded_schemas: bool)
     extra = request.settings.extra.get(BACKEND)
     whole = deep_merge(body, extra) if extra else body
     _check_count(whole, request.model)
+    if form is not None and extra:
+        _check_grammars(extra, form, request.model)
     return Translation(
         request.model,
         whole,
@@ -166,6 +171,14 @@ def _check_count(body: Mapping[str, Any], model: str) -> None:
     for name in ("n", "n_cmpl"):
         if body.get(name, 1) not in (None, 1):
             message = f"settings.extra: there is one answer to a request, and {name} is {body[name]!r}"
+            raise InvalidRequestError(message, backend=BACKEND, model=model)
+
+
+def _check_grammars(extra: Mapping[str, Any], form: Form, model: str) -> None:
+    """Refuse a second grammar: an answer is held to one, and the caller's would go in silence."""
+    for name in _GRAMMARS:
+        if name in extra:
+            message = f"settings.extra: an answer is held to one grammar; {name} and {form.path} ask for one each"
             raise InvalidRequestError(message, backend=BACKEND, model=model)
 
 
