@@ -80,6 +80,10 @@ async def main():
 anyio.run(main, backend=LOOP)
 """
 _FORKED = """
+import warnings
+
+# From 3.12 on Python says so of every fork beside a thread.
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 anyio.run(ask, Settings(max_tokens=1), backend=LOOP)
 child = os.fork()
 if not child:
