@@ -241,7 +241,8 @@ class Database:
             connection.execute(f"DELETE FROM turn_blobs WHERE {of_session}", (session,))
             connection.execute("DELETE FROM turns WHERE session = ?", (session,))
             connection.executemany(
-                "DELETE FROM blobs WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM turn_blobs WHERE hash = ?1)", hashes
+                "DELETE FROM blobs WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM turn_blobs WHERE hash = blobs.hash)",
+                hashes,
             )
             count = connection.execute("DELETE FROM sessions WHERE id = ?", (session,)).rowcount
         if count:

@@ -21,6 +21,9 @@ from chatport_local.backend import LocalBackend
 
 pytestmark = [needs_model, pytest.mark.slow]
 
+_no_threads_at_the_end = pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12), reason="Python 3.12 starts no thread once the main thread has ended"
+)
 _LIMIT = 60  # seconds on the wall, for machines that do much else: what hangs does so for ever
 _HEAD = """
 import os, sys, threading
@@ -110,7 +113,13 @@ def run(program: str, loop: str, folder: Path) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize(
     ("program", "code", "said"),
     [
-        pytest.param(_WORKER.replace("DAEMON", "False"), 0, "length 60\n", id="a-loop-beside-the-main-thread"),
+        pytest.param(
+            _WORKER.replace("DAEMON", "False"),
+            0,
+            "length 60\n",
+            id="a-loop-beside-the-main-thread",
+            marks=_no_threads_at_the_end,
+        ),
         pytest.param(_DAEMON, 0, "", id="a-daemon-asks"),
         pytest.param(_LEFT, 3, "", id="a-stream-is-left-open"),
         pytest.param(_LOADING, 0, "", id="while-it-loads"),
@@ -126,6 +135,7 @@ def test_a_program_ends_as_it_chose(loop: str, program: str, code: int, said: st
     assert not list(tmp_path.iterdir())
 
 
+@_no_threads_at_the_end
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_a_daemon_is_answered_as_long_as_the_program_goes_on(loop: str, tmp_path: Path) -> None:
     """The main thread may have ended: another one keeps the program."""
